@@ -1,0 +1,1 @@
+//! The lines of SDP that ICE needs (RFC 8839).

@@ -1,0 +1,124 @@
+//! Time as the caller tells it.
+
+use core::ops::{Add, AddAssign};
+use core::time::Duration;
+
+/// A point on the caller's clock, in nanoseconds since an epoch of the caller's choice.
+///
+/// floe never asks for the time: every input that can arm a timer carries one. Any monotonic clock will do that
+/// starts at or after zero; one that also counts the time a machine sleeps (`CLOCK_BOOTTIME` rather than
+/// `CLOCK_MONOTONIC` on Linux) lets an agent notice a suspend. Arithmetic saturates: an instant too far away to be
+/// represented (584 years) is as good as never.
+///
+/// ```
+/// use core::time::Duration;
+/// use floe::Timestamp;
+///
+/// let start = Timestamp::ZERO;
+/// let later = start + Duration::from_millis(50);
+/// assert_eq!(later.saturating_since(start), Duration::from_millis(50));
+/// assert_eq!(start.saturating_since(later), Duration::ZERO);
+/// ```
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct Timestamp(u64);
+
+impl Timestamp {
+    /// The caller's epoch.
+    pub const ZERO: Self = Self(0);
+    /// The last representable instant.
+    pub const MAX: Self = Self(u64::MAX);
+
+    /// The instant `nanos` nanoseconds after the epoch.
+    pub const fn from_nanos(nanos: u64) -> Self {
+        Self(nanos)
+    }
+
+    /// The instant `millis` milliseconds after the epoch.
+    pub const fn from_millis(millis: u64) -> Self {
+        Self(millis.saturating_mul(1_000_000))
+    }
+
+    /// Nanoseconds since the epoch.
+    pub const fn as_nanos(self) -> u64 {
+        self.0
+    }
+
+    /// Time since the epoch.
+    pub const fn since_epoch(self) -> Duration {
+        Duration::from_nanos(self.0)
+    }
+
+    /// Time since `earlier`, zero if that lies in the future.
+    pub const fn saturating_since(self, earlier: Self) -> Duration {
+        Duration::from_nanos(self.0.saturating_sub(earlier.0))
+    }
+}
+
+impl From<Duration> for Timestamp {
+    /// Reads a duration as time since the epoch: `Timestamp::from(epoch.elapsed())`.
+    fn from(since_epoch: Duration) -> Self {
+        Self(saturating_nanos(since_epoch))
+    }
+}
+
+impl Add<Duration> for Timestamp {
+    type Output = Self;
+
+    fn add(self, duration: Duration) -> Self {
+        Self(self.0.saturating_add(saturating_nanos(duration)))
+    }
+}
+
+impl AddAssign<Duration> for Timestamp {
+    fn add_assign(&mut self, duration: Duration) {
+        *self = *self + duration;
+    }
+}
+
+/// The earliest of the instants that the parts of a machine wait for.
+///
+/// Every part adds its own through a method `deadlines(&self, &mut Deadline)`; the machine reads the minimum.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Deadline(Option<Timestamp>);
+
+impl Deadline {
+    /// Asks to be woken at `at`, if that is an instant at all.
+    pub(crate) fn at(&mut self, at: impl Into<Option<Timestamp>>) {
+        if let Some(at) = at.into() {
+            self.0 = Some(self.0.map_or(at, |earliest| earliest.min(at)));
+        }
+    }
+
+    /// The earliest instant asked for.
+    pub(crate) const fn earliest(self) -> Option<Timestamp> {
+        self.0
+    }
+}
+
+fn saturating_nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arithmetic_saturates_at_both_ends() {
+        assert_eq!(Timestamp::MAX + Duration::from_secs(1), Timestamp::MAX);
+        assert_eq!(Timestamp::ZERO.saturating_since(Timestamp::MAX), Duration::ZERO);
+        assert_eq!(Timestamp::from(Duration::MAX), Timestamp::MAX);
+        assert_eq!(Timestamp::from_millis(u64::MAX), Timestamp::MAX);
+    }
+
+    #[test]
+    fn the_deadline_is_the_minimum_of_what_was_asked_for() {
+        let mut deadline = Deadline::default();
+        assert_eq!(deadline.earliest(), None);
+        deadline.at(None);
+        deadline.at(Timestamp::from_millis(7));
+        deadline.at(Some(Timestamp::from_millis(5)));
+        deadline.at(Timestamp::from_millis(6));
+        assert_eq!(deadline.earliest(), Some(Timestamp::from_millis(5)));
+    }
+}
