@@ -1,0 +1,331 @@
+//! A view over the bytes of a message, validated in one pass.
+
+use super::attribute::{Attribute, AttributeType};
+use super::fingerprint::{self, Fingerprint};
+use super::header::{COOKIE, Class, HEADER_LEN, Header, Method, TransactionId, class_and_method};
+use super::integrity::{Integrity, IntegrityError, Key, Verified};
+use core::fmt;
+
+/// Why bytes are no STUN message, or a value not what its attribute type says.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum DecodeError {
+    /// Fewer than the 20 bytes of a header.
+    #[error("shorter than a STUN header")]
+    Truncated,
+    /// The first two bits are not zero, or the magic cookie is missing.
+    #[error("not STUN")]
+    NotStun,
+    /// The length field is not a multiple of four.
+    #[error("length field is {0}, not a multiple of four")]
+    Unaligned(u16),
+    /// The length field and the size of the datagram disagree.
+    #[error("length field says {declared} bytes, {actual} follow the header")]
+    Length {
+        /// What the header says.
+        declared: u16,
+        /// What follows the header.
+        actual: usize,
+    },
+    /// The method is not defined for this class, as in an Allocate indication.
+    #[error("{method:?} is not defined for {class:?}")]
+    Class {
+        /// The method.
+        method: Method,
+        /// The class that it does not come in.
+        class: Class,
+    },
+    /// An attribute runs past the end of the message.
+    #[error("attribute {0} runs past the end of the message")]
+    Overrun(AttributeType),
+    /// More than 64 attributes.
+    #[error("more than {ATTRIBUTES_MAX} attributes")]
+    TooManyAttributes,
+    /// FINGERPRINT is followed by another attribute.
+    #[error("an attribute follows FINGERPRINT")]
+    AfterFingerprint,
+    /// The value of an attribute has the wrong size or content.
+    #[error("attribute {0} has an impossible value")]
+    Value(AttributeType),
+    /// An address of a family other than IPv4 and IPv6.
+    #[error("address family {0} is unknown")]
+    AddressFamily(u8),
+}
+
+/// A STUN message, borrowed from the bytes it was received in.
+///
+/// A `Message` is well formed and no more: anybody can have sent it. [`verify`](Self::verify) turns it into a
+/// [`Verified`] one. What stands behind MESSAGE-INTEGRITY is not covered by it and cannot be seen through this type
+/// (RFC 8489 section 9): [`attributes`](Self::attributes), [`get`](Self::get) and the like end there. The integrity
+/// and fingerprint attributes themselves are no content either; they have methods of their own.
+///
+/// ```
+/// use floe::stun::{Builder, Class, Message, Method, Software, TransactionId};
+///
+/// let mut bytes = Vec::new();
+/// Builder::request(&mut bytes, Method::BINDING, TransactionId::from([7; 12]))
+///     .attribute(&Software::new("floe")?)
+///     .fingerprint();
+///
+/// let message = Message::parse(&bytes)?;
+/// assert_eq!(message.class(), Class::Request);
+/// assert_eq!(message.get::<Software<'_>>().unwrap()?.as_bytes(), b"floe");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Copy)]
+pub struct Message<'a> {
+    bytes: &'a [u8],
+    class: Class,
+    method: Method,
+    id: TransactionId,
+    seals: Seals,
+}
+
+impl<'a> Message<'a> {
+    /// Reads a message that fills `bytes` exactly, as a datagram or a frame does.
+    ///
+    /// One pass, no allocation. At most 64 attributes; the length field bounds a message to 65,552 bytes. Values
+    /// of attributes are judged when they are asked for, those of integrity and fingerprint at once.
+    ///
+    /// # Errors
+    ///
+    /// A [`DecodeError`] that says which rule of RFC 8489 sections 5 and 14 the bytes break. Nothing should be sent
+    /// in answer.
+    pub fn parse(bytes: &'a [u8]) -> Result<Self, DecodeError> {
+        let (header, body) = bytes.split_first_chunk::<HEADER_LEN>().ok_or(DecodeError::Truncated)?;
+        let header = Header::read(header);
+        // rfc8489-6.3-1: first bits, cookie, length, then whether method and class go together.
+        if header.kind & 0xc000 != 0 || header.cookie != COOKIE {
+            return Err(DecodeError::NotStun);
+        }
+        if !header.length.is_multiple_of(4) {
+            return Err(DecodeError::Unaligned(header.length));
+        }
+        if usize::from(header.length) != body.len() {
+            return Err(DecodeError::Length { declared: header.length, actual: body.len() });
+        }
+        let (class, method) = class_and_method(header.kind);
+        if !method.allows(class) {
+            return Err(DecodeError::Class { method, class });
+        }
+        Ok(Self { bytes, class, method, id: header.id, seals: Seals::find(body)? })
+    }
+
+    /// Request, indication, success or error.
+    #[must_use]
+    pub const fn class(&self) -> Class {
+        self.class
+    }
+
+    /// What the message is about.
+    #[must_use]
+    pub const fn method(&self) -> Method {
+        self.method
+    }
+
+    /// The id that a response shares with its request.
+    #[must_use]
+    pub const fn transaction_id(&self) -> TransactionId {
+        self.id
+    }
+
+    /// The whole message, as received.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &'a [u8] {
+        self.bytes
+    }
+
+    /// The attributes up to the first integrity attribute or fingerprint, in their order, with their values as
+    /// received but without padding.
+    pub fn attributes(&self) -> impl Iterator<Item = (AttributeType, &'a [u8])> + use<'a> {
+        let content = self.body().get(..self.seals.content_end).unwrap_or_default();
+        // The pass in `parse` has seen every attribute whole: there is no error to meet here.
+        Attributes { body: content, at: 0 }
+            .map_while(Result::ok)
+            .map(|attribute| (attribute.kind, attribute.value))
+    }
+
+    /// The first attribute of type `A` (rfc8489-6.3-6): `None` if there is none, an error if its value is malformed.
+    pub fn get<A: Attribute<'a>>(&self) -> Option<Result<A, DecodeError>> {
+        self.all::<A>().next()
+    }
+
+    /// All attributes of type `A`, for the few that may be repeated, like ALTERNATE-SERVER.
+    pub fn all<A: Attribute<'a>>(&self) -> impl Iterator<Item = Result<A, DecodeError>> + use<'a, A> {
+        let id = self.id;
+        self.attributes().filter(|(kind, _)| *kind == A::TYPE).map(move |(_, value)| A::decode(value, &id))
+    }
+
+    /// Whether there is an attribute of this type; integrity and fingerprint count where they stand in their place.
+    #[must_use]
+    pub fn contains(&self, attribute: AttributeType) -> bool {
+        match attribute {
+            AttributeType::MESSAGE_INTEGRITY => self.seals.sha1_at.is_some(),
+            AttributeType::MESSAGE_INTEGRITY_SHA256 => self.seals.sha256.is_some(),
+            AttributeType::FINGERPRINT => self.seals.fingerprint_at.is_some(),
+            _ => self.attributes().any(|(kind, _)| kind == attribute),
+        }
+    }
+
+    /// The comprehension-required attributes that `known` does not know, each once, in their order: what a 420
+    /// lists (RFC 8489 section 6.3.1). To be asked after authentication (rfc8489-6.3-3).
+    pub fn unknown_required(
+        &self,
+        known: impl Fn(AttributeType) -> bool,
+    ) -> impl Iterator<Item = AttributeType> {
+        let unknown = move |kind: &AttributeType| kind.is_comprehension_required() && !known(*kind);
+        self.attributes()
+            .enumerate()
+            .filter(|&(n, (kind, _))| !self.attributes().take(n).any(|(earlier, _)| earlier == kind))
+            .map(|(_, (kind, _))| kind)
+            .filter(unknown)
+    }
+
+    /// Whether the message ends in a FINGERPRINT, and a right one (RFC 8489 section 14.7).
+    #[must_use]
+    pub fn fingerprint(&self) -> Fingerprint {
+        let Some(at) = self.seals.fingerprint_at else { return Fingerprint::Absent };
+        match (self.bytes.get(..HEADER_LEN.saturating_add(at)), self.body().last_chunk::<4>()) {
+            (Some(covered), Some(value)) if fingerprint::value(covered) == *value => Fingerprint::Valid,
+            _ => Fingerprint::Wrong,
+        }
+    }
+
+    /// Which integrity attribute counts: SHA-256 if there is one, else SHA-1 (RFC 8489 section 9.1.3).
+    ///
+    /// Says what the message carries, not that it is right.
+    #[must_use]
+    pub const fn integrity_kind(&self) -> Option<Integrity> {
+        match self.seals {
+            Seals { sha256: Some(_), .. } => Some(Integrity::Sha256),
+            Seals { sha1_at: Some(_), .. } => Some(Integrity::Sha1),
+            _ => None,
+        }
+    }
+
+    /// Checks the integrity attribute that [counts](Self::integrity_kind) against `key`, in constant time.
+    ///
+    /// # Errors
+    ///
+    /// If there is none, if it does not match, or if it is a truncated one, which neither ICE nor TURN allow.
+    pub fn verify(&self, key: &Key) -> Result<Verified<'a>, IntegrityError> {
+        Verified::check(*self, key)
+    }
+
+    /// Where the integrity attribute of a kind stands in the body, and its value.
+    pub(super) fn seal(&self, integrity: Integrity) -> Option<(usize, &'a [u8])> {
+        let (at, len) = match integrity {
+            Integrity::Sha1 => (self.seals.sha1_at?, integrity.len()),
+            Integrity::Sha256 => self.seals.sha256?,
+        };
+        let value = self.body().get(at..)?.get(ATTRIBUTE_HEADER_LEN..)?.get(..len)?;
+        Some((at, value))
+    }
+
+    fn body(&self) -> &'a [u8] {
+        self.bytes.get(HEADER_LEN..).unwrap_or_default()
+    }
+}
+
+impl fmt::Debug for Message<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?} {:?} {:?}", self.class, self.method, self.id)?;
+        // Numbers and sizes only: values may be secrets, or somebody's attempt at a log file.
+        f.debug_map().entries(self.attributes().map(|(kind, value)| (kind, value.len()))).finish()
+    }
+}
+
+/// Where content ends and what seals it: offsets into the body.
+#[derive(Clone, Copy)]
+struct Seals {
+    /// Offset of the first seal, or the end of the body.
+    content_end: usize,
+    sha1_at: Option<usize>,
+    /// Offset and length of the value: a truncated HMAC is well formed.
+    sha256: Option<(usize, usize)>,
+    fingerprint_at: Option<usize>,
+}
+
+impl Seals {
+    /// The one pass over all attributes: sizes, number, and the order in which seals may come.
+    fn find(body: &[u8]) -> Result<Self, DecodeError> {
+        let mut seals = Self { content_end: body.len(), sha1_at: None, sha256: None, fingerprint_at: None };
+        for (n, attribute) in (Attributes { body, at: 0 }).enumerate() {
+            let RawAttribute { at, kind, value } = attribute?;
+            if n >= ATTRIBUTES_MAX {
+                return Err(DecodeError::TooManyAttributes);
+            }
+            // rfc8489-14.7-2
+            if seals.fingerprint_at.is_some() {
+                return Err(DecodeError::AfterFingerprint);
+            }
+            match kind {
+                // rfc8489-9-1, rfc8489-9-2: of what follows an integrity attribute, only a stronger one counts.
+                AttributeType::MESSAGE_INTEGRITY if seals.integrity_at().is_none() => {
+                    // rfc8489-14.5-2
+                    well_sized(value.len() == Integrity::Sha1.len(), kind)?;
+                    seals.sha1_at = Some(at);
+                }
+                AttributeType::MESSAGE_INTEGRITY_SHA256 if seals.sha256.is_none() => {
+                    // rfc8489-14.6-1
+                    well_sized(matches!(value.len(), 16 | 20 | 24 | 28 | 32), kind)?;
+                    seals.sha256 = Some((at, value.len()));
+                }
+                AttributeType::FINGERPRINT => {
+                    well_sized(value.len() == fingerprint::LEN, kind)?;
+                    seals.fingerprint_at = Some(at);
+                }
+                _ => continue,
+            }
+            seals.content_end = seals.content_end.min(at);
+        }
+        Ok(seals)
+    }
+
+    fn integrity_at(&self) -> Option<usize> {
+        self.sha1_at.or_else(|| self.sha256.map(|(at, _)| at))
+    }
+}
+
+fn well_sized(well: bool, kind: AttributeType) -> Result<(), DecodeError> {
+    if well { Ok(()) } else { Err(DecodeError::Value(kind)) }
+}
+
+/// An attribute as it stands in the body, at offset `at`.
+struct RawAttribute<'a> {
+    at: usize,
+    kind: AttributeType,
+    value: &'a [u8],
+}
+
+/// Walks attributes; ends after the first error.
+struct Attributes<'a> {
+    body: &'a [u8],
+    at: usize,
+}
+
+impl<'a> Iterator for Attributes<'a> {
+    type Item = Result<RawAttribute<'a>, DecodeError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let at = self.at;
+        let (&[t0, t1, l0, l1], rest) = self.body.get(at..)?.split_first_chunk::<ATTRIBUTE_HEADER_LEN>()?;
+        let kind = AttributeType::new(u16::from_be_bytes([t0, t1]));
+        let len = usize::from(u16::from_be_bytes([l0, l1]));
+        // rfc8489-14-1, rfc8489-14-2: the length counts no padding; what the padding holds does not matter. The body
+        // being a multiple of four, padding cannot run past its end when the value does not.
+        let Some(value) = rest.get(..len) else {
+            self.at = self.body.len();
+            return Some(Err(DecodeError::Overrun(kind)));
+        };
+        self.at = at.saturating_add(ATTRIBUTE_HEADER_LEN).saturating_add(len.next_multiple_of(4));
+        Some(Ok(RawAttribute { at, kind, value }))
+    }
+}
+
+/// Attributes walked per message: far above what any protocol over STUN sends, and low enough that the worst datagram
+/// costs little more than a plain one.
+const ATTRIBUTES_MAX: usize = 64;
+
+/// Type and length, two bytes each.
+pub(super) const ATTRIBUTE_HEADER_LEN: usize = 4;
