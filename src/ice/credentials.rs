@@ -1,0 +1,132 @@
+//! The username fragment and password of a generation (RFC 8445 section 5.3).
+
+use super::is_ice_chars;
+use crate::entropy::{Entropy, Purpose};
+use alloc::boxed::Box;
+use alloc::string::String;
+use core::fmt;
+use zeroize::Zeroizing;
+
+/// The username fragment and password that one side uses until its next restart.
+///
+/// The password is wiped when dropped and not shown by `Debug`.
+///
+/// ```
+/// use floe::ice::Credentials;
+///
+/// let peer = Credentials::new("8hhY", "asd88fgpdd777uzjYhagZg")?;
+/// assert_eq!(peer.ufrag(), "8hhY");
+/// assert_eq!(format!("{peer:?}"), "Credentials { ufrag: \"8hhY\", password: *** }");
+/// # Ok::<(), floe::ice::CredentialsError>(())
+/// ```
+#[derive(Clone, Eq, PartialEq)]
+pub struct Credentials {
+    ufrag: Box<str>,
+    password: Zeroizing<Box<str>>,
+}
+
+impl Credentials {
+    /// The longest username fragment that an agent may send (RFC 8839 section 5.4); it accepts up to 256 characters.
+    pub const OWN_UFRAG_MAX: usize = 32;
+
+    /// Credentials that were signalled, or of the application's making.
+    ///
+    /// Whoever makes their own owes RFC 8445 at least 24 bits of randomness in the fragment, 128 in the password.
+    ///
+    /// # Errors
+    ///
+    /// [`CredentialsError`] unless the fragment has 4 to 256 and the password 22 to 256 ice-chars (letters, digits,
+    /// `+`, `/`).
+    pub fn new(ufrag: &str, password: &str) -> Result<Self, CredentialsError> {
+        check_ufrag(ufrag)?;
+        check_password(password)?;
+        Ok(Self { ufrag: ufrag.into(), password: Zeroizing::new(password.into()) })
+    }
+
+    /// New credentials: a fragment of 48 and a password of 144 random bits.
+    pub(crate) fn generate(entropy: &mut Entropy) -> Self {
+        // rfc8445-5.3-1
+        let ufrag = random_ice_chars::<8>(entropy);
+        let password = random_ice_chars::<24>(entropy);
+        Self { ufrag: ufrag.into_boxed_str(), password: Zeroizing::new(password.into_boxed_str()) }
+    }
+
+    /// The username fragment.
+    pub fn ufrag(&self) -> &str {
+        &self.ufrag
+    }
+
+    /// The password, a secret between the two agents.
+    pub fn password(&self) -> &str {
+        &self.password
+    }
+}
+
+impl fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let hidden = format_args!("***");
+        f.debug_struct("Credentials").field("ufrag", &self.ufrag).field("password", &hidden).finish()
+    }
+}
+
+/// Why credentials are refused.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CredentialsError {
+    /// The length of the username fragment.
+    #[error("a username fragment has 4 to 256 characters")]
+    UfragLength,
+    /// A character of the username fragment.
+    #[error("a username fragment has letters, digits, + and / only")]
+    UfragCharacter,
+    /// The length of the password.
+    #[error("a password has 22 to 256 characters")]
+    PasswordLength,
+    /// A character of the password.
+    #[error("a password has letters, digits, + and / only")]
+    PasswordCharacter,
+}
+
+/// Whether `ufrag` may be a username fragment.
+pub(crate) fn check_ufrag(ufrag: &str) -> Result<(), CredentialsError> {
+    // rfc8839-5.4-1
+    if !(4..=256).contains(&ufrag.len()) {
+        return Err(CredentialsError::UfragLength);
+    }
+    if !is_ice_chars(ufrag) {
+        return Err(CredentialsError::UfragCharacter);
+    }
+    Ok(())
+}
+
+/// Whether `password` may be a password.
+pub(crate) fn check_password(password: &str) -> Result<(), CredentialsError> {
+    // rfc8839-5.4-1
+    if !(22..=256).contains(&password.len()) {
+        return Err(CredentialsError::PasswordLength);
+    }
+    if !is_ice_chars(password) {
+        return Err(CredentialsError::PasswordCharacter);
+    }
+    Ok(())
+}
+
+/// `N` characters, each uniform over the 64 ice-chars: six of the eight bits of a random byte, so without bias.
+fn random_ice_chars<const N: usize>(entropy: &mut Entropy) -> String {
+    let bytes = Zeroizing::new(entropy.bytes::<N>(Purpose::Credentials));
+    let mut text = String::with_capacity(N);
+    text.extend(bytes.iter().map(|byte| ice_char(byte & 0x3f)));
+    text
+}
+
+/// The ice-char of a number below 64.
+const fn ice_char(six_bits: u8) -> char {
+    let byte = match six_bits {
+        0..26 => b'A' + six_bits,
+        26..52 => b'a' + (six_bits - 26),
+        52..62 => b'0' + (six_bits - 52),
+        62 => b'+',
+        _ => b'/',
+    };
+    byte as char
+}
