@@ -78,10 +78,10 @@ impl Candidate {
         self
     }
 
-    /// The same as a TCP candidate of this type.
+    /// The same as a TCP candidate of this type. A UDP candidate has none.
     #[must_use]
     pub fn with_tcp_type(mut self, tcp_type: TcpType) -> Self {
-        self.tcp_type = Some(tcp_type);
+        self.tcp_type = (self.transport == Transport::Tcp).then_some(tcp_type);
         self
     }
 
@@ -108,10 +108,13 @@ impl Candidate {
     /// # Errors
     ///
     /// [`CandidateError`] beyond [`EXTENSIONS_MAX`](Self::EXTENSIONS_MAX) attributes, and where `name` or `value`
-    /// would break a line of SDP: both are visible ASCII, and the name is not empty.
+    /// would break a line of SDP: both are visible ASCII, and the name is neither empty nor one of `raddr`, `rport`,
+    /// `tcptype` and `ufrag`, which have methods of their own.
     pub fn with_extension(mut self, name: &str, value: &str) -> Result<Self, CandidateError> {
         let visible = |text: &str| text.bytes().all(|byte| byte.is_ascii_graphic());
-        if name.is_empty() || !visible(name) || !visible(value) {
+        let taken =
+            ["raddr", "rport", "tcptype", "ufrag"].iter().any(|known| known.eq_ignore_ascii_case(name));
+        if name.is_empty() || taken || !visible(name) || !visible(value) {
             return Err(CandidateError::Extension);
         }
         if self.extensions.len() == Self::EXTENSIONS_MAX {
@@ -341,7 +344,7 @@ pub enum CandidateError {
     #[error("a username fragment has 4 to 256 letters, digits, + and /")]
     Ufrag,
     /// An extension attribute that a line cannot carry.
-    #[error("an extension attribute has visible ASCII only, and a name")]
+    #[error("an extension attribute has visible ASCII only, and a name of its own")]
     Extension,
     /// More than 16 extension attributes.
     #[error("a candidate has at most 16 extension attributes")]

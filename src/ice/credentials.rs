@@ -130,3 +130,75 @@ const fn ice_char(six_bits: u8) -> char {
     };
     byte as char
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::entropy::Seed;
+    use alloc::collections::BTreeMap;
+    use alloc::format;
+    use alloc::string::ToString;
+
+    fn generated(count: u64) -> impl Iterator<Item = Credentials> {
+        let mut entropy = Entropy::new(Seed::from([5; 32]));
+        (0..count).map(move |_| Credentials::generate(&mut entropy))
+    }
+
+    /// Proves: rfc8839-5.4-1
+    #[test]
+    fn both_lengths_are_checked_each_on_its_own() {
+        let text = "a".repeat(257);
+        let ufrag = |length: usize| Credentials::new(&text[..length], &text[..22]).map(drop);
+        let password = |length: usize| Credentials::new(&text[..4], &text[..length]).map(drop);
+        let short = Err(CredentialsError::UfragLength);
+        assert_eq!([0, 3, 4, 256, 257].map(ufrag), [short, short, Ok(()), Ok(()), short]);
+        let short = Err(CredentialsError::PasswordLength);
+        assert_eq!([0, 21, 22, 256, 257].map(password), [short, short, Ok(()), Ok(()), short]);
+        assert_eq!(Credentials::new("ab:d", &text[..22]), Err(CredentialsError::UfragCharacter));
+        assert_eq!(
+            Credentials::new("abcd", &format!("{}-", &text[..22])),
+            Err(CredentialsError::PasswordCharacter)
+        );
+    }
+
+    /// Proves: rfc8445-5.3-1, rfc8839-5.4-4
+    #[test]
+    fn generated_credentials_are_legal_long_enough_and_new_each_time() {
+        let mut seen = BTreeMap::new();
+        for credentials in generated(1000) {
+            let (ufrag, password) = (credentials.ufrag(), credentials.password());
+            assert_eq!((ufrag.len() * 6, password.len() * 6), (48, 144), "bits of randomness");
+            assert!(ufrag.len() <= Credentials::OWN_UFRAG_MAX);
+            assert_eq!(Credentials::new(ufrag, password).as_ref(), Ok(&credentials));
+            assert_eq!(seen.insert(password.to_string(), ()), None);
+            assert_eq!(seen.insert(ufrag.to_string(), ()), None);
+        }
+    }
+
+    /// Proves: rfc8445-5.3-1
+    #[test]
+    fn generated_characters_are_uniform_over_the_sixty_four_ice_chars() {
+        let mut counts = BTreeMap::new();
+        for credentials in generated(4000) {
+            for character in credentials.ufrag().chars().chain(credentials.password().chars()) {
+                *counts.entry(character).or_insert(0_u32) += 1;
+            }
+        }
+        assert_eq!(counts.len(), 64);
+        // 128,000 draws, 2,000 each expected, standard deviation 44: chi-squared of 63 degrees, beyond 120 once in 10^5.
+        let chi_squared: f64 =
+            counts.values().map(|count| (f64::from(*count) - 2000.0).powi(2) / 2000.0).sum();
+        assert!(chi_squared < 120.0, "{chi_squared}");
+    }
+
+    #[test]
+    fn a_seed_gives_the_same_credentials_again() {
+        assert!(generated(20).eq(generated(20)));
+    }
+
+    #[test]
+    fn a_password_does_not_show_itself() {
+        let credentials = generated(1).next().unwrap();
+        assert!(!format!("{credentials:?}").contains(credentials.password()));
+    }
+}

@@ -156,3 +156,103 @@ impl Foundations {
         self.numbers.retain(|(_, number)| used(Foundation::numbered("", *number)));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::string::ToString;
+    use alloc::vec;
+    use proptest::prelude::*;
+
+    fn key(kind: CandidateKind, base: &str, server: Option<&str>, transport: Transport) -> FoundationKey {
+        FoundationKey {
+            kind,
+            base: base.parse().unwrap(),
+            server: server.map(|server| server.parse().unwrap()),
+            transport,
+        }
+    }
+
+    fn any_key() -> impl Strategy<Value = FoundationKey> {
+        use CandidateKind::{Host, PeerReflexive, Relayed, ServerReflexive};
+        let address = || prop::sample::select(vec!["192.0.2.1", "192.0.2.2", "2001:db8::1"]);
+        let kind = prop::sample::select(vec![Host, ServerReflexive, PeerReflexive, Relayed]);
+        let transport = prop::sample::select(vec![Transport::Udp, Transport::Tcp]);
+        (kind, address(), prop::option::of(address()), transport)
+            .prop_map(|(kind, base, server, transport)| key(kind, base, server, transport))
+    }
+
+    proptest! {
+        /// Proves: rfc8445-5.1.1.3-1, rfc8445-5.1.1.3-2
+        #[test]
+        fn foundations_are_equal_exactly_where_keys_are(keys in prop::collection::vec(any_key(), 2..40)) {
+            let mut foundations = Foundations::new();
+            let given: Vec<_> = keys.iter().map(|key| foundations.of(*key)).collect();
+            for (i, a) in keys.iter().enumerate() {
+                for (j, b) in keys.iter().enumerate() {
+                    prop_assert_eq!(a == b, given[i] == given[j], "{:?} {:?}", a, b);
+                }
+                prop_assert_eq!(foundations.of(*a), given[i], "asked again");
+            }
+        }
+
+        #[test]
+        fn a_distinct_foundation_is_none_of_the_others(count in 0_usize..40) {
+            let mut others = Vec::new();
+            for _ in 0..count {
+                let fresh = Foundation::distinct_from(others.iter().copied());
+                prop_assert!(!others.contains(&fresh));
+                others.push(fresh);
+            }
+        }
+    }
+
+    /// Proves: rfc8445-5.1.1.3-2, rfc8445-5.1.1.3-4, rfc8445-5.1.1.3-5
+    #[test]
+    fn each_of_the_four_properties_tells_foundations_apart() {
+        use CandidateKind::{Host, Relayed, ServerReflexive};
+        let mut foundations = Foundations::new();
+        let keys = [
+            key(Host, "192.0.2.1", None, Transport::Udp),
+            key(Host, "192.0.2.2", None, Transport::Udp),
+            key(Host, "192.0.2.1", None, Transport::Tcp),
+            key(ServerReflexive, "192.0.2.1", Some("198.51.100.1"), Transport::Udp),
+            key(ServerReflexive, "192.0.2.1", Some("198.51.100.2"), Transport::Udp),
+            // Relayed candidates are their own base: two allocations at one server, then one over TCP.
+            key(Relayed, "203.0.113.1", Some("198.51.100.1"), Transport::Udp),
+            key(Relayed, "203.0.113.2", Some("198.51.100.1"), Transport::Udp),
+            key(Relayed, "203.0.113.1", Some("198.51.100.1"), Transport::Tcp),
+        ];
+        let texts: Vec<_> = keys.map(|key| foundations.of(key).to_string()).into();
+        assert_eq!(texts, ["1", "2", "3", "4", "5", "6", "7", "8"]);
+    }
+
+    #[test]
+    fn what_is_forgotten_gets_a_new_number() {
+        let mut foundations = Foundations::new();
+        let (gone, stays) = (
+            key(CandidateKind::Host, "192.0.2.1", None, Transport::Udp),
+            key(CandidateKind::Host, "192.0.2.2", None, Transport::Udp),
+        );
+        let first = foundations.of(gone);
+        let second = foundations.of(stays);
+        foundations.retain(|foundation| foundation == second);
+        assert_eq!(foundations.of(stays), second);
+        let again = foundations.of(gone);
+        assert!(again != first && again != second);
+    }
+
+    /// Proves: rfc8839-5.1-3
+    #[test]
+    fn a_foundation_has_one_to_thirty_two_ice_chars() {
+        let longest = "azAZ09+/azAZ09+/azAZ09+/azAZ09+/";
+        assert_eq!(Foundation::new(longest).unwrap().as_str(), longest);
+        assert_eq!(Foundation::new("1").unwrap().as_str(), "1");
+        assert_eq!(Foundation::new(""), Err(FoundationError::Length));
+        assert_eq!(Foundation::new(&longest.replace("az", "azz")), Err(FoundationError::Length));
+        for text in ["-", "a b", "a=", "\u{e9}", "a\r\n"] {
+            assert_eq!(Foundation::new(text), Err(FoundationError::Character), "{text:?}");
+        }
+        assert!(Foundation::new("2").unwrap() > Foundation::new("10").unwrap(), "ordered as text");
+    }
+}

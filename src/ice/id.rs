@@ -109,3 +109,30 @@ impl fmt::Display for ComponentId {
         write!(f, "{} component {}", self.stream, self.number)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::string::ToString;
+
+    #[test]
+    fn ids_are_numbers_with_a_name() {
+        assert_eq!(PairId::from_raw(7).to_string(), "pair 7");
+        assert_eq!(PairId::from_raw(7).to_raw(), 7);
+        assert!(CandidateId::from_raw(1) < CandidateId::from_raw(2));
+    }
+
+    #[test]
+    fn a_component_knows_its_stream() {
+        let stream = StreamId::from_raw(3);
+        let component = stream.component(256);
+        assert_eq!((component.stream(), component.number()), (stream, 256));
+        assert!(stream.component(1) < component && component < StreamId::from_raw(4).component(1));
+    }
+
+    #[test]
+    fn generations_count_restarts() {
+        assert_eq!(Generation::FIRST.next(), Generation::from_raw(1));
+        assert!(Generation::FIRST.next() < Generation::FIRST.next().next());
+    }
+}

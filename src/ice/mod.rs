@@ -12,6 +12,7 @@ pub use candidate::{
     admit_host_address, admit_peer_address,
 };
 pub use credentials::{Credentials, CredentialsError};
+pub(crate) use credentials::{check_password, check_ufrag};
 pub use foundation::{Foundation, FoundationError, FoundationKey, Foundations};
 pub use id::{BaseId, CandidateId, ComponentId, Generation, PairId, ServerId, StreamId};
 pub use priority::{PairPriority, Priority, TypePreferences, TypePreferencesError};

@@ -187,3 +187,6 @@ impl fmt::Display for PairPriority {
         self.0.fmt(f)
     }
 }
+
+#[cfg(test)]
+mod tests;

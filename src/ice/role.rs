@@ -102,3 +102,88 @@ pub enum Resolution {
     /// The role changes, and the request is served.
     Switch,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::entropy::Seed;
+    use alloc::format;
+    use alloc::string::String;
+
+    /// Proves: rfc8445-7.3.1.1-1, rfc8445-7.3.1.1-2, rfc8445-7.3.1.1-3, rfc8445-7.3.1.1-4
+    #[test]
+    fn conflicts_are_settled_as_the_table_says() {
+        let mut table = String::new();
+        for ours in [Role::Controlling, Role::Controlled] {
+            for theirs in [Role::Controlling, Role::Controlled] {
+                for (own, received) in [(4, 5), (5, 5), (6, 5), (0, 0), (0, u64::MAX), (u64::MAX, 0)] {
+                    let claim = RoleClaim { role: theirs, tie_breaker: TieBreaker::from_raw(received) };
+                    let resolution = ours.resolve(TieBreaker::from_raw(own), claim);
+                    let sign = match own.cmp(&received) {
+                        core::cmp::Ordering::Less => '<',
+                        core::cmp::Ordering::Equal => '=',
+                        core::cmp::Ordering::Greater => '>',
+                    };
+                    table += &format!("{ours:<11} {sign} {theirs:<11} {resolution:?}\n");
+                }
+            }
+        }
+        assert_eq!(table, CONFLICTS);
+    }
+
+    #[test]
+    fn two_agents_of_one_role_end_up_with_two_roles() {
+        for role in [Role::Controlling, Role::Controlled] {
+            for (a, b) in [(1, 2), (2, 1), (0, u64::MAX)] {
+                let (a, b) = (TieBreaker::from_raw(a), TieBreaker::from_raw(b));
+                let first = role.resolve(a, RoleClaim { role, tie_breaker: b });
+                let second = role.resolve(b, RoleClaim { role, tie_breaker: a });
+                assert!(matches!(
+                    (first, second),
+                    (Resolution::Keep, Resolution::Switch) | (Resolution::Switch, Resolution::Keep)
+                ));
+            }
+        }
+    }
+
+    #[test]
+    fn roles_are_opposites() {
+        assert_eq!(Role::Controlling.other(), Role::Controlled);
+        assert_eq!(Role::Controlled.other().other(), Role::Controlled);
+    }
+
+    #[test]
+    fn tie_breakers_are_drawn_from_the_seed() {
+        let draw = |seed| TieBreaker::generate(&mut Entropy::new(Seed::from([seed; 32])));
+        assert_eq!(draw(1), draw(1));
+        assert_ne!(draw(1), draw(2));
+    }
+
+    /// Own role, own tie-breaker against the received one, claimed role, what follows.
+    const CONFLICTS: &str = "\
+controlling < controlling Switch
+controlling = controlling Keep
+controlling > controlling Keep
+controlling = controlling Keep
+controlling < controlling Switch
+controlling > controlling Keep
+controlling < controlled  Agree
+controlling = controlled  Agree
+controlling > controlled  Agree
+controlling = controlled  Agree
+controlling < controlled  Agree
+controlling > controlled  Agree
+controlled  < controlling Agree
+controlled  = controlling Agree
+controlled  > controlling Agree
+controlled  = controlling Agree
+controlled  < controlling Agree
+controlled  > controlling Agree
+controlled  < controlled  Keep
+controlled  = controlled  Switch
+controlled  > controlled  Switch
+controlled  = controlled  Switch
+controlled  < controlled  Keep
+controlled  > controlled  Switch
+";
+}
