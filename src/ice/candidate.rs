@@ -71,10 +71,10 @@ impl Candidate {
     /// A host candidate has none, and an unspecified address or port 0 says no more than none at all.
     #[must_use]
     pub fn with_related(mut self, related: SocketAddr) -> Self {
-        // rfc8839-5.1-11
+        let related = net::unscoped(net::canonical(related));
         let says_something = !related.ip().is_unspecified() && related.port() != 0;
-        self.related = (says_something && self.kind != CandidateKind::Host)
-            .then(|| net::unscoped(net::canonical(related)));
+        // rfc8839-5.1-11
+        self.related = (says_something && self.kind != CandidateKind::Host).then_some(related);
         self
     }
 
@@ -429,3 +429,6 @@ fn embedded(address: Ipv6Addr) -> Option<Ipv4Addr> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests;

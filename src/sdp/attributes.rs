@@ -226,3 +226,6 @@ fn flag<'a>(value: Option<Field<'a>>, line: Line<'a>) -> Result<Line<'a>, ParseE
         Some(value) => Err(value.wrong(ParseErrorKind::Flag)),
     }
 }
+
+#[cfg(test)]
+mod tests;

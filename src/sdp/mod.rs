@@ -31,6 +31,3 @@ mod fields;
 pub use attributes::{Line, Options, Password, RemoteCandidates};
 pub use candidate::{CandidateLine, parse_candidate};
 pub use error::{ParseError, ParseErrorKind};
-
-#[cfg(test)]
-mod tests;

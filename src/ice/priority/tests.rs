@@ -16,7 +16,7 @@ fn any_priority() -> impl Strategy<Value = Priority> {
         .prop_map(|raw| Priority::new(raw).unwrap())
 }
 
-/// Proves: rfc8445-5.1.2-3, rfc8445-5.1.2.2-1, rfc8445-5.1.2.1-4
+/// Proves: rfc8445-5.1.2-3, rfc8445-5.1.2.2-1
 #[test]
 fn the_only_address_has_the_recommended_priorities() {
     let preferences = TypePreferences::default();
@@ -102,11 +102,8 @@ proptest! {
         prop_assert!(Priority::MIN <= priority && priority <= Priority::MAX);
     }
 
-    /// Distinct local preferences within a type and component are all it takes.
-    ///
-    /// Proves: rfc8445-5.1.2-1
     #[test]
-    fn the_candidates_of_a_stream_have_distinct_priorities(locals in prop::collection::btree_set(1_u16.., 1..9)) {
+    fn distinct_local_preferences_are_all_it_takes_for_distinct_priorities(locals in prop::collection::btree_set(1_u16.., 1..9)) {
         let preferences = TypePreferences::default();
         let mut all = Vec::new();
         for kind in KINDS {
