@@ -15,7 +15,9 @@ extern crate alloc;
 #[cfg(any(feature = "std", test))]
 extern crate std;
 
+mod agent;
 mod entropy;
+mod gather;
 pub mod ice;
 mod net;
 pub mod sdp;
@@ -24,6 +26,10 @@ pub mod sim;
 pub mod stun;
 mod time;
 
+pub use agent::{
+    Agent, Base, CheckRto, Config, Error, Event, Ignored, IgnoredStats, Limits, Output, Pair, Provenance,
+    Reason, Received, Remote, RemoteChange, Route, Server, ServerError, Stats, StreamState, Transmit,
+};
 pub use entropy::Seed;
 pub use net::{Path, Transport};
 pub use time::Timestamp;

@@ -1,20 +1,35 @@
 //! ICE (RFC 8445): candidates, pairs, check lists.
 
+pub(crate) mod authenticated;
 mod candidate;
+pub(crate) mod check;
+pub(crate) mod checklist;
 mod credentials;
+pub(crate) mod early;
 mod foundation;
 mod id;
+pub(crate) mod local;
+pub(crate) mod nomination;
+pub(crate) mod pair;
 mod priority;
+pub(crate) mod remote;
+pub(crate) mod responder;
 mod role;
+pub(crate) mod schedule;
+pub(crate) mod valid;
 
 pub use candidate::{
     AddressError, Candidate, CandidateAddress, CandidateError, CandidateKind, MdnsName, TcpType,
     admit_host_address, admit_peer_address,
 };
+pub use check::CheckError;
+pub use checklist::CheckListState;
 pub use credentials::{Credentials, CredentialsError};
 pub(crate) use credentials::{check_password, check_ufrag};
 pub use foundation::{Foundation, FoundationError, FoundationKey, Foundations};
 pub use id::{BaseId, CandidateId, ComponentId, Generation, PairId, ServerId, StreamId};
+pub use nomination::Nomination;
+pub use pair::PairState;
 pub use priority::{PairPriority, Priority, TypePreferences, TypePreferencesError};
 pub use role::{Resolution, Role, RoleClaim, TieBreaker};
 

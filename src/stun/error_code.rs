@@ -28,7 +28,7 @@ impl ErrorCode<'static> {
     /// 438: the nonce is no longer valid; this response has a fresh one.
     pub const STALE_NONCE: Self = Self::plain(438);
     /// 487: the receiver has the role that the sender takes (RFC 8445 section 7.3.1.1).
-    pub const ROLE_CONFLICT: Self = Self::plain(487);
+    pub const ROLE_CONFLICT: Self = Self { code: 487, reason: b"Role Conflict" };
     /// 500: a temporary failure of the server.
     pub const SERVER_ERROR: Self = Self::plain(500);
 

@@ -46,6 +46,12 @@ impl Rto {
         Self { ti: ti.max(SHORTEST), ..self }
     }
 
+    /// The same schedule with an RTO of at least `initial`.
+    #[must_use]
+    pub fn at_least(self, initial: Duration) -> Self {
+        Self { initial: self.initial.max(initial), ..self }
+    }
+
     /// The first interval between transmissions.
     #[must_use]
     pub const fn initial(&self) -> Duration {

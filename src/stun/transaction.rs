@@ -3,7 +3,7 @@
 use super::header::TransactionId;
 use super::rto::Rto;
 use crate::net::{Path, Transport};
-use crate::time::{Deadline, Timestamp};
+use crate::time::Timestamp;
 use alloc::vec::Vec;
 use bytes::Bytes;
 use core::time::Duration;
@@ -274,11 +274,6 @@ impl<O> Transactions<O> {
     #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.pending.is_empty()
-    }
-
-    /// Adds the instant at which this table wants to be woken.
-    pub(crate) fn deadlines(&self, deadline: &mut Deadline) {
-        deadline.at(self.deadline());
     }
 
     fn expire(&mut self, id: TransactionId) -> Option<Due<O>> {

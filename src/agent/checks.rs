@@ -1,0 +1,303 @@
+//! Connectivity checks: sending them, and applying what their answers say (RFC 8445 section 7.2).
+
+use core::net::SocketAddr;
+use core::time::Duration;
+
+use crate::agent::{Agent, CheckRto, Event, Owner, Reason};
+use crate::ice::authenticated::AuthenticatedPath;
+use crate::ice::check::{Check, Outcome};
+use crate::ice::local::Reflexive;
+use crate::ice::nomination::Progress;
+use crate::ice::pair::{CandidatePair, PairEvent, PairState, Priorities};
+use crate::ice::valid::ValidPair;
+use crate::ice::{
+    CandidateId, CandidateKind, FoundationKey, PairId, Priority, Role, StreamId, TieBreaker, TypePreferences,
+};
+use crate::net::{Path, unscoped};
+use crate::stun::{Failure, Rto, TransactionId, Username};
+
+/// The transaction of a check, and what it was sent with.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct CheckOwner {
+    pub(super) stream: StreamId,
+    pub(super) pair: PairId,
+    /// The role that it claimed.
+    pub(super) role: Role,
+    /// The priority that a peer-reflexive candidate found by it has.
+    pub(super) priority: Priority,
+    /// Whether it carried USE-CANDIDATE.
+    pub(super) nominates: bool,
+}
+
+impl Owner {
+    pub(super) fn is_check_of(&self, pair: PairId) -> bool {
+        matches!(self, Self::Check(owner) if owner.pair == pair)
+    }
+}
+
+impl Agent {
+    /// Whether a check is waiting for a slot.
+    pub(super) fn has_check(&self) -> bool {
+        self.lists.has_next(|stream| self.can_check(stream))
+    }
+
+    /// Without the peer's credentials there is nothing to sign a check with (rfc8445-6.1.4.2-8).
+    fn can_check(&self, stream: StreamId) -> bool {
+        self.stream(stream).is_some_and(|stream| stream.remote.is_some())
+    }
+
+    /// Sends the check whose turn it is, if there is one.
+    pub(super) fn send_check(&mut self) -> bool {
+        loop {
+            let streams = &self.streams;
+            let ready = |id: StreamId| {
+                streams.get(usize::from(id.to_raw())).is_some_and(|stream| stream.remote.is_some())
+            };
+            let Some((stream, pair)) = self.lists.next(ready) else { return false };
+            if self.start_check(stream, pair).is_some() {
+                return true;
+            }
+        }
+    }
+
+    fn start_check(&mut self, stream: StreamId, id: PairId) -> Option<()> {
+        let (rto, transaction) = (self.check_rto(), self.next_transaction_id());
+        let known = self.streams.get(usize::from(stream.to_raw()))?;
+        let pair = self.lists.list_mut(stream)?.pair_mut(id)?;
+        let progress = known.component(pair.component)?.nomination;
+        let nominates = self.claim.role == Role::Controlling && progress == Progress::Nominating(id);
+        // An answer that came late has overtaken the triggered check, which is not needed any more.
+        if pair.state == PairState::Succeeded && !nominates {
+            return None;
+        }
+        let (remote, local) = (known.remote.as_ref()?, known.locals.get(pair.local)?);
+        let priority = peer_reflexive_priority(&local.candidate);
+        let username = Username::new(&remote.username).ok()?;
+        let check = Check {
+            id: transaction,
+            username,
+            key: &remote.key,
+            priority,
+            claim: self.claim,
+            use_candidate: nominates,
+        };
+        let payload = check.encode();
+        pair.apply(PairEvent::Send(transaction));
+        let path = pair.path;
+        let owner = CheckOwner { stream, pair: id, role: self.claim.role, priority, nominates };
+        self.transactions.start(self.now, transaction, path, payload.clone(), rto, Owner::Check(owner));
+        self.stats.checks_sent += 1;
+        self.transmit(path, payload);
+        Some(())
+    }
+
+    /// RFC 8445 section 14.3.
+    fn check_rto(&self) -> Rto {
+        let rto = self.config.rto;
+        match self.config.check_rto {
+            CheckRto::Constant => rto,
+            CheckRto::Formula => {
+                let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+                let product = count(self.lists.len()).saturating_mul(count(self.lists.active()));
+                rto.at_least(self.ta().saturating_mul(product))
+            }
+        }
+    }
+
+    /// Applies what an authentic answer to a check says.
+    pub(super) fn apply_check(
+        &mut self,
+        owner: CheckOwner,
+        id: TransactionId,
+        outcome: Outcome,
+        rtt: Option<Duration>,
+    ) {
+        match outcome {
+            Outcome::Success { mapped } => self.succeed(owner, mapped, rtt),
+            Outcome::RoleConflict => self.give_way(owner, id),
+            Outcome::Failure(error) => self.fail_check(owner, id, Reason::Check(error)),
+        }
+    }
+
+    /// A check was not answered in time.
+    pub(super) fn expire_check(&mut self, owner: CheckOwner, id: TransactionId, failure: Failure) {
+        let reason = match failure {
+            Failure::IntegrityViolated => Reason::IntegrityViolated,
+            Failure::Timeout => Reason::Timeout,
+        };
+        self.fail_check(owner, id, reason);
+    }
+
+    /// RFC 8445 section 7.2.5.3, in its order.
+    fn succeed(&mut self, owner: CheckOwner, mapped: SocketAddr, rtt: Option<Duration>) {
+        let Some(pair) = self.lists.list(owner.stream).and_then(|list| list.pair(owner.pair)).cloned() else {
+            // The pair has gone while its check was under way: another one was nominated, or its base was removed.
+            return;
+        };
+        let Some(local) = self.mapped_candidate(&pair, unscoped(mapped), owner.priority) else { return };
+        let Some(valid) = self.validate(&pair, local) else { return };
+        let Some(list) = self.lists.list_mut(owner.stream) else { return };
+        // rfc8445-7.2.5.3.3-1: the pair that was checked, and the pair that it showed to be valid.
+        for id in [pair.id, valid] {
+            if let Some(pair) = list.pair_mut(id) {
+                pair.apply(PairEvent::Succeed);
+                pair.valid = Some(valid);
+            }
+        }
+        if let Some(pair) = list.pair_mut(pair.id) {
+            pair.rtt = rtt.or(pair.rtt);
+        }
+        self.lists.unfreeze(pair.foundation);
+        let Ok(stream) = self.stream_mut(owner.stream) else { return };
+        let (path, component) = (pair.path, pair.component);
+        stream.authenticated.insert(AuthenticatedPath { path, component, pair: valid, valid: true });
+        let nominated_by_us = owner.nominates && owner.role == Role::Controlling;
+        let stream_role = self.claim.role;
+        // rfc8445-7.2.5.3.4-1, rfc8445-7.2.5.3.4-3
+        let nominated = match stream_role {
+            Role::Controlling => nominated_by_us,
+            Role::Controlled => pair.nominated_by_peer,
+        };
+        if nominated && let Ok(stream) = self.stream_mut(owner.stream) {
+            stream.valid.nominate(valid);
+        }
+    }
+
+    /// The local candidate that the peer has seen: a known one, or a new peer-reflexive one, which is not paired
+    /// (RFC 8445 section 7.2.5.3.1).
+    fn mapped_candidate(
+        &mut self,
+        pair: &CandidatePair,
+        mapped: SocketAddr,
+        priority: Priority,
+    ) -> Option<CandidateId> {
+        let stream = self.stream(pair.component.stream())?;
+        let host = stream.locals.get(pair.local)?;
+        if let Some(known) = stream.locals.at(pair.component, mapped, host.base) {
+            return Some(known.id);
+        }
+        if stream.locals.len() >= self.config.limits.local_candidates {
+            // The path works all the same; it goes by the name of its base.
+            return Some(host.id);
+        }
+        let host = host.clone();
+        let kind = CandidateKind::PeerReflexive;
+        let key = FoundationKey {
+            kind,
+            base: host.base_address.ip(),
+            server: None,
+            transport: host.candidate.transport(),
+        };
+        let (foundation, id) = (self.foundations.of(key), self.next_candidate_id());
+        let found = Reflexive { id, kind, mapped, foundation, priority }.of(&host);
+        self.stream_mut(pair.component.stream()).ok()?.locals.push(found);
+        Some(id)
+    }
+
+    /// Puts the pair of the mapped address and the peer into the valid list and returns its id: that of the checked
+    /// pair, of another pair of the list, or a new one (RFC 8445 section 7.2.5.3.2).
+    fn validate(&mut self, checked: &CandidatePair, local: CandidateId) -> Option<PairId> {
+        let stream_id = checked.component.stream();
+        let stream = self.stream(stream_id)?;
+        let (ours, theirs) = (stream.locals.get(local)?, stream.remotes.get(checked.remote)?);
+        let path = Path::new(checked.path.transport(), ours.base_address, checked.path.remote());
+        let priorities =
+            Priorities::of(self.claim.role, ours.candidate.priority(), theirs.candidate.priority());
+        let listed = || Some(self.lists.list(stream_id)?.on_path(path)?.id);
+        let id = match (local == checked.local, ours.is_paired()) {
+            (true, _) => Some(checked.id),
+            (false, true) => listed(),
+            (false, false) => None,
+        };
+        let id = id.unwrap_or_else(|| self.next_pair_id());
+        let stream = self.stream_mut(stream_id).ok()?;
+        Some(stream.valid.insert(ValidPair {
+            id,
+            checked: checked.id,
+            component: checked.component,
+            local,
+            remote: checked.remote,
+            path,
+            priorities,
+            nominated: false,
+        }))
+    }
+
+    /// 487: the peer keeps the role that this check claimed (RFC 8445 section 7.2.5.1).
+    fn give_way(&mut self, owner: CheckOwner, id: TransactionId) {
+        // Of two conflicts in flight the first settles the matter: the second was for a role that is ours no longer.
+        if owner.role == self.claim.role {
+            if !self.switch_role() {
+                return self.fail_check(owner, id, Reason::RoleConflict);
+            }
+            // rfc8445-7.2.5.1-3
+            self.claim.tie_breaker = TieBreaker::generate(&mut self.entropy);
+        }
+        if let Some(list) = self.lists.list_mut(owner.stream) {
+            list.trigger(owner.pair);
+        }
+    }
+
+    /// Takes the other role, with all that depends on it; `false` if that has happened too often.
+    pub(super) fn switch_role(&mut self) -> bool {
+        if self.role_switches >= ROLE_SWITCHES_MAX {
+            return false;
+        }
+        self.role_switches += 1;
+        self.claim.role = self.claim.role.other();
+        let role = self.claim.role;
+        // rfc8445-6.1.2.3-4
+        self.lists.reprioritise(role);
+        for stream in &mut self.streams {
+            stream.valid.reprioritise(role);
+            // A nomination on its way was ours to make in the other role only (L-03).
+            for component in stream.components_mut() {
+                component.nomination = Progress::Nothing;
+            }
+        }
+        let void: alloc::vec::Vec<TransactionId> = self
+            .transactions
+            .iter()
+            .filter(|transaction| matches!(transaction.owner(), Owner::Check(owner) if owner.nominates))
+            .map(crate::stun::Transaction::id)
+            .collect();
+        for id in void {
+            self.transactions.silence(id);
+        }
+        self.emit(Event::Role(role));
+        true
+    }
+
+    /// A check has failed: its pair does, and no other (rfc8445-7.2.5.2-1).
+    pub(super) fn fail_check(&mut self, owner: CheckOwner, id: TransactionId, reason: Reason) {
+        let Some(pair) = self.lists.list_mut(owner.stream).and_then(|list| list.pair_mut(owner.pair)) else {
+            return;
+        };
+        let nomination =
+            owner.nominates && owner.role == self.claim.role && pair.state == PairState::Succeeded;
+        let event = if nomination { PairEvent::NominationFailed } else { PairEvent::Fail(id) };
+        if !pair.apply(event) {
+            return;
+        }
+        let (component, valid) = (pair.component, pair.valid.take());
+        let Ok(stream) = self.stream_mut(owner.stream) else { return };
+        stream.last_failure = Some(reason);
+        if nomination {
+            // rfc8445-7.2.5.3.4-2: the pair is valid no longer. The list goes on with the next valid one.
+            stream.valid.remove(|pair| Some(pair.id) == valid);
+            if let Some(component) = stream.component_mut(component) {
+                component.nomination = Progress::Nothing;
+            }
+        }
+    }
+}
+
+/// rfc8445-7.1.1-1: the preference of the base, with the type of what the check may discover.
+fn peer_reflexive_priority(local: &crate::ice::Candidate) -> Priority {
+    let preference = TypePreferences::default().of(CandidateKind::PeerReflexive);
+    Priority::of(preference, local.priority().local_preference(), local.component())
+}
+
+/// A conflict is over after one change of role; two agents that correct each other at the same time need one more. What
+/// goes beyond is a peer that plays games.
+const ROLE_SWITCHES_MAX: u8 = 4;

@@ -1,0 +1,207 @@
+//! What an agent is told once: timers, limits, and its place among what the RFCs leave open.
+
+use core::time::Duration;
+
+use crate::ice::Nomination;
+use crate::stun::Rto;
+
+/// The settings of an agent. One configuration, behind an `Arc`, serves any number of agents.
+///
+/// Every setter takes the value that is wanted and returns the configuration; values outside their range are moved to
+/// its nearest end, as each setter says, so a configuration cannot be invalid.
+///
+/// ```
+/// use core::time::Duration;
+/// use floe::Config;
+///
+/// let config = Config::new().pacing(Duration::from_millis(20)).loopback(true);
+/// # let _ = config;
+/// ```
+#[derive(Clone, Debug)]
+pub struct Config {
+    pub(crate) pacing: Duration,
+    pub(crate) rto: Rto,
+    pub(crate) check_rto: CheckRto,
+    pub(crate) nomination: Nomination,
+    pub(crate) patience_for_checks: Duration,
+    pub(crate) gathering_limit: Duration,
+    pub(crate) server_keepalive: Duration,
+    pub(crate) limits: Limits,
+    pub(crate) unauthenticated_answers: u32,
+    pub(crate) loopback: bool,
+    pub(crate) heed_transmit_errors: bool,
+}
+
+/// How long a check waits for its answer before it is sent again (RFC 8445 section 14.3).
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum CheckRto {
+    /// The initial RTO of the configuration, 500 ms unless set otherwise: RFC 8445 allows other mechanisms than its
+    /// formula, and this one finds a lossy path in seconds.
+    #[default]
+    Constant,
+    /// `max(500 ms, Ta * N * (waiting + in progress))`, as the RFC writes it. With a hundred pairs that is minutes.
+    Formula,
+}
+
+/// The bounds of an agent's memory and of what a peer can make it do.
+///
+/// Beyond a bound the newest is refused, with an error or a counter of [`Stats`](crate::Stats), as each field says.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct Limits {
+    /// Candidate pairs over all streams (RFC 8445 section 6.1.2.5): 100. The worst pair gives way. At most 1,024.
+    pub pairs: usize,
+    /// Signalled remote candidates of a stream: 64 at a time.
+    pub remote_candidates: usize,
+    /// Signalled remote candidates of a stream over a generation, removed ones included: 256.
+    pub remote_candidates_total: u32,
+    /// Remote candidates on one IP address, for one component: 16.
+    pub remote_candidates_per_address: usize,
+    /// Peer-reflexive remote candidates of a stream: 16 at a time. Further checks are answered and nothing is learned.
+    pub peer_reflexive: usize,
+    /// Peer-reflexive remote candidates of a stream over a generation: 32.
+    pub peer_reflexive_total: u32,
+    /// Local candidates of a stream: 64.
+    pub local_candidates: usize,
+    /// Authenticated requests that came before the peer's credentials, the newest of each 5-tuple: 16.
+    pub early_requests: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            pairs: 100,
+            remote_candidates: 64,
+            remote_candidates_total: 256,
+            remote_candidates_per_address: 16,
+            peer_reflexive: 16,
+            peer_reflexive_total: 32,
+            local_candidates: 64,
+            early_requests: 16,
+        }
+    }
+}
+
+impl Config {
+    /// The defaults of the RFCs.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            pacing: PACING,
+            rto: Rto::default(),
+            check_rto: CheckRto::default(),
+            nomination: Nomination::default(),
+            patience_for_checks: Duration::from_millis(39_500),
+            gathering_limit: Duration::from_secs(10),
+            server_keepalive: Duration::from_secs(15),
+            limits: Limits::default(),
+            unauthenticated_answers: 10,
+            loopback: false,
+            heed_transmit_errors: true,
+        }
+    }
+
+    /// Ta, the time between two new transactions: 50 ms, at least 5 ms (RFC 8445 section 14.2).
+    ///
+    /// A value other than 50 ms has to be signalled (`ice-pacing`). Gathering goes by it; checks go by the larger of it
+    /// and the peer's, which is 50 ms where the peer names none.
+    #[must_use]
+    pub fn pacing(mut self, ta: Duration) -> Self {
+        self.pacing = ta.max(PACING_MIN);
+        self
+    }
+
+    /// The retransmission timer of every transaction (RFC 8489 section 6.2.1); an initial RTO below 500 ms is raised to
+    /// that (rfc8445-14.3-3).
+    #[must_use]
+    pub fn rto(mut self, rto: Rto) -> Self {
+        self.rto = rto.at_least(RTO_MIN);
+        self
+    }
+
+    /// How the RTO of checks is computed.
+    #[must_use]
+    pub fn check_rto(mut self, rule: CheckRto) -> Self {
+        self.check_rto = rule;
+        self
+    }
+
+    /// Who nominates, and with how much patience.
+    #[must_use]
+    pub fn nomination(mut self, nomination: Nomination) -> Self {
+        self.nomination = nomination;
+        self
+    }
+
+    /// How long a stream waits for its peer's checks before it can fail (the PAC timer of RFC 8863): 39.5 s.
+    #[must_use]
+    pub fn patience_for_checks(mut self, duration: Duration) -> Self {
+        self.patience_for_checks = duration;
+        self
+    }
+
+    /// When gathering ends although servers have not answered: 10 s after the request was to be sent first.
+    #[must_use]
+    pub fn gathering_limit(mut self, duration: Duration) -> Self {
+        self.gathering_limit = duration;
+        self
+    }
+
+    /// How often a server-reflexive binding is refreshed while a stream has not completed (RFC 8445 section 5.1.1.4):
+    /// every 15 s, at least 1 s.
+    #[must_use]
+    pub fn server_keepalive(mut self, interval: Duration) -> Self {
+        self.server_keepalive = interval.max(Duration::from_secs(1));
+        self
+    }
+
+    /// The bounds of memory.
+    #[must_use]
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = Limits { pairs: limits.pairs.min(PAIRS_MAX), ..limits };
+        self
+    }
+
+    /// How many requests without valid credentials are answered (400 or 401, unsigned, 36 bytes) in a second: 10, with
+    /// a burst of twice that; zero is silence.
+    #[must_use]
+    pub fn answers_unauthenticated(mut self, per_second: u32) -> Self {
+        self.unauthenticated_answers = per_second.min(1_000);
+        self
+    }
+
+    /// Whether loopback addresses may be candidates (RFC 8445 section 5.1.1.1 forbids it): for simulations and for
+    /// machines without a network.
+    #[must_use]
+    pub fn loopback(mut self, allowed: bool) -> Self {
+        self.loopback = allowed;
+        self
+    }
+
+    /// Whether [`Agent::handle_transmit_error`](crate::Agent::handle_transmit_error) ends the check or the server
+    /// request under way on its path (RFC 8445 section 7.2.5.2.2): yes.
+    #[must_use]
+    pub fn heed_transmit_errors(mut self, heed: bool) -> Self {
+        self.heed_transmit_errors = heed;
+        self
+    }
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// RFC 8445 section 14.2.
+pub(crate) const PACING: Duration = Duration::from_millis(50);
+
+/// RFC 8445 section 14.2: what all agents of a process together keep to.
+const PACING_MIN: Duration = Duration::from_millis(5);
+
+/// RFC 8445 section 14.3.
+const RTO_MIN: Duration = Duration::from_millis(500);
+
+/// Above this, looking a pair up would cost more than the pair is worth.
+const PAIRS_MAX: usize = 1_024;

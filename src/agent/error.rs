@@ -1,0 +1,157 @@
+//! What can be wrong with a call, with a datagram, with a server, or with a stream.
+
+use crate::ice::{AddressError, CheckError};
+use crate::stun::DecodeError;
+
+/// A call that cannot be carried out as it stands. The network never causes one.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The stream does not exist, or was closed.
+    #[error("no such stream")]
+    UnknownStream,
+    /// The component does not exist, or was removed.
+    #[error("no such component")]
+    UnknownComponent,
+    /// The base does not exist, or was removed.
+    #[error("no such base")]
+    UnknownBase,
+    /// The server does not exist, or was removed.
+    #[error("no such server")]
+    UnknownServer,
+    /// The pair does not exist, or is not valid.
+    #[error("no such pair in the valid list")]
+    UnknownPair,
+    /// Nothing can be done with a closed agent.
+    #[error("the agent is closed")]
+    Closed,
+    /// Streams have 1 to 255 components.
+    #[error("a stream has 1 to 255 components")]
+    ComponentCount,
+    /// The address cannot be that of a base, a server or a candidate.
+    #[error(transparent)]
+    Address(AddressError),
+    /// Loopback addresses are for simulations (RFC 8445 section 5.1.1.1).
+    #[error("a loopback address needs Config::loopback")]
+    Loopback,
+    /// Two bases cannot have the same transport and address.
+    #[error("there is a base on this address already")]
+    BaseExists,
+    /// A temporary address of the same host is a base, and this one would give the host away (RFC 8445 section 5.1.1.1).
+    #[error("the address would give away what a temporary address hides")]
+    Trackable,
+    /// The stream's gathering is complete: no further candidate can be signalled (RFC 8838 section 13).
+    #[error("end of bases was declared for this stream")]
+    EndOfBases,
+    /// The candidate names a component that the stream does not have.
+    #[error("the stream has no such component")]
+    CandidateComponent,
+    /// The candidate's transport is not supported.
+    #[error("the candidate's transport is not supported")]
+    CandidateTransport,
+    /// The candidate's host name has not been resolved.
+    #[error("the candidate has a host name where an address is needed")]
+    CandidateName,
+    /// The candidate belongs to another generation (its `ufrag` is not the peer's).
+    #[error("the candidate belongs to another generation")]
+    CandidateGeneration,
+    /// The peer declared the end of its candidates before this one (RFC 8838 section 14).
+    #[error("the peer has declared the end of its candidates")]
+    EndOfCandidates,
+    /// A limit of the configuration is reached.
+    #[error("a limit of the configuration is reached")]
+    Limit,
+    /// The peer's credentials cannot change without a restart.
+    #[error("the peer's credentials are set already; other ones need a restart")]
+    RemoteIsSet,
+    /// Both fragments together make too long a user name (RFC 8489 section 14.3).
+    #[error("the two user-name fragments together are longer than a USERNAME may be")]
+    UserNameLength,
+    /// Only a controlling agent nominates, and only when it is left to the application.
+    #[error("nomination needs the controlling role and Nomination::Manual")]
+    CannotNominate,
+}
+
+/// Why a datagram was ignored.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Ignored {
+    /// No socket of ours has this address.
+    #[error("not for any base of this agent")]
+    UnknownBase,
+    /// It begins like STUN and is not.
+    #[error("malformed STUN message: {0}")]
+    Malformed(DecodeError),
+    /// A check, or an answer to one, without FINGERPRINT or with a wrong one.
+    #[error("fingerprint absent or wrong")]
+    Fingerprint,
+    /// A method or class that has no meaning here.
+    #[error("not a message that an ICE agent expects")]
+    Unexpected,
+    /// An answer to nothing that was asked, or asked of somebody else.
+    #[error("no such transaction")]
+    UnknownTransaction,
+    /// An answer whose integrity is absent or wrong; the transaction goes on.
+    #[error("integrity of an answer absent or wrong")]
+    BadIntegrity,
+    /// A request without valid credentials, answered or not.
+    #[error("request without valid credentials")]
+    Unauthenticated,
+    /// A request that was authentic and could not be used: answered with an error.
+    #[error("authentic request refused")]
+    Refused,
+    /// A STUN indication: never answered, changes nothing.
+    #[error("indication")]
+    Indication,
+    /// Data from a 5-tuple that has not authenticated.
+    #[error("data from a path that has not authenticated")]
+    Unverified,
+    /// Nothing comes in after closing.
+    #[error("the stream is closed")]
+    Closed,
+}
+
+/// Why a server was of no use.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ServerError {
+    /// It did not answer in time.
+    #[error("no answer")]
+    Timeout,
+    /// The socket refused to send.
+    #[error("cannot be sent to")]
+    Unreachable,
+    /// It answered with this error code.
+    #[error("rejected with code {0}")]
+    Rejected(u16),
+    /// Its answer had no mapped address, or one that cannot be.
+    #[error("no usable mapped address in its answer")]
+    NoMappedAddress,
+    /// Its answer had an attribute that must be understood, and is not.
+    #[error("unknown attribute in its answer")]
+    UnknownAttribute,
+}
+
+/// Why a stream failed.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Reason {
+    /// There was no pair to check: no candidates of the two sides match.
+    #[error("no pair of candidates to check")]
+    NoPairs,
+    /// No check was answered.
+    #[error("no check was answered")]
+    Timeout,
+    /// Only answers with wrong integrity came: the credentials do not match, or somebody forges.
+    #[error("checks were answered without valid integrity")]
+    IntegrityViolated,
+    /// The last check that was answered was answered wrongly.
+    #[error("a check was answered with a failure: {0:?}")]
+    Check(CheckError),
+    /// The caller's socket refused the last check.
+    #[error("checks could not be sent")]
+    Unreachable,
+    /// Both sides kept claiming the same role.
+    #[error("the role conflict could not be resolved")]
+    RoleConflict,
+}

@@ -1,0 +1,148 @@
+//! What an agent returns: instructions, events, and what became of a datagram.
+
+use bytes::Bytes;
+
+use crate::agent::error::{Ignored, Reason, ServerError};
+use crate::ice::{BaseId, Candidate, CandidateId, ComponentId, Generation, PairId, Role, ServerId, StreamId};
+use crate::net::Path;
+
+/// The next thing for the caller to do.
+#[derive(Clone, Debug, PartialEq)]
+#[expect(clippy::exhaustive_enums, reason = "a driver has to carry out every kind of output")]
+pub enum Output {
+    /// Send a datagram.
+    Transmit(Transmit),
+    /// Take note.
+    Event(Event),
+}
+
+/// A datagram: exactly what to write to the socket of `path`.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct Transmit {
+    /// Whence and whither.
+    pub path: Path,
+    /// What.
+    pub payload: Bytes,
+}
+
+/// Something the application may want to know. Events come in the order of their causes.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Event {
+    /// A candidate to be signalled to the peer.
+    LocalCandidate {
+        /// The stream that it belongs to.
+        stream: StreamId,
+        /// The generation that it belongs to.
+        generation: Generation,
+        /// Its id.
+        id: CandidateId,
+        /// What to signal; its line carries the user-name fragment.
+        candidate: Candidate,
+    },
+    /// A candidate that has been signalled is no longer there.
+    LocalCandidateRemoved {
+        /// The stream that it belonged to.
+        stream: StreamId,
+        /// The generation that it belonged to.
+        generation: Generation,
+        /// Its id.
+        id: CandidateId,
+    },
+    /// No more candidates will come: signal end-of-candidates.
+    GatheringComplete {
+        /// The stream whose candidates are complete.
+        stream: StreamId,
+        /// The generation that they belong to.
+        generation: Generation,
+    },
+    /// A pair has been selected for a component: nominated, and the best of those.
+    Selected {
+        /// The component.
+        component: ComponentId,
+        /// Its pair: see [`Agent::pair`](crate::Agent::pair).
+        pair: PairId,
+    },
+    /// [`Agent::route`](crate::Agent::route) has changed for a component.
+    Route {
+        /// The component.
+        component: ComponentId,
+    },
+    /// A stream is in another state.
+    State {
+        /// The stream.
+        stream: StreamId,
+        /// Its state.
+        state: StreamState,
+    },
+    /// A role conflict was resolved, and the agent now has this role (RFC 8445 section 7.3.1.1).
+    Role(Role),
+    /// A server was of no use to a base.
+    ServerFailed {
+        /// The server.
+        server: ServerId,
+        /// The base that it was asked from.
+        base: BaseId,
+        /// What went wrong.
+        error: ServerError,
+    },
+}
+
+/// The states of a stream.
+///
+/// ```text
+/// New --> Checking <--> Connected --> Completed
+///            '--> Failed
+/// ```
+///
+/// `Connected` goes back to `Checking` when the nomination of the only valid pair fails. `Closed` follows any state.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum StreamState {
+    /// The peer's credentials are not known yet.
+    #[default]
+    New,
+    /// Looking for a path.
+    Checking,
+    /// There is a valid pair for every component: data can flow.
+    Connected,
+    /// A pair is selected for every component.
+    Completed,
+    /// No path was found, and none will be.
+    Failed(Reason),
+    /// The stream, or the agent, was closed.
+    Closed,
+}
+
+/// What became of a datagram.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[expect(clippy::exhaustive_enums, reason = "a driver has to tell data from all else")]
+#[must_use]
+pub enum Received<'d> {
+    /// It was for the agent, which may have something to say now.
+    Control,
+    /// It is the application's.
+    Data {
+        /// The component that it came for.
+        component: ComponentId,
+        /// The pair that it came on, selected or not (RFC 8445 section 12.2).
+        pair: PairId,
+        /// Who vouches for the sender.
+        provenance: Provenance,
+        /// The datagram itself.
+        payload: &'d [u8],
+    },
+    /// It was nobody's, for this reason; counted in [`Stats`](crate::Stats).
+    Ignored(Ignored),
+}
+
+/// Who vouches for the 5-tuple that data came from. Data from any other is ignored.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+#[non_exhaustive]
+pub enum Provenance {
+    /// A check with the right credentials was received from it.
+    Authenticated,
+    /// Our own check to it was answered: its pair is in the valid list.
+    Valid,
+}

@@ -1,0 +1,148 @@
+//! Asking servers, and what their answers yield (RFC 8445 section 5.1.1.2).
+
+use alloc::vec::Vec;
+use bytes::Bytes;
+use core::net::SocketAddr;
+
+use crate::agent::stream::Gathering;
+use crate::agent::{Agent, Event, Ignored, Owner, Received, ServerError, StreamState};
+use crate::gather::{Attempt, AttemptId};
+use crate::ice::check::is_known;
+use crate::ice::local::Reflexive;
+use crate::ice::{BaseId, CandidateKind, FoundationKey, Priority, ServerId, TypePreferences};
+use crate::net::{Path, canonical, is_sendable, unscoped};
+use crate::stun::{Builder, Class, ErrorCode, Fingerprint, MappedAddress, Message, Method, XorMappedAddress};
+
+/// The transaction of a gathering attempt.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct AttemptOwner(pub(super) AttemptId);
+
+impl Agent {
+    /// Sends the next request to a server, if one is waiting.
+    pub(super) fn ask_server(&mut self) -> bool {
+        let Some(attempt) = self.gatherer.next() else { return false };
+        let (id, path) = (attempt.id, attempt.path);
+        let transaction = self.next_transaction_id();
+        let mut out = Vec::with_capacity(28);
+        // rfc8445-5.1.1.2-2: no credentials, no role.
+        Builder::request(&mut out, Method::BINDING, transaction).fingerprint();
+        let payload = Bytes::from(out);
+        // rfc8445-14.3-1
+        let gathered = u32::try_from(self.gatherer.unanswered()).unwrap_or(u32::MAX);
+        let rto = self.config.rto.at_least(self.ta().saturating_mul(gathered));
+        let owner = Owner::Gather(AttemptOwner(id));
+        self.transactions.start(self.now, transaction, path, payload.clone(), rto, owner);
+        self.gatherer.asked(id, transaction);
+        self.transmit(path, payload);
+        true
+    }
+
+    /// A server has answered.
+    pub(super) fn handle_server_answer(
+        &mut self,
+        owner: AttemptOwner,
+        message: &Message<'_>,
+        path: Path,
+    ) -> Received<'static> {
+        let Some(attempt) = self.gatherer.attempt(owner.0).cloned() else {
+            return self.ignore(Ignored::UnknownTransaction);
+        };
+        if attempt.path != path {
+            return self.ignore(Ignored::UnknownTransaction);
+        }
+        // Optional from servers; but if it is there it has to be right.
+        if message.fingerprint() == Fingerprint::Wrong {
+            return self.ignore(Ignored::Fingerprint);
+        }
+        self.transactions.finish(self.now, message.transaction_id());
+        match mapped_address(message) {
+            Ok(mapped) => {
+                self.gatherer.bound(owner.0, self.now + self.config.server_keepalive);
+                self.add_server_reflexive(attempt.base, attempt.server, mapped);
+            }
+            Err(error) => self.end_attempt(&attempt, error),
+        }
+        self.settle();
+        Received::Control
+    }
+
+    /// A mapped address becomes a candidate, unless it says nothing new (RFC 8445 section 5.1.3).
+    fn add_server_reflexive(&mut self, base: BaseId, server: ServerId, mapped: SocketAddr) {
+        let rank = u16::try_from(self.gatherer.server_rank(server)).unwrap_or(u16::MAX);
+        let Some(address) = self.gatherer.server(server).map(|server| server.address()) else { return };
+        let Some(entry) = self.gatherer.base(base).cloned() else { return };
+        let kind = CandidateKind::ServerReflexive;
+        let key = FoundationKey {
+            kind,
+            base: entry.base.local().ip(),
+            server: Some(address.ip()),
+            transport: entry.base.transport,
+        };
+        let foundation = self.foundations.of(key);
+        let (id, limit) = (self.next_candidate_id(), self.config.limits.local_candidates);
+        let Some(stream) = self.stream(entry.component.stream()) else { return };
+        let Some(host) = stream.locals.of_base(base) else { return };
+        if stream.locals.is_redundant(base, mapped) || stream.locals.len() >= limit {
+            return;
+        }
+        // rfc8445-5.1.2.1-3: distinct from those that other servers show to this base.
+        let preference = host.candidate.priority().local_preference().saturating_sub(rank);
+        let priority =
+            Priority::of(TypePreferences::default().of(kind), preference, entry.component.number());
+        let local = Reflexive { id, kind, mapped, foundation, priority }.of(host);
+        self.announce(local);
+    }
+
+    /// An attempt has come to nothing.
+    pub(super) fn end_attempt(&mut self, attempt: &Attempt, error: ServerError) {
+        let transactions = self.gatherer.remove_attempts(|other| other.id == attempt.id);
+        self.cancel(transactions);
+        self.stats.servers_failed += 1;
+        self.emit(Event::ServerFailed { server: attempt.server, base: attempt.base, error });
+    }
+
+    /// What gathering has to do as time passes.
+    pub(super) fn handle_gathering_timeout(&mut self) {
+        let streams = &self.streams;
+        // rfc8445-5.1.1.4-1: bindings are kept while ICE has not completed.
+        let keep = |component| {
+            super::stream_of(streams, component).is_some_and(|stream| {
+                !matches!(stream.state, StreamState::Completed | StreamState::Failed(_) | StreamState::Closed)
+            })
+        };
+        for attempt in self.gatherer.handle_timeout(self.now, keep) {
+            self.end_attempt(&attempt, ServerError::Timeout);
+            self.cancel(attempt.state.transaction());
+        }
+    }
+
+    /// Announces the end of gathering where it has come (RFC 8838 section 13).
+    pub(super) fn conclude_gathering(&mut self, index: usize) {
+        let Some(stream) = self.streams.get_mut(index) else { return };
+        let id = stream.id;
+        if stream.gathering == Gathering::BasesKnown
+            && !self.gatherer.is_gathering(|component| component.stream() == id)
+        {
+            stream.gathering = Gathering::Complete;
+            let generation = stream.generation;
+            self.emit(Event::GatheringComplete { stream: id, generation });
+        }
+    }
+}
+
+/// What a server says our address is (RFC 8489 section 6.3.3; MAPPED-ADDRESS alone is what servers of RFC 3489 send).
+fn mapped_address(message: &Message<'_>) -> Result<SocketAddr, ServerError> {
+    if message.unknown_required(is_known).next().is_some() {
+        return Err(ServerError::UnknownAttribute);
+    }
+    if message.class() != Class::Success {
+        // rfc8445-5.1.1.2-3: redirections included; ALTERNATE-SERVER is not followed.
+        let code = message.get::<ErrorCode<'_>>().and_then(Result::ok).map_or(0, |error| error.code());
+        return Err(ServerError::Rejected(code));
+    }
+    let xored =
+        message.get::<XorMappedAddress>().and_then(Result::ok).map(|XorMappedAddress(address)| address);
+    let plain = || message.get::<MappedAddress>().and_then(Result::ok).map(|MappedAddress(address)| address);
+    let mapped = xored.or_else(plain).map(|address| unscoped(canonical(address)));
+    mapped.filter(|address| is_sendable(*address)).ok_or(ServerError::NoMappedAddress)
+}

@@ -1,0 +1,104 @@
+//! The walk of a datagram: whose is it, is it well formed, is it authentic; only then what does it change.
+
+use crate::agent::{Agent, Ignored, Owner, Provenance, Received};
+use crate::gather::BaseEntry;
+use crate::ice::check;
+use crate::net::Path;
+use crate::stun::{self, Class, Fingerprint, Integrity, Message, Method, Sent};
+use crate::time::Timestamp;
+
+impl Agent {
+    /// Feeds one datagram that came in on `path`; never fails.
+    ///
+    /// Application data comes back as [`Received::Data`], the payload borrowed from `datagram`, if it came from a
+    /// 5-tuple that has authenticated. Everything else is the agent's own, or is ignored with a counted reason.
+    pub fn handle_datagram<'d>(&mut self, now: Timestamp, path: Path, datagram: &'d [u8]) -> Received<'d> {
+        if self.begin(now).is_err() {
+            return self.ignore(Ignored::Closed);
+        }
+        let Some(entry) = self.gatherer.base_of(path) else { return self.ignore(Ignored::UnknownBase) };
+        if !stun::is_stun(datagram) {
+            return self.handle_data(path, entry.component.stream(), datagram);
+        }
+        let message = match Message::parse(datagram) {
+            Ok(message) => message,
+            Err(error) => return self.ignore(Ignored::Malformed(error)),
+        };
+        if message.method() != Method::BINDING {
+            return self.ignore(Ignored::Unexpected);
+        }
+        match message.class() {
+            Class::Request => {
+                let entry = entry.clone();
+                self.handle_request(&entry, path, &message)
+            }
+            Class::Success | Class::Error => self.handle_answer(path, &message),
+            // rfc8445-11-6
+            Class::Indication => self.ignore(Ignored::Indication),
+        }
+    }
+
+    /// rfc8445-12.2-1: data may come on any pair that has authenticated, selected or not; on no other path.
+    fn handle_data<'d>(
+        &mut self,
+        path: Path,
+        stream: crate::ice::StreamId,
+        payload: &'d [u8],
+    ) -> Received<'d> {
+        let known = self.stream(stream).and_then(|stream| stream.authenticated.get(path)).copied();
+        let Some(known) = known else { return self.ignore(Ignored::Unverified) };
+        self.stats.data_received += 1;
+        let provenance = if known.valid { Provenance::Valid } else { Provenance::Authenticated };
+        Received::Data { component: known.component, pair: known.pair, provenance, payload }
+    }
+
+    /// An answer ends its transaction only when it is the one that was asked for.
+    fn handle_answer(&mut self, path: Path, message: &Message<'_>) -> Received<'static> {
+        let id = message.transaction_id();
+        let Some(transaction) = self.transactions.get(id) else {
+            return self.ignore(Ignored::UnknownTransaction);
+        };
+        let owner = match *transaction.owner() {
+            Owner::Gather(owner) => return self.handle_server_answer(owner, message, path),
+            Owner::Check(owner) => owner,
+        };
+        let sent = transaction.path();
+        // rfc8445-7.2.4-1, rfc8489-6.3-2
+        if message.fingerprint() != Fingerprint::Valid {
+            return self.ignore(Ignored::Fingerprint);
+        }
+        let remote = self.stream(owner.stream).and_then(|stream| stream.remote.as_ref());
+        let Some(verified) = remote
+            .and_then(|remote| stun::verify_response(message, &remote.key, Sent::Only(Integrity::Sha1)).ok())
+        else {
+            // rfc8489-9.1.4-2: the schedule goes on as if nothing had come.
+            self.transactions.note_forged(id);
+            return self.ignore(Ignored::BadIntegrity);
+        };
+        let outcome = check::interpret(&verified, sent, path);
+        let rtt = self.transactions.finish(self.now, id).and_then(|finished| finished.rtt);
+        self.apply_check(owner, id, outcome, rtt);
+        self.settle();
+        Received::Control
+    }
+
+    fn handle_request(&mut self, entry: &BaseEntry, path: Path, message: &Message<'_>) -> Received<'static> {
+        // rfc8445-7.3-6
+        if message.fingerprint() != Fingerprint::Valid {
+            return self.ignore(Ignored::Fingerprint);
+        }
+        let received = self.answer_request(entry, path, message);
+        match received {
+            Ok(()) => {
+                self.settle();
+                Received::Control
+            }
+            Err(reason) => self.ignore(reason),
+        }
+    }
+
+    pub(super) fn ignore<'d>(&mut self, reason: Ignored) -> Received<'d> {
+        self.stats.count_ignored(reason);
+        Received::Ignored(reason)
+    }
+}

@@ -1,0 +1,224 @@
+//! The peer's check: the answer, and what is learned from it (RFC 8445 section 7.3.1).
+
+use crate::agent::{Agent, Ignored, StreamState};
+use crate::gather::BaseEntry;
+use crate::ice::authenticated::AuthenticatedPath;
+use crate::ice::early::EarlyRequest;
+use crate::ice::pair::PairState;
+use crate::ice::responder::{self, Refusal, Request};
+use crate::ice::{CandidateId, PairId, Resolution, Role, StreamId};
+use crate::net::{Path, unscoped};
+use crate::stun::{ErrorCode, Integrity, Message, TransactionId};
+
+impl Agent {
+    /// Authenticates a check, answers it, and takes from it what there is to take, in the RFC's order.
+    pub(super) fn answer_request(
+        &mut self,
+        entry: &BaseEntry,
+        path: Path,
+        message: &Message<'_>,
+    ) -> Result<(), Ignored> {
+        let stream = self
+            .stream(entry.component.stream())
+            .filter(|stream| !stream.is_closed())
+            .ok_or(Ignored::Closed)?;
+        let local = &stream.local;
+        let request = match responder::admit(message, local.credentials.ufrag(), &local.key) {
+            Ok(request) => request,
+            Err(refusal) => return Err(self.refuse(stream.id, path, message, &refusal)),
+        };
+        if !self.settle_roles(&request) {
+            // rfc8445-7.3.1.1-6: nothing else follows from a request that is answered with 487.
+            self.send_signed_error(
+                stream_id(entry),
+                path,
+                request.id,
+                ErrorCode::ROLE_CONFLICT,
+                request.integrity,
+            );
+            return Err(Ignored::Refused);
+        }
+        let Some(stream) = self.stream(stream_id(entry)) else { return Err(Ignored::Closed) };
+        // rfc8445-7.3-2, rfc8445-7.3-4: at once, and back the way it came.
+        let answer = responder::success(&request, unscoped(path.remote()), &stream.local.key);
+        let learned = EarlyRequest {
+            path,
+            component: entry.component,
+            remote_ufrag: request.remote_ufrag.into(),
+            priority: request.priority,
+            use_candidate: request.use_candidate,
+        };
+        self.transmit(path, answer);
+        self.learn_or_keep(learned);
+        Ok(())
+    }
+
+    /// Before the peer's credentials are known a request waits for them (rfc8445-7.3-3); afterwards it counts at once,
+    /// if it is from the peer that we know (rfc8445-7.3-7).
+    fn learn_or_keep(&mut self, request: EarlyRequest) {
+        let limit = self.config.limits.early_requests;
+        let Ok(stream) = self.stream_mut(request.component.stream()) else { return };
+        match &stream.remote {
+            None => {
+                let kept = stream.early.keep(request, limit);
+                self.stats.early_requests_dropped += u64::from(!kept);
+            }
+            Some(remote) if remote.credentials.ufrag() == &*request.remote_ufrag => self.learn(&request),
+            Some(_) => {}
+        }
+    }
+
+    /// Takes up the requests that came before the peer's credentials.
+    pub(super) fn catch_up(&mut self, stream: StreamId) {
+        let Ok(known) = self.stream_mut(stream) else { return };
+        for request in known.early.take() {
+            self.learn_or_keep(request);
+        }
+    }
+
+    /// Resolves a role conflict; `false` if the peer has to give way (RFC 8445 section 7.3.1.1).
+    fn settle_roles(&mut self, request: &Request<'_>) -> bool {
+        let Some(theirs) = request.claim else { return true };
+        match self.claim.role.resolve(self.claim.tie_breaker, theirs) {
+            Resolution::Agree => true,
+            Resolution::Keep => false,
+            Resolution::Switch => self.switch_role(),
+        }
+    }
+
+    fn refuse(&mut self, stream: StreamId, path: Path, message: &Message<'_>, refusal: &Refusal) -> Ignored {
+        match refusal {
+            Refusal::Unauthenticated(why) => {
+                let answer = responder::unsigned_error(message.transaction_id(), why.error_code());
+                let per_second = self.config.unauthenticated_answers;
+                // Silence where an answer would be larger than what it answers, or there were too many already.
+                if per_second > 0 && answer.len() <= message.as_bytes().len() {
+                    let interval = core::time::Duration::from_secs(1) / per_second;
+                    if self.answers.take(self.now, interval, per_second.saturating_mul(2)) {
+                        self.transmit(path, answer);
+                    }
+                }
+                Ignored::Unauthenticated
+            }
+            // rfc8489-6.3.1-1
+            Refusal::UnknownAttributes(unknown, integrity) => {
+                if let Some(key) = self.stream(stream).map(|stream| &stream.local.key) {
+                    let error = ErrorCode::UNKNOWN_ATTRIBUTE;
+                    let answer =
+                        responder::signed_error(message.transaction_id(), error, unknown, (key, *integrity));
+                    self.transmit(path, answer);
+                }
+                Ignored::Refused
+            }
+            Refusal::BadRequest(integrity) => {
+                self.send_signed_error(
+                    stream,
+                    path,
+                    message.transaction_id(),
+                    ErrorCode::BAD_REQUEST,
+                    *integrity,
+                );
+                Ignored::Refused
+            }
+        }
+    }
+
+    fn send_signed_error(
+        &mut self,
+        stream: StreamId,
+        path: Path,
+        id: TransactionId,
+        error: ErrorCode<'_>,
+        integrity: Integrity,
+    ) {
+        if let Some(key) = self.stream(stream).map(|stream| &stream.local.key) {
+            let answer = responder::signed_error(id, error, &[], (key, integrity));
+            self.transmit(path, answer);
+        }
+    }
+
+    /// RFC 8445 sections 7.3.1.3 to 7.3.1.5.
+    fn learn(&mut self, request: &EarlyRequest) {
+        let stream = request.component.stream();
+        let Some(known) = self.stream(stream) else { return };
+        if matches!(known.state, StreamState::Failed(_) | StreamState::Closed) {
+            return;
+        }
+        let nominated = request.use_candidate && self.claim.role == Role::Controlled;
+        if known.is_concluded(request.component) && !nominated {
+            return;
+        }
+        // The pair has left the check list when another one was nominated, but it is still valid.
+        let passed_over =
+            known.valid.pairs().iter().find(|pair| pair.path == request.path).map(|pair| pair.id);
+        let listed = self.lists.list(stream).is_some_and(|list| list.on_path(request.path).is_some());
+        if let (Some(id), false) = (passed_over, listed) {
+            if nominated && let Ok(known) = self.stream_mut(stream) {
+                known.valid.nominate(id);
+            }
+            return;
+        }
+        let Some(pair) = self.pair_of(request) else { return };
+        self.trigger(stream, pair, request, nominated);
+    }
+
+    /// The pair on which a request came, made if it is not there (RFC 8445 sections 7.3.1.3 and 7.3.1.4).
+    fn pair_of(&mut self, request: &EarlyRequest) -> Option<PairId> {
+        let (stream, limits) = (request.component.stream(), self.remote_limits());
+        let base = self.gatherer.base_of(request.path)?.id;
+        let local = self.stream(stream)?.locals.of_base(base)?.id;
+        let remote = self.source_of(request, limits)?;
+        self.form(stream, local, remote)
+    }
+
+    fn source_of(
+        &mut self,
+        request: &EarlyRequest,
+        limits: crate::ice::remote::RemoteLimits,
+    ) -> Option<CandidateId> {
+        let (transport, address) = (request.path.transport(), unscoped(request.path.remote()));
+        let id = self.next_candidate_id();
+        let known = self.stream_mut(request.component.stream()).ok()?;
+        if let Some(remote) = known.remotes.at(request.component, transport, address) {
+            return Some(remote.id);
+        }
+        let learned =
+            known.remotes.learn(id, request.component, (transport, address), request.priority, &limits);
+        self.stats.peer_reflexive_refused += u64::from(learned.is_none());
+        learned
+    }
+
+    /// RFC 8445 sections 7.3.1.4 and 7.3.1.5.
+    fn trigger(&mut self, stream: StreamId, id: PairId, request: &EarlyRequest, nominated: bool) {
+        let Some(list) = self.lists.list_mut(stream) else { return };
+        let Some(pair) = list.pair_mut(id) else { return };
+        let (state, valid) = (pair.state, pair.valid);
+        pair.nominated_by_peer |= nominated;
+        match state {
+            // rfc8445-7.3.1.4-2
+            PairState::Succeeded => {}
+            PairState::InProgress(transaction) => {
+                // rfc8445-7.3.1.4-3: still answered, no longer repeated, and no failure.
+                self.transactions.silence(transaction);
+                list.trigger(id);
+            }
+            PairState::Frozen | PairState::Waiting | PairState::Failed => list.trigger(id),
+        }
+        let Ok(known) = self.stream_mut(stream) else { return };
+        let (path, component) = (request.path, request.component);
+        known.authenticated.insert(AuthenticatedPath {
+            path,
+            component,
+            pair: valid.unwrap_or(id),
+            valid: false,
+        });
+        // rfc8445-7.3.1.5-1; before success it is remembered: rfc8445-7.3.1.5-2.
+        if let (true, PairState::Succeeded, Some(valid)) = (nominated, state, valid) {
+            known.valid.nominate(valid);
+        }
+    }
+}
+
+fn stream_id(entry: &BaseEntry) -> StreamId {
+    entry.component.stream()
+}

@@ -1,0 +1,487 @@
+//! The agent: what the application calls, and the walks of a datagram and of a timer through the machines below.
+//!
+//! | file | what happens there |
+//! |---|---|
+//! | `mod.rs` | the application's calls |
+//! | `input.rs` | a datagram comes in: whose is it, is it authentic |
+//! | `checks.rs` | a check is sent, or answered |
+//! | `learn.rs` | the peer's check teaches something |
+//! | `gathering.rs` | a server is asked, or answers |
+//! | `pairing.rs` | a candidate is paired |
+//! | `conclude.rs` | what follows: nomination, selected pairs, states |
+//! | `timer.rs` | time passes |
+
+mod checks;
+mod conclude;
+mod config;
+mod error;
+mod event;
+mod gathering;
+mod input;
+mod learn;
+mod pacer;
+mod pairing;
+mod route;
+mod stats;
+mod stream;
+mod timer;
+mod view;
+
+use alloc::collections::VecDeque;
+use alloc::sync::Arc;
+use core::time::Duration;
+
+use crate::agent::gathering::AttemptOwner;
+use crate::agent::pacer::{Bucket, Pacer};
+use crate::agent::stream::{Gathering, RemoteSide, Stream};
+use crate::entropy::{Entropy, Purpose, Seed};
+use crate::gather::{BaseEntry, Gatherer};
+use crate::ice::schedule::CheckListSet;
+use crate::ice::{
+    BaseId, Candidate, CandidateId, ComponentId, Credentials, Foundations, PairId, Role, RoleClaim, ServerId,
+    StreamId, TieBreaker, admit_host_address, admit_peer_address,
+};
+use crate::net::Path;
+use crate::stun::{TransactionId, Transactions};
+use crate::time::Timestamp;
+
+pub use crate::gather::{Base, Server};
+pub use config::{CheckRto, Config, Limits};
+pub use error::{Error, Ignored, Reason, ServerError};
+pub use event::{Event, Output, Provenance, Received, StreamState, Transmit};
+pub use route::Route;
+pub use stats::{IgnoredStats, Stats};
+pub use stream::{Remote, RemoteChange};
+pub use view::Pair;
+
+/// An ICE agent: one session with one peer.
+///
+/// **In** go commands, datagrams and the time; **out** come datagrams to send and events, through
+/// [`poll_output`](Self::poll_output), one queue in the order of cause. The caller owns sockets and clock; nothing is
+/// done, and nothing is asked of the operating system, but by calling a method.
+///
+/// After any call, drain `poll_output`; then wait until [`deadline`](Self::deadline) or a datagram, whichever is first.
+/// Checks leave only in [`handle_timeout`](Self::handle_timeout), so candidates that are added together are looked at
+/// together.
+///
+/// Time that stands still or goes back counts as the latest instant seen. A caller that is late loses the slots it
+/// missed; nothing is sent in a burst to catch up.
+///
+/// The crate's front page has the whole loop.
+#[derive(Debug)]
+pub struct Agent {
+    config: Arc<Config>,
+    entropy: Entropy,
+    /// The latest instant that any input has named.
+    now: Timestamp,
+    claim: RoleClaim,
+    /// Changes of role, each by an authentic conflict.
+    role_switches: u8,
+    transactions: Transactions<Owner>,
+    pacer: Pacer,
+    /// Who had the last slot: checks and gathering take turns.
+    gathered_last: bool,
+    /// Leave to answer requests without valid credentials.
+    answers: Bucket,
+    gatherer: Gatherer,
+    foundations: Foundations,
+    lists: CheckListSet,
+    /// A stream stands at its number; a closed one stays.
+    streams: alloc::vec::Vec<Stream>,
+    ids: Ids,
+    outputs: VecDeque<Output>,
+    stats: Stats,
+    deadline: Option<Timestamp>,
+    closed: bool,
+}
+
+/// Whose transaction it is.
+#[derive(Clone, Copy, Debug)]
+enum Owner {
+    Check(checks::CheckOwner),
+    Gather(AttemptOwner),
+}
+
+/// Counters of ids, which are never reused.
+#[derive(Debug, Default)]
+struct Ids {
+    base: u32,
+    server: u16,
+    candidate: u32,
+    pair: u32,
+}
+
+impl Agent {
+    /// An agent in its initial role that draws all its randomness from `seed`; one `Arc<Config>` serves any number of
+    /// agents.
+    ///
+    /// The side that starts the session takes [`Role::Controlling`]; if both do, or neither, the conflict is resolved
+    /// (RFC 8445 section 6.1.1).
+    #[must_use]
+    pub fn new(config: impl Into<Arc<Config>>, role: Role, seed: Seed) -> Self {
+        let mut entropy = Entropy::new(seed);
+        let tie_breaker = TieBreaker::generate(&mut entropy);
+        Self {
+            config: config.into(),
+            entropy,
+            now: Timestamp::ZERO,
+            claim: RoleClaim { role, tie_breaker },
+            role_switches: 0,
+            transactions: Transactions::new(),
+            pacer: Pacer::default(),
+            gathered_last: false,
+            answers: Bucket::default(),
+            gatherer: Gatherer::default(),
+            foundations: Foundations::default(),
+            lists: CheckListSet::default(),
+            streams: alloc::vec::Vec::new(),
+            ids: Ids::default(),
+            outputs: VecDeque::new(),
+            stats: Stats::default(),
+            deadline: None,
+            closed: false,
+        }
+    }
+
+    /// Adds a STUN server: every base asks it, present and future ones, while their stream is gathering.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Address`] if the address cannot be sent to, [`Error::Closed`], [`Error::Limit`].
+    pub fn add_server(&mut self, now: Timestamp, server: Server) -> Result<ServerId, Error> {
+        self.begin(now)?;
+        admit_peer_address(server.address()).map_err(Error::Address)?;
+        let id = ServerId::from_raw(self.ids.server);
+        self.ids.server = self.ids.server.checked_add(1).ok_or(Error::Limit)?;
+        let (streams, give_up_at) = (&self.streams, self.now + self.config.gathering_limit);
+        let wants = |component: ComponentId| {
+            stream_of(streams, component).is_some_and(|s| s.gathering != Gathering::Complete)
+        };
+        self.gatherer.add_server(id, server, give_up_at, wants);
+        self.settle();
+        Ok(id)
+    }
+
+    /// The server is no longer wanted: what it was asked is forgotten, the candidates it has shown stay.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::UnknownServer`], [`Error::Closed`].
+    pub fn remove_server(&mut self, now: Timestamp, server: ServerId) -> Result<(), Error> {
+        self.begin(now)?;
+        let transactions = self.gatherer.remove_server(server).ok_or(Error::UnknownServer)?;
+        self.cancel(transactions);
+        self.settle();
+        Ok(())
+    }
+
+    /// Adds a data stream with components 1 to `components` and credentials of its own.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::ComponentCount`] for none, [`Error::Closed`], [`Error::Limit`].
+    pub fn add_stream(&mut self, components: u8) -> Result<StreamId, Error> {
+        let credentials = Credentials::generate(&mut self.entropy);
+        self.add_stream_with(components, credentials)
+    }
+
+    /// Adds a data stream with credentials of the application's making.
+    ///
+    /// # Errors
+    ///
+    /// As [`add_stream`](Self::add_stream).
+    pub fn add_stream_with(&mut self, components: u8, credentials: Credentials) -> Result<StreamId, Error> {
+        if self.closed {
+            return Err(Error::Closed);
+        }
+        if components == 0 {
+            return Err(Error::ComponentCount);
+        }
+        let id = StreamId::from_raw(u16::try_from(self.streams.len()).map_err(|_| Error::Limit)?);
+        self.streams.push(Stream::new(id, components, credentials));
+        self.lists.add();
+        Ok(id)
+    }
+
+    /// The component is not needed after all (the answer accepted rtcp-mux): its bases, candidates and pairs go.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::UnknownComponent`], [`Error::UnknownStream`], [`Error::Closed`].
+    pub fn remove_component(&mut self, now: Timestamp, component: ComponentId) -> Result<(), Error> {
+        self.begin(now)?;
+        self.stream_mut(component.stream())?.remove_component(component).ok_or(Error::UnknownComponent)?;
+        self.remove_bases_where(|entry| entry.component == component);
+        self.settle();
+        Ok(())
+    }
+
+    /// The stream is not needed after all (its m-line was rejected or ended). The others go on.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::UnknownStream`], [`Error::Closed`].
+    pub fn close_stream(&mut self, now: Timestamp, stream: StreamId) -> Result<(), Error> {
+        self.begin(now)?;
+        self.stream_mut(stream)?;
+        self.shut(stream);
+        self.settle();
+        Ok(())
+    }
+
+    /// Declares a local socket: yields a host candidate, and asks the servers from it.
+    ///
+    /// Of several, those added first get the higher priority.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Address`], [`Error::Trackable`], [`Error::Loopback`], [`Error::BaseExists`], [`Error::EndOfBases`], [`Error::Limit`],
+    /// [`Error::UnknownStream`], [`Error::UnknownComponent`], [`Error::Closed`].
+    pub fn add_base(&mut self, now: Timestamp, component: ComponentId, base: Base) -> Result<BaseId, Error> {
+        self.begin(now)?;
+        let limit = self.config.limits.local_candidates;
+        let stream = self.stream_mut(component.stream())?;
+        stream.component(component).ok_or(Error::UnknownComponent)?;
+        if stream.gathering != Gathering::Open {
+            return Err(Error::EndOfBases);
+        }
+        if stream.locals.len() >= limit {
+            return Err(Error::Limit);
+        }
+        self.admit_base(&base)?;
+        let id = BaseId::from_raw(self.ids.base);
+        self.ids.base += 1;
+        let entry = BaseEntry { id, component, base };
+        self.gatherer.add_base(entry.clone(), self.now + self.config.gathering_limit);
+        self.add_host_candidate(&entry);
+        self.settle();
+        Ok(id)
+    }
+
+    /// The socket is gone: its candidates and pairs go with it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::UnknownBase`], [`Error::Closed`].
+    pub fn remove_base(&mut self, now: Timestamp, base: BaseId) -> Result<(), Error> {
+        self.begin(now)?;
+        self.gatherer.base(base).ok_or(Error::UnknownBase)?;
+        self.remove_bases_where(|entry| entry.id == base);
+        self.settle();
+        Ok(())
+    }
+
+    /// No more local sockets: gathering completes when all servers have answered, or have had their time.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::UnknownStream`], [`Error::Closed`].
+    pub fn end_of_bases(&mut self, now: Timestamp, stream: StreamId) -> Result<(), Error> {
+        self.begin(now)?;
+        let stream = self.stream_mut(stream)?;
+        if stream.gathering == Gathering::Open {
+            stream.gathering = Gathering::BasesKnown;
+        }
+        self.settle();
+        Ok(())
+    }
+
+    /// What the peer signalled: from here on its candidates are checked.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::RemoteIsSet`] if the peer's credentials were set to other ones, [`Error::UserNameLength`],
+    /// [`Error::UnknownStream`], [`Error::Closed`]. Candidates of the description that cannot be used are passed over.
+    pub fn set_remote(
+        &mut self,
+        now: Timestamp,
+        stream: StreamId,
+        remote: Remote,
+    ) -> Result<RemoteChange, Error> {
+        self.begin(now)?;
+        let patient_until = self.now + self.config.patience_for_checks;
+        let known = self.stream_mut(stream)?;
+        if let Some(current) = &known.remote {
+            let same = current.credentials == remote.credentials;
+            return if same { Ok(RemoteChange::Unchanged) } else { Err(Error::RemoteIsSet) };
+        }
+        known.remote = Some(RemoteSide::new(&remote, known.local.credentials.ufrag(), patient_until)?);
+        self.drop_foreign_candidates(stream);
+        for candidate in remote.candidates {
+            // rfc8838-11-6: what cannot be used does no harm.
+            let _ = self.accept_candidate(stream, candidate);
+        }
+        if let Ok(stream) = self.stream_mut(stream) {
+            stream.remote_ended |= !remote.trickle;
+        }
+        self.catch_up(stream);
+        self.settle();
+        Ok(RemoteChange::Set)
+    }
+
+    /// Adds one remote candidate. Before [`set_remote`](Self::set_remote) it is kept, and checked from then on.
+    ///
+    /// # Errors
+    ///
+    /// Every candidate that is of no use says why: [`Error::EndOfCandidates`], [`Error::CandidateGeneration`],
+    /// [`Error::CandidateComponent`], [`Error::CandidateTransport`], [`Error::CandidateName`],
+    /// [`Error::Address`], [`Error::Limit`]; besides [`Error::UnknownStream`], [`Error::Closed`].
+    pub fn add_remote_candidate(
+        &mut self,
+        now: Timestamp,
+        stream: StreamId,
+        candidate: Candidate,
+    ) -> Result<CandidateId, Error> {
+        self.begin(now)?;
+        let added = self.accept_candidate(stream, candidate);
+        self.settle();
+        added
+    }
+
+    /// The peer withdrew a candidate: pairs that are not selected go with it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::UnknownStream`], [`Error::Closed`]. An unknown candidate is gone already.
+    pub fn remove_remote_candidate(
+        &mut self,
+        now: Timestamp,
+        stream: StreamId,
+        candidate: CandidateId,
+    ) -> Result<(), Error> {
+        self.begin(now)?;
+        self.stream_mut(stream)?;
+        self.forget_remote(stream, candidate);
+        self.settle();
+        Ok(())
+    }
+
+    /// The peer has no more candidates (RFC 8838 section 14).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::UnknownStream`], [`Error::Closed`].
+    pub fn end_of_remote_candidates(&mut self, now: Timestamp, stream: StreamId) -> Result<(), Error> {
+        self.begin(now)?;
+        self.stream_mut(stream)?.remote_ended = true;
+        self.settle();
+        Ok(())
+    }
+
+    /// Nominates a valid pair, where that is left to the application
+    /// ([`Nomination::Manual`](crate::ice::Nomination::Manual)).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::CannotNominate`] in the controlled role, when the agent nominates by itself, or when the component has
+    /// its pair; [`Error::UnknownPair`], [`Error::Closed`].
+    pub fn nominate(&mut self, now: Timestamp, pair: PairId) -> Result<(), Error> {
+        self.begin(now)?;
+        self.nominate_by_hand(pair)?;
+        self.settle();
+        Ok(())
+    }
+
+    /// Closes the agent: every stream says so, and nothing else is sent or accepted.
+    pub fn close(&mut self, now: Timestamp) {
+        if self.begin(now).is_err() {
+            return;
+        }
+        for index in 0..self.streams.len() {
+            if let Some(stream) = self.streams.get(index).map(|stream| stream.id) {
+                self.shut(stream);
+            }
+        }
+        self.closed = true;
+        self.settle();
+    }
+
+    /// The next thing to do, oldest first.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// When to call [`handle_timeout`](Self::handle_timeout): now or in the past while there is something to do, which
+    /// includes outputs that wait to be polled; `None` if nothing is waited for.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Timestamp> {
+        if self.outputs.is_empty() { self.deadline } else { Some(self.now) }
+    }
+}
+
+impl Agent {
+    /// Takes note of the time; everything that begins here ends in [`settle`](Self::settle).
+    fn begin(&mut self, now: Timestamp) -> Result<(), Error> {
+        self.now = self.now.max(now);
+        if self.closed { Err(Error::Closed) } else { Ok(()) }
+    }
+
+    fn stream(&self, id: StreamId) -> Option<&Stream> {
+        self.streams.get(usize::from(id.to_raw()))
+    }
+
+    /// A stream that is not closed.
+    fn stream_mut(&mut self, id: StreamId) -> Result<&mut Stream, Error> {
+        let stream = self.streams.get_mut(usize::from(id.to_raw()));
+        stream.filter(|stream| !stream.is_closed()).ok_or(Error::UnknownStream)
+    }
+
+    /// Whether a socket may become a base at all.
+    fn admit_base(&mut self, base: &Base) -> Result<(), Error> {
+        let local = base.local();
+        admit_host_address(local).map_err(Error::Address)?;
+        // rfc8445-5.1.1.1-5
+        if local.ip().is_loopback() && !self.config.loopback {
+            return Err(Error::Loopback);
+        }
+        if self.gatherer.base_of(Path::new(base.transport, local, local)).is_some() {
+            return Err(Error::BaseExists);
+        }
+        // rfc8445-5.1.1.1-8, rfc8445-5.1.1.1-9: whichever was declared first, only the temporary one is a candidate.
+        if self.gatherer.bases().any(|entry| base.betrays(&entry.base)) {
+            return Err(Error::Trackable);
+        }
+        let temporary = base.clone();
+        self.remove_bases_where(move |entry| entry.base.betrays(&temporary));
+        Ok(())
+    }
+
+    /// Ta as it holds now: the larger of ours and that of every peer known so far (rfc8445-14.2-2).
+    fn ta(&self) -> Duration {
+        let theirs = self.streams.iter().filter_map(|stream| stream.remote.as_ref());
+        theirs.map(|remote| remote.pacing.unwrap_or(config::PACING)).fold(self.config.pacing, Duration::max)
+    }
+
+    fn next_candidate_id(&mut self) -> CandidateId {
+        self.ids.candidate += 1;
+        CandidateId::from_raw(self.ids.candidate)
+    }
+
+    fn next_pair_id(&mut self) -> PairId {
+        self.ids.pair += 1;
+        PairId::from_raw(self.ids.pair)
+    }
+
+    fn next_transaction_id(&mut self) -> TransactionId {
+        TransactionId::from(self.entropy.bytes(Purpose::Transactions))
+    }
+
+    fn cancel(&mut self, transactions: impl IntoIterator<Item = TransactionId>) {
+        for id in transactions {
+            self.transactions.cancel(id);
+        }
+    }
+
+    fn emit(&mut self, event: Event) {
+        self.outputs.push_back(Output::Event(event));
+    }
+
+    fn transmit(&mut self, path: Path, payload: bytes::Bytes) {
+        self.stats.transmitted += 1;
+        self.outputs.push_back(Output::Transmit(Transmit { path, payload }));
+    }
+}
+
+fn stream_of(streams: &[Stream], component: ComponentId) -> Option<&Stream> {
+    streams.get(usize::from(component.stream().to_raw()))
+}

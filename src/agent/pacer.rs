@@ -1,0 +1,108 @@
+//! When the next request may leave: one new transaction per Ta, and no burst of retransmissions (RFC 8445 section 14).
+
+use core::time::Duration;
+
+use crate::time::Timestamp;
+
+/// The one Ta of an agent, for checks and gathering of all its streams.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Pacer {
+    /// No new transaction before.
+    next_at: Timestamp,
+    retransmissions: Bucket,
+}
+
+impl Pacer {
+    /// The earliest instant for the next new transaction.
+    pub(crate) const fn next_at(&self) -> Timestamp {
+        self.next_at
+    }
+
+    /// Takes the slot for a new transaction, if it is time. A late caller loses the slots it has missed: they are not
+    /// made up for in a burst.
+    pub(crate) fn take(&mut self, now: Timestamp, ta: Duration) -> bool {
+        let due = self.next_at <= now;
+        if due {
+            self.next_at = now + ta;
+        }
+        due
+    }
+
+    /// Whether another retransmission may leave now: four in a Ta, as many as a hundred dead pairs need at an RTO of
+    /// 500 ms.
+    pub(crate) fn may_retransmit(&self, now: Timestamp, ta: Duration) -> bool {
+        self.next_retransmission_at(ta) <= now
+    }
+
+    /// One has left.
+    pub(crate) fn retransmitted(&mut self, now: Timestamp, ta: Duration) {
+        self.retransmissions.take(now, ta / RETRANSMISSIONS_PER_TA, RETRANSMISSIONS_PER_TA);
+    }
+
+    /// The earliest instant for the next retransmission.
+    pub(crate) fn next_retransmission_at(&self, ta: Duration) -> Timestamp {
+        self.retransmissions.next_at(ta / RETRANSMISSIONS_PER_TA, RETRANSMISSIONS_PER_TA)
+    }
+}
+
+/// A token bucket, as the one instant at which it will be full again.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Bucket {
+    full_at: Timestamp,
+}
+
+impl Bucket {
+    /// Takes a token of a bucket that holds `burst` and gains one every `interval`.
+    pub(crate) fn take(&mut self, now: Timestamp, interval: Duration, burst: u32) -> bool {
+        let has_one = self.next_at(interval, burst) <= now;
+        if has_one {
+            self.full_at = self.full_at.max(now) + interval;
+        }
+        has_one
+    }
+
+    /// When there is a token.
+    pub(crate) fn next_at(&self, interval: Duration, burst: u32) -> Timestamp {
+        let missing_at_most = interval.saturating_mul(burst.saturating_sub(1));
+        Timestamp::from(self.full_at.since_epoch().saturating_sub(missing_at_most))
+    }
+}
+
+/// Enough for every schedule that Ta lets begin, and a bound on what a late caller releases at once.
+const RETRANSMISSIONS_PER_TA: u32 = 4;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TA: Duration = Duration::from_millis(50);
+
+    #[test]
+    fn a_late_caller_does_not_burst() {
+        let mut pacer = Pacer::default();
+        assert!(pacer.take(Timestamp::ZERO, TA));
+        let late = Timestamp::from_millis(1_000);
+        assert!(pacer.take(late, TA));
+        assert!(!pacer.take(late, TA));
+        assert_eq!(pacer.next_at(), late + TA);
+    }
+
+    #[test]
+    fn four_retransmissions_in_a_ta_and_no_more() {
+        let (mut pacer, now) = (Pacer::default(), Timestamp::from_millis(5_000));
+        let mut taken = 0;
+        while pacer.may_retransmit(now, TA) {
+            pacer.retransmitted(now, TA);
+            taken += 1;
+        }
+        assert_eq!(taken, 4);
+        assert_eq!(pacer.next_retransmission_at(TA), now + TA / 4);
+    }
+
+    #[test]
+    fn an_idle_bucket_holds_no_more_than_its_burst() {
+        let mut bucket = Bucket::default();
+        let (later, second) = (Timestamp::from_millis(3_600_000), Duration::from_secs(1));
+        assert_eq!((0..100).filter(|_| bucket.take(later, second, 20)).count(), 20);
+    }
+}

@@ -1,0 +1,292 @@
+//! Candidates become pairs (RFC 8445 section 6.1.2, RFC 8838 sections 9 to 12).
+
+use alloc::vec::Vec;
+use core::net::SocketAddr;
+
+use crate::agent::stream::Gathering;
+use crate::agent::{Agent, Error, Event};
+use crate::gather::BaseEntry;
+use crate::ice::local::LocalCandidate;
+use crate::ice::pair::{CandidatePair, PairFoundation, PairState, Priorities};
+use crate::ice::remote::{Added, RemoteCandidate, RemoteLimits};
+use crate::ice::schedule::Room;
+use crate::ice::{
+    Candidate, CandidateAddress, CandidateId, CandidateKind, FoundationKey, PairId, Priority, StreamId,
+    TypePreferences, admit_peer_address,
+};
+use crate::net::{Path, Transport, is_link_local, unscoped};
+
+impl Agent {
+    /// A base's own candidate (RFC 8445 section 5.1.1.1).
+    pub(super) fn add_host_candidate(&mut self, entry: &BaseEntry) {
+        let (address, local) = (unscoped(entry.base.local()), entry.base.local());
+        let key = FoundationKey {
+            kind: CandidateKind::Host,
+            base: local.ip(),
+            server: None,
+            transport: entry.base.transport,
+        };
+        let foundation = self.foundations.of(key);
+        let Ok(stream) = self.stream_mut(entry.component.stream()) else { return };
+        let Some(component) = stream.component_mut(entry.component) else { return };
+        let preference = u16::MAX.saturating_sub(component.bases.saturating_mul(PREFERENCE_STEP));
+        component.bases = component.bases.saturating_add(1);
+        let priority = Priority::of(
+            TypePreferences::default().of(CandidateKind::Host),
+            preference,
+            entry.component.number(),
+        );
+        let candidate = Candidate::new(
+            CandidateKind::Host,
+            entry.component.number(),
+            entry.base.transport,
+            address,
+            priority,
+            foundation,
+        );
+        let id = self.next_candidate_id();
+        let (component, base) = (entry.component, entry.id);
+        self.announce(LocalCandidate {
+            id,
+            component,
+            base,
+            base_address: local,
+            address,
+            candidate,
+            signalled: false,
+        });
+    }
+
+    /// Takes a new candidate of ours: hands it over for signalling, then pairs it (rfc8838-10-1).
+    pub(super) fn announce(&mut self, local: LocalCandidate) {
+        let (id, component) = (local.id, local.component);
+        let Ok(stream) = self.stream_mut(component.stream()) else { return };
+        let candidate = local.candidate.clone().with_ufrag_of(&stream.local.credentials);
+        let (generation, complete) = (stream.generation, stream.gathering == Gathering::Complete);
+        // rfc8838-13-3, rfc8838-13-5: not after the end of candidates, not after a nomination.
+        let signalled = !complete && !stream.is_concluded(component);
+        stream.locals.push(LocalCandidate { signalled, ..local });
+        if signalled {
+            self.emit(Event::LocalCandidate { stream: component.stream(), generation, id, candidate });
+        }
+        let Some(stream) = self.stream(component.stream()) else { return };
+        let remotes: Vec<CandidateId> = stream.remotes.iter().map(|remote| remote.id).collect();
+        for remote in remotes {
+            self.form(component.stream(), id, remote);
+        }
+    }
+
+    /// Takes a candidate that the peer has signalled.
+    pub(super) fn accept_candidate(
+        &mut self,
+        stream: StreamId,
+        candidate: Candidate,
+    ) -> Result<CandidateId, Error> {
+        let limits = self.remote_limits();
+        let id = self.next_candidate_id();
+        let known = self.stream_mut(stream)?;
+        // rfc8838-14-2
+        if known.remote_ended {
+            return Err(Error::EndOfCandidates);
+        }
+        // rfc8838-9-3, rfc8838-9-4
+        if let (Some(remote), Some(ufrag)) = (&known.remote, candidate.ufrag())
+            && remote.credentials.ufrag() != ufrag
+        {
+            return Err(Error::CandidateGeneration);
+        }
+        let component = stream.component(candidate.component());
+        known.component(component).ok_or(Error::CandidateComponent)?;
+        if candidate.transport() != Transport::Udp {
+            return Err(Error::CandidateTransport);
+        }
+        let CandidateAddress::Ip(address) = *candidate.address() else { return Err(Error::CandidateName) };
+        let address = admit_peer_address(address).map_err(Error::Address)?;
+        let added =
+            known.remotes.add(id, component, address, candidate, &limits).map_err(|_| Error::Limit)?;
+        match added {
+            Added::New(id) => {
+                self.pair_remote(stream, id);
+                Ok(id)
+            }
+            Added::Replaced(id) => {
+                self.refresh_remote(stream, id);
+                self.pair_remote(stream, id);
+                Ok(id)
+            }
+            Added::Known(id) => Ok(id),
+        }
+    }
+
+    pub(super) fn remote_limits(&self) -> RemoteLimits {
+        let limits = &self.config.limits;
+        RemoteLimits {
+            live: limits.remote_candidates,
+            accepted: limits.remote_candidates_total,
+            per_address: limits.remote_candidates_per_address,
+            peer_reflexive_live: limits.peer_reflexive,
+            peer_reflexive_accepted: limits.peer_reflexive_total,
+        }
+    }
+
+    fn pair_remote(&mut self, stream: StreamId, remote: CandidateId) {
+        let Some(known) = self.stream(stream) else { return };
+        let locals: Vec<CandidateId> = known.locals.iter().map(|local| local.id).collect();
+        for local in locals {
+            self.form(stream, local, remote);
+        }
+    }
+
+    /// A peer-reflexive candidate has been signalled: its pairs keep state and transactions and take the priority and
+    /// the foundation of what was signalled (rfc8445-7.3.1.3-3, rfc8838-11-4).
+    fn refresh_remote(&mut self, stream: StreamId, id: CandidateId) {
+        let role = self.claim.role;
+        let Some(remote) = self.stream(stream).and_then(|known| known.remotes.get(id)) else { return };
+        let (priority, foundation) = (remote.candidate.priority(), remote.candidate.foundation());
+        if let Some(list) = self.lists.list_mut(stream) {
+            for pair in list.pairs_mut().filter(|pair| pair.remote == id) {
+                pair.priorities.remote = priority;
+                pair.foundation.remote = foundation;
+            }
+            list.reprioritise(role);
+        }
+        if let Ok(known) = self.stream_mut(stream) {
+            for pair in known.valid.pairs_mut().filter(|pair| pair.remote == id) {
+                pair.priorities.remote = priority;
+            }
+            known.valid.reprioritise(role);
+        }
+    }
+
+    /// Makes a pair of two candidates unless they do not match, are paired already, or there is no room; returns the
+    /// pair of their path.
+    pub(super) fn form(
+        &mut self,
+        stream: StreamId,
+        local: CandidateId,
+        remote: CandidateId,
+    ) -> Option<PairId> {
+        let known = self.stream(stream)?;
+        let (ours, theirs) = (known.locals.get(local)?, known.remotes.get(remote)?);
+        // rfc8445-8.1.2-1: what has concluded is not taken up again, but by the peer's nomination (see `learn`).
+        if !matches(ours, theirs) {
+            return None;
+        }
+        let path = Path::new(ours.candidate.transport(), ours.base_address, theirs.address);
+        if let Some(pair) = self.lists.list(stream)?.on_path(path) {
+            // rfc8445-6.1.2.4-2: one pair for a base and a remote candidate.
+            return Some(pair.id);
+        }
+        let component = ours.component;
+        let foundation =
+            PairFoundation { local: ours.candidate.foundation(), remote: theirs.candidate.foundation() };
+        let priorities =
+            Priorities::of(self.claim.role, ours.candidate.priority(), theirs.candidate.priority());
+        match self.lists.room(stream, priorities.pair, self.config.limits.pairs) {
+            Room::Free => {}
+            Room::After(crowded, worst) => {
+                self.stats.pairs_dropped += 1;
+                self.drop_pairs(crowded, |pair| pair.id == worst);
+            }
+            Room::None => {
+                self.stats.pairs_dropped += 1;
+                return None;
+            }
+        }
+        let id = self.next_pair_id();
+        self.lists.insert(CandidatePair {
+            id,
+            component,
+            local,
+            remote,
+            path,
+            foundation,
+            priorities,
+            state: PairState::Frozen,
+            valid: None,
+            nominated_by_peer: false,
+            rtt: None,
+        });
+        Some(id)
+    }
+
+    /// Takes pairs out of a check list, with their transactions.
+    pub(super) fn drop_pairs(&mut self, stream: StreamId, gone: impl Fn(&CandidatePair) -> bool) {
+        let Some(list) = self.lists.list_mut(stream) else { return };
+        let removed = list.remove(gone);
+        if !removed.is_empty() {
+            self.transactions.retain(|owner| !removed.iter().any(|pair| owner.is_check_of(pair.id)));
+        }
+    }
+
+    /// Drops what was signalled, before the peer's credentials, for another generation of them.
+    pub(super) fn drop_foreign_candidates(&mut self, stream: StreamId) {
+        let Some(known) = self.stream(stream) else { return };
+        let Some(remote) = &known.remote else { return };
+        let foreign = |candidate: &Candidate| {
+            candidate.ufrag().is_some_and(|ufrag| ufrag != remote.credentials.ufrag())
+        };
+        let gone: Vec<CandidateId> =
+            known.remotes.iter().filter(|known| foreign(&known.candidate)).map(|known| known.id).collect();
+        for candidate in gone {
+            self.forget_remote(stream, candidate);
+        }
+    }
+
+    /// Removes a remote candidate and its pairs, but for a selected one.
+    pub(super) fn forget_remote(&mut self, stream: StreamId, candidate: CandidateId) {
+        let Ok(known) = self.stream_mut(stream) else { return };
+        if known.valid.pairs().iter().any(|pair| pair.remote == candidate && pair.nominated) {
+            return;
+        }
+        known.remotes.remove(candidate);
+        known.valid.remove(|pair| pair.remote == candidate);
+        self.drop_pairs(stream, |pair| pair.remote == candidate);
+        self.forget_unpaired_paths(stream);
+    }
+
+    /// Removes bases with all that hangs on them.
+    pub(super) fn remove_bases_where(&mut self, gone: impl Fn(&BaseEntry) -> bool) {
+        let (bases, transactions) = self.gatherer.remove_bases(gone);
+        self.cancel(transactions);
+        for entry in bases {
+            let stream = entry.component.stream();
+            let Ok(known) = self.stream_mut(stream) else { continue };
+            let generation = known.generation;
+            let removed = known.locals.remove(|local| local.base == entry.id);
+            let lost = |id: CandidateId| removed.iter().any(|local| local.id == id);
+            known.valid.remove(|pair| lost(pair.local));
+            self.drop_pairs(stream, |pair| lost(pair.local));
+            for local in removed.iter().filter(|local| local.signalled) {
+                self.emit(Event::LocalCandidateRemoved { stream, generation, id: local.id });
+            }
+            self.forget_unpaired_paths(stream);
+        }
+    }
+
+    /// Data from a path whose pair was removed, rather than passed over, is nobody's any more.
+    fn forget_unpaired_paths(&mut self, stream: StreamId) {
+        let bases: Vec<SocketAddr> = self.gatherer.bases().map(|entry| entry.base.local()).collect();
+        let Ok(known) = self.stream_mut(stream) else { return };
+        let remotes: Vec<SocketAddr> = known.remotes.iter().map(|remote| remote.address).collect();
+        known.authenticated.retain(|known| {
+            bases.contains(&known.path.local()) && remotes.contains(&unscoped(known.path.remote()))
+        });
+    }
+}
+
+/// Whether two candidates can make a pair: same component, transport and family (rfc8445-6.1.2.2-1), link-local only
+/// with link-local (rfc8445-6.1.2.2-3), loopback only with loopback, and no talking to oneself.
+fn matches(ours: &LocalCandidate, theirs: &RemoteCandidate) -> bool {
+    let (local, remote) = (ours.address, theirs.address);
+    ours.is_paired()
+        && ours.component == theirs.component
+        && ours.candidate.transport() == theirs.candidate.transport()
+        && local.is_ipv4() == remote.is_ipv4()
+        && is_link_local(local.ip()) == is_link_local(remote.ip())
+        && local.ip().is_loopback() == remote.ip().is_loopback()
+        && local != remote
+}
+
+/// Between the local preferences of two bases: room for one reflexive candidate of every server.
+pub(super) const PREFERENCE_STEP: u16 = 64;

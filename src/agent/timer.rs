@@ -1,0 +1,100 @@
+//! The walk of a timer: what is repeated, what is given up, what is sent next.
+
+use crate::agent::{Agent, Owner, Reason, ServerError};
+use crate::ice::pair::PairState;
+use crate::net::Path;
+use crate::stun::{Due, Transaction, TransactionId};
+use crate::time::Timestamp;
+
+impl Agent {
+    /// Lets time pass: repeats and gives up what is due, and sends at most one new request.
+    ///
+    /// Afterwards the next [`deadline`](Self::deadline) is later than `now`.
+    pub fn handle_timeout(&mut self, now: Timestamp) {
+        if self.begin(now).is_err() {
+            return;
+        }
+        self.serve_transactions();
+        self.handle_gathering_timeout();
+        // What has just failed may leave room for a better pair, or be the last hope of a stream.
+        self.settle();
+        if self.send_next() {
+            self.settle();
+        }
+    }
+
+    fn serve_transactions(&mut self) {
+        let ta = self.ta();
+        // A late caller finds many requests overdue; they are spread, not sent at once.
+        while self.pacer.may_retransmit(self.now, ta) {
+            let Some(due) = self.transactions.next_due(self.now) else { break };
+            match due {
+                Due::Retransmit { path, payload, .. } => {
+                    self.pacer.retransmitted(self.now, ta);
+                    self.stats.retransmissions += 1;
+                    self.transmit(path, payload);
+                }
+                Due::Expired { silent: true, .. } => {}
+                Due::Expired { id, owner: Owner::Check(owner), reason, .. } => {
+                    self.expire_check(owner, id, reason)
+                }
+                Due::Expired { owner: Owner::Gather(owner), .. } => {
+                    if let Some(attempt) = self.gatherer.attempt(owner.0).cloned() {
+                        self.end_attempt(&attempt, ServerError::Timeout);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Uses the slot of this Ta, if it is time: for gathering and for checks in turn (rfc8445-14.2-3).
+    fn send_next(&mut self) -> bool {
+        if self.pacer.next_at() > self.now {
+            return false;
+        }
+        let gathering = !self.gathered_last;
+        let sent = self.take_turn(gathering) || self.take_turn(!gathering);
+        sent && self.pacer.take(self.now, self.ta())
+    }
+
+    fn take_turn(&mut self, gathering: bool) -> bool {
+        let sent = if gathering { self.ask_server() } else { self.send_check() };
+        if sent {
+            self.gathered_last = gathering;
+        }
+        sent
+    }
+
+    /// The socket of `path` refused to send, other than for want of room.
+    ///
+    /// Advisory: ends at most the check or the server request under way on that path, never harms a pair that has
+    /// succeeded, and has no effect with [`Config::heed_transmit_errors`](crate::Config::heed_transmit_errors) off.
+    pub fn handle_transmit_error(&mut self, now: Timestamp, path: Path) {
+        if self.begin(now).is_err() || !self.config.heed_transmit_errors {
+            return;
+        }
+        let under_way: alloc::vec::Vec<(TransactionId, Owner)> = self
+            .transactions
+            .iter()
+            .filter(|transaction| transaction.path() == path && !transaction.is_silent())
+            .map(|transaction: &Transaction<Owner>| (transaction.id(), *transaction.owner()))
+            .collect();
+        for (id, owner) in under_way {
+            match owner {
+                Owner::Check(check) => {
+                    let pair = self.lists.list(check.stream).and_then(|list| list.pair(check.pair));
+                    if pair.is_some_and(|pair| pair.state == PairState::InProgress(id)) {
+                        self.transactions.cancel(id);
+                        self.fail_check(check, id, Reason::Unreachable);
+                    }
+                }
+                Owner::Gather(owner) => {
+                    if let Some(attempt) = self.gatherer.attempt(owner.0).cloned() {
+                        self.end_attempt(&attempt, ServerError::Unreachable);
+                    }
+                }
+            }
+        }
+        self.settle();
+    }
+}

@@ -1,0 +1,235 @@
+//! What applications and tests may look at.
+
+use core::time::Duration;
+
+use crate::agent::stream::{Gathering, Stream};
+use crate::agent::{Agent, Server, Stats, StreamState};
+use crate::ice::pair::CandidatePair;
+use crate::ice::valid::ValidPair;
+use crate::ice::{
+    Candidate, CandidateId, CheckListState, ComponentId, Credentials, PairId, PairPriority, PairState, Role,
+    ServerId, StreamId,
+};
+use crate::net::Path;
+
+/// A candidate pair, of the check list or of the valid list.
+#[derive(Clone, Copy, Debug)]
+pub struct Pair<'a> {
+    id: PairId,
+    component: ComponentId,
+    path: Path,
+    priority: PairPriority,
+    local: &'a Candidate,
+    remote: &'a Candidate,
+    listed: Option<&'a CandidatePair>,
+    valid: Option<&'a ValidPair>,
+    selected: bool,
+}
+
+impl<'a> Pair<'a> {
+    /// Its id.
+    #[must_use]
+    pub const fn id(&self) -> PairId {
+        self.id
+    }
+
+    /// The component that it is for.
+    #[must_use]
+    pub const fn component(&self) -> ComponentId {
+        self.component
+    }
+
+    /// From the base of the local candidate to the remote one.
+    #[must_use]
+    pub const fn path(&self) -> Path {
+        self.path
+    }
+
+    /// Our candidate: for a pair that is only in the valid list, the one that the peer has seen.
+    #[must_use]
+    pub const fn local(&self) -> &'a Candidate {
+        self.local
+    }
+
+    /// The peer's candidate.
+    #[must_use]
+    pub const fn remote(&self) -> &'a Candidate {
+        self.remote
+    }
+
+    /// Its state; a pair that is in no check list is there because a check has succeeded.
+    #[must_use]
+    pub fn state(&self) -> PairState {
+        self.listed.map_or(PairState::Succeeded, |pair| pair.state)
+    }
+
+    /// Its priority (RFC 8445 section 6.1.2.3).
+    #[must_use]
+    pub const fn priority(&self) -> PairPriority {
+        self.priority
+    }
+
+    /// Whether it is in a check list, and not only in the valid list.
+    #[must_use]
+    pub const fn is_listed(&self) -> bool {
+        self.listed.is_some()
+    }
+
+    /// Whether it is in the valid list: data can be sent on it.
+    #[must_use]
+    pub const fn is_valid(&self) -> bool {
+        self.valid.is_some()
+    }
+
+    /// Whether it has been nominated.
+    #[must_use]
+    pub fn is_nominated(&self) -> bool {
+        self.valid.is_some_and(|pair| pair.nominated)
+    }
+
+    /// Whether it is the selected pair of its component.
+    #[must_use]
+    pub const fn is_selected(&self) -> bool {
+        self.selected
+    }
+
+    /// Round-trip time of the last check that was answered without a retransmission.
+    #[must_use]
+    pub fn rtt(&self) -> Option<Duration> {
+        self.listed.and_then(|pair| pair.rtt)
+    }
+}
+
+impl Agent {
+    /// The role as it is now.
+    #[must_use]
+    pub fn role(&self) -> Role {
+        self.claim.role
+    }
+
+    /// The state of a stream.
+    #[must_use]
+    pub fn state(&self, stream: StreamId) -> Option<StreamState> {
+        self.stream(stream).map(|stream| stream.state)
+    }
+
+    /// The state of a stream's check list (RFC 8445 section 6.1.2.1).
+    #[must_use]
+    pub fn check_list_state(&self, stream: StreamId) -> Option<CheckListState> {
+        self.lists.list(stream).map(|list| list.state)
+    }
+
+    /// The state of ICE as a whole: Completed if all streams are, Failed if all are, otherwise Running (RFC 8445 section
+    /// 6.1.3). Closed streams do not count.
+    #[must_use]
+    pub fn session_state(&self) -> CheckListState {
+        let open = || self.streams.iter().filter(|stream| !stream.is_closed());
+        let all =
+            |wanted: fn(StreamState) -> bool| open().count() > 0 && open().all(|stream| wanted(stream.state));
+        if all(|state| state == StreamState::Completed) {
+            CheckListState::Completed
+        } else if all(|state| matches!(state, StreamState::Failed(_))) {
+            CheckListState::Failed
+        } else {
+            CheckListState::Running
+        }
+    }
+
+    /// What to signal to the peer.
+    #[must_use]
+    pub fn local_credentials(&self, stream: StreamId) -> Option<&Credentials> {
+        self.stream(stream).map(|stream| &stream.local.credentials)
+    }
+
+    /// The Ta to signal (`ice-pacing`), where it is not the default of 50 ms (rfc8445-14.2-4).
+    #[must_use]
+    pub fn local_pacing(&self) -> Option<Duration> {
+        (self.config.pacing != super::config::PACING).then_some(self.config.pacing)
+    }
+
+    /// Whether candidates may be signalled one by one: `None` before the peer is known, `false` if it does not trickle and
+    /// needs the complete set, once gathering has ended (RFC 8838 section 3).
+    #[must_use]
+    pub fn may_trickle(&self, stream: StreamId) -> Option<bool> {
+        self.stream(stream)?.remote.as_ref().map(|remote| remote.trickle)
+    }
+
+    /// Whether all of our candidates are known.
+    #[must_use]
+    pub fn is_gathering_complete(&self, stream: StreamId) -> Option<bool> {
+        self.stream(stream).map(|stream| stream.gathering == Gathering::Complete)
+    }
+
+    /// Our candidates so far, also those that are not signalled.
+    pub fn local_candidates(&self, stream: StreamId) -> impl Iterator<Item = (CandidateId, &Candidate)> {
+        let candidates = self.stream(stream).into_iter().flat_map(|stream| stream.locals.iter());
+        candidates.map(|local| (local.id, &local.candidate))
+    }
+
+    /// The peer's candidates so far, also those that were learned from its checks.
+    pub fn remote_candidates(&self, stream: StreamId) -> impl Iterator<Item = (CandidateId, &Candidate)> {
+        let candidates = self.stream(stream).into_iter().flat_map(|stream| stream.remotes.iter());
+        candidates.map(|remote| (remote.id, &remote.candidate))
+    }
+
+    /// A server that was added.
+    #[must_use]
+    pub fn server(&self, id: ServerId) -> Option<&Server> {
+        self.gatherer.server(id)
+    }
+
+    /// A pair.
+    #[must_use]
+    pub fn pair(&self, id: PairId) -> Option<Pair<'_>> {
+        self.streams.iter().find_map(|stream| self.pairs(stream.id).find(|pair| pair.id() == id))
+    }
+
+    /// The pairs of a stream: those of its check list, highest priority first, then those that are only valid.
+    pub fn pairs(&self, stream: StreamId) -> impl Iterator<Item = Pair<'_>> {
+        let known = self.stream(stream);
+        let listed = self.lists.list(stream).map_or(&[][..], |list| list.pairs());
+        let valid = known.map_or(&[][..], |known| known.valid.pairs());
+        let only_valid = valid.iter().filter(move |pair| listed.iter().all(|other| other.id != pair.id));
+        let listed = listed.iter().filter_map(move |pair| listed_pair(known?, pair));
+        listed.chain(only_valid.filter_map(move |pair| valid_pair(known?, pair)))
+    }
+
+    /// Counters.
+    #[must_use]
+    pub fn stats(&self) -> &Stats {
+        &self.stats
+    }
+}
+
+fn listed_pair<'a>(stream: &'a Stream, pair: &'a CandidatePair) -> Option<Pair<'a>> {
+    let valid = stream.valid.pairs().iter().find(|valid| valid.id == pair.id);
+    Some(Pair {
+        id: pair.id,
+        component: pair.component,
+        path: pair.path,
+        priority: pair.priorities.pair,
+        local: &stream.locals.get(pair.local)?.candidate,
+        remote: &stream.remotes.get(pair.remote)?.candidate,
+        listed: Some(pair),
+        valid,
+        selected: is_selected(stream, pair.component, pair.id),
+    })
+}
+
+fn valid_pair<'a>(stream: &'a Stream, pair: &'a ValidPair) -> Option<Pair<'a>> {
+    Some(Pair {
+        id: pair.id,
+        component: pair.component,
+        path: pair.path,
+        priority: pair.priorities.pair,
+        local: &stream.locals.get(pair.local)?.candidate,
+        remote: &stream.remotes.get(pair.remote)?.candidate,
+        listed: None,
+        valid: Some(pair),
+        selected: is_selected(stream, pair.component, pair.id),
+    })
+}
+
+fn is_selected(stream: &Stream, component: ComponentId, id: PairId) -> bool {
+    stream.valid.selected(component).is_some_and(|selected| selected.id == id)
+}

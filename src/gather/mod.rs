@@ -1,0 +1,256 @@
+//! Gathering: every base asks every server of its family for its mapped address (RFC 8445 section 5.1.1.2).
+//!
+//! The gatherer says whom to ask next and remembers how far each question has come; requests are sent, and candidates
+//! made, by the agent.
+
+mod base;
+
+use alloc::vec::Vec;
+
+use crate::ice::{BaseId, ComponentId, ServerId};
+use crate::net::Path;
+use crate::stun::TransactionId;
+use crate::time::{Deadline, Timestamp};
+
+pub use base::{Base, Server};
+
+/// The bases, the servers, and what each base asks of each server.
+#[derive(Debug, Default)]
+pub(crate) struct Gatherer {
+    bases: Vec<BaseEntry>,
+    servers: Vec<(ServerId, Server)>,
+    attempts: Vec<Attempt>,
+    attempt_count: u32,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct BaseEntry {
+    pub(crate) id: BaseId,
+    pub(crate) component: ComponentId,
+    pub(crate) base: Base,
+}
+
+/// Never reused.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct AttemptId(u32);
+
+/// One base at one server.
+#[derive(Clone, Debug)]
+pub(crate) struct Attempt {
+    pub(crate) id: AttemptId,
+    pub(crate) base: BaseId,
+    pub(crate) component: ComponentId,
+    pub(crate) server: ServerId,
+    pub(crate) path: Path,
+    pub(crate) state: AttemptState,
+}
+
+/// How far an attempt has come.
+///
+/// ```text
+/// Queued --ask--> Asked --answer--> Bound --refresh--> Refreshing --ask--> Reasked --answer--> Bound
+///    \---give up---/  \--fail--> (gone)                     \-------fail-------/--> (gone)
+/// ```
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum AttemptState {
+    /// Waits for its slot; gathering ends without it at this instant.
+    Queued { give_up_at: Timestamp },
+    /// The request is under way.
+    Asked { transaction: TransactionId, give_up_at: Timestamp },
+    /// The mapped address is known; the binding is refreshed at this instant.
+    Bound { refresh_at: Timestamp },
+    /// Waits for its slot to refresh the binding.
+    Refreshing,
+    /// The refreshing request is under way.
+    Reasked { transaction: TransactionId },
+}
+
+impl AttemptState {
+    const fn is_waiting(self) -> bool {
+        matches!(self, Self::Queued { .. } | Self::Refreshing)
+    }
+
+    /// Whether the end of gathering waits for it.
+    const fn is_unanswered(self) -> bool {
+        matches!(self, Self::Queued { .. } | Self::Asked { .. })
+    }
+
+    /// The transaction under way.
+    pub(crate) const fn transaction(self) -> Option<TransactionId> {
+        match self {
+            Self::Asked { transaction, .. } | Self::Reasked { transaction } => Some(transaction),
+            Self::Queued { .. } | Self::Bound { .. } | Self::Refreshing => None,
+        }
+    }
+}
+
+impl Gatherer {
+    pub(crate) fn base(&self, id: BaseId) -> Option<&BaseEntry> {
+        self.bases.iter().find(|entry| entry.id == id)
+    }
+
+    pub(crate) fn bases(&self) -> impl Iterator<Item = &BaseEntry> {
+        self.bases.iter()
+    }
+
+    /// The base whose socket a path names.
+    pub(crate) fn base_of(&self, path: Path) -> Option<&BaseEntry> {
+        self.bases
+            .iter()
+            .find(|entry| entry.base.local == path.local() && entry.base.transport == path.transport())
+    }
+
+    pub(crate) fn server(&self, id: ServerId) -> Option<&Server> {
+        self.servers.iter().find(|(known, _)| *known == id).map(|(_, server)| server)
+    }
+
+    /// The place of a server in the order in which they were added.
+    pub(crate) fn server_rank(&self, id: ServerId) -> usize {
+        self.servers.iter().position(|(known, _)| *known == id).unwrap_or(self.servers.len())
+    }
+
+    /// Adds a base, which asks every server that is known.
+    pub(crate) fn add_base(&mut self, entry: BaseEntry, give_up_at: Timestamp) {
+        for index in 0..self.servers.len() {
+            if let Some((id, server)) = self.servers.get(index) {
+                let (server, path) = (*id, server.path_from(&entry.base));
+                self.queue(&entry, server, path, give_up_at);
+            }
+        }
+        self.bases.push(entry);
+    }
+
+    /// Adds a server, which every base asks that `wants` new candidates.
+    pub(crate) fn add_server(
+        &mut self,
+        id: ServerId,
+        server: Server,
+        give_up_at: Timestamp,
+        wants: impl Fn(ComponentId) -> bool,
+    ) {
+        let asking: Vec<BaseEntry> =
+            self.bases.iter().filter(|entry| wants(entry.component)).cloned().collect();
+        for entry in asking {
+            self.queue(&entry, id, server.path_from(&entry.base), give_up_at);
+        }
+        self.servers.push((id, server));
+    }
+
+    fn queue(&mut self, entry: &BaseEntry, server: ServerId, path: Option<Path>, give_up_at: Timestamp) {
+        let Some(path) = path else { return };
+        self.attempt_count += 1;
+        let id = AttemptId(self.attempt_count);
+        let state = AttemptState::Queued { give_up_at };
+        self.attempts.push(Attempt { id, base: entry.id, component: entry.component, server, path, state });
+    }
+
+    /// Takes out the bases that `gone` picks, and returns them with the transactions of their attempts.
+    pub(crate) fn remove_bases(
+        &mut self,
+        gone: impl Fn(&BaseEntry) -> bool,
+    ) -> (Vec<BaseEntry>, Vec<TransactionId>) {
+        let bases: Vec<_> = self.bases.extract_if(.., |entry| gone(entry)).collect();
+        let attempts = self.remove_attempts(|attempt| bases.iter().any(|entry| entry.id == attempt.base));
+        (bases, attempts)
+    }
+
+    /// Takes out a server, and returns the transactions of its attempts; `None` if it is not there.
+    pub(crate) fn remove_server(&mut self, id: ServerId) -> Option<Vec<TransactionId>> {
+        let position = self.servers.iter().position(|(known, _)| *known == id)?;
+        self.servers.remove(position);
+        Some(self.remove_attempts(|attempt| attempt.server == id))
+    }
+
+    pub(crate) fn remove_attempts(&mut self, gone: impl Fn(&Attempt) -> bool) -> Vec<TransactionId> {
+        let removed = self.attempts.extract_if(.., |attempt| gone(attempt));
+        removed.filter_map(|attempt| attempt.state.transaction()).collect()
+    }
+
+    /// The attempt whose turn it is: in the order in which they were queued, no server asked more than it should be at
+    /// once (rfc8489-6.2-1).
+    pub(crate) fn next(&self) -> Option<&Attempt> {
+        let under_way = |server| {
+            let asks = |attempt: &&Attempt| attempt.server == server && attempt.state.transaction().is_some();
+            self.attempts.iter().filter(asks).count()
+        };
+        self.attempts.iter().find(|attempt| {
+            attempt.state.is_waiting() && under_way(attempt.server) < OUTSTANDING_PER_SERVER_MAX
+        })
+    }
+
+    /// How many candidates are being gathered: what the RTO of RFC 8445 section 14.3 grows with.
+    pub(crate) fn unanswered(&self) -> usize {
+        self.attempts.iter().filter(|attempt| attempt.state.is_unanswered()).count()
+    }
+
+    /// Whether candidates of these components may still come.
+    pub(crate) fn is_gathering(&self, of: impl Fn(ComponentId) -> bool) -> bool {
+        self.attempts.iter().any(|attempt| attempt.state.is_unanswered() && of(attempt.component))
+    }
+
+    pub(crate) fn attempt(&self, id: AttemptId) -> Option<&Attempt> {
+        self.attempts.iter().find(|attempt| attempt.id == id)
+    }
+
+    /// The request of an attempt has left.
+    pub(crate) fn asked(&mut self, id: AttemptId, transaction: TransactionId) {
+        self.transition(id, |state| match state {
+            AttemptState::Queued { give_up_at } => Some(AttemptState::Asked { transaction, give_up_at }),
+            AttemptState::Refreshing => Some(AttemptState::Reasked { transaction }),
+            AttemptState::Asked { .. } | AttemptState::Bound { .. } | AttemptState::Reasked { .. } => None,
+        });
+    }
+
+    /// The server has answered, and the binding lives until it is refreshed.
+    pub(crate) fn bound(&mut self, id: AttemptId, refresh_at: Timestamp) {
+        self.transition(id, |state| state.transaction().map(|_| AttemptState::Bound { refresh_at }));
+    }
+
+    fn transition(&mut self, id: AttemptId, after: impl FnOnce(AttemptState) -> Option<AttemptState>) {
+        if let Some(attempt) = self.attempts.iter_mut().find(|attempt| attempt.id == id) {
+            attempt.state = after(attempt.state).unwrap_or(attempt.state);
+        }
+    }
+
+    /// Lets time pass: bindings that are due queue for a refresh where `keep` says that they are still wanted; what
+    /// should have been answered by now is returned.
+    pub(crate) fn handle_timeout(
+        &mut self,
+        now: Timestamp,
+        keep: impl Fn(ComponentId) -> bool,
+    ) -> Vec<Attempt> {
+        for attempt in &mut self.attempts {
+            match attempt.state {
+                AttemptState::Bound { refresh_at } if refresh_at <= now => {
+                    attempt.state = AttemptState::Refreshing
+                }
+                _ => {}
+            }
+        }
+        self.attempts.retain(|attempt| match attempt.state {
+            AttemptState::Bound { .. } | AttemptState::Refreshing => keep(attempt.component),
+            AttemptState::Queued { .. } | AttemptState::Asked { .. } | AttemptState::Reasked { .. } => true,
+        });
+        let late = |attempt: &mut Attempt| match attempt.state {
+            AttemptState::Queued { give_up_at } | AttemptState::Asked { give_up_at, .. } => give_up_at <= now,
+            AttemptState::Bound { .. } | AttemptState::Refreshing | AttemptState::Reasked { .. } => false,
+        };
+        self.attempts.extract_if(.., late).collect()
+    }
+
+    /// Adds the instants at which [`handle_timeout`](Self::handle_timeout) has something to do.
+    pub(crate) fn deadlines(&self, deadline: &mut Deadline) {
+        for attempt in &self.attempts {
+            match attempt.state {
+                AttemptState::Queued { give_up_at } | AttemptState::Asked { give_up_at, .. } => {
+                    deadline.at(give_up_at)
+                }
+                AttemptState::Bound { refresh_at } => deadline.at(refresh_at),
+                AttemptState::Refreshing | AttemptState::Reasked { .. } => {}
+            }
+        }
+    }
+}
+
+/// RFC 8489 section 6.2.
+const OUTSTANDING_PER_SERVER_MAX: usize = 10;

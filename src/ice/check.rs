@@ -1,0 +1,122 @@
+//! A connectivity check: the request, and what its answer means (RFC 8445 section 7.2).
+
+use alloc::vec::Vec;
+use bytes::Bytes;
+use core::net::SocketAddr;
+
+use crate::ice::{Priority, Role, RoleClaim};
+use crate::net::{Path, canonical};
+use crate::stun::{
+    AttributeType, Builder, Class, ErrorCode, IceControlled, IceControlling, Integrity, Key, Method,
+    TransactionId, UseCandidate, Username, Verified, XorMappedAddress,
+};
+
+/// All that goes into a check.
+#[derive(Debug)]
+pub(crate) struct Check<'a> {
+    pub(crate) id: TransactionId,
+    /// The peer's fragment, a colon, our own (rfc8445-7.2.2-1).
+    pub(crate) username: Username<'a>,
+    /// The peer's password.
+    pub(crate) key: &'a Key,
+    /// What a peer-reflexive candidate found by this check would have (rfc8445-7.1.1-1).
+    pub(crate) priority: Priority,
+    pub(crate) claim: RoleClaim,
+    pub(crate) use_candidate: bool,
+}
+
+impl Check<'_> {
+    pub(crate) fn encode(&self) -> Bytes {
+        let mut out = Vec::with_capacity(CHECK_LEN_TYPICAL);
+        let mut builder = Builder::request(&mut out, Method::BINDING, self.id)
+            .attribute(&self.username)
+            .attribute(&crate::stun::Priority(self.priority.get()));
+        // rfc8445-7.1.3-1, rfc8445-7.1.2-2: exactly one of the two, and only one of them nominates.
+        builder = match self.claim.role {
+            Role::Controlling => builder.attribute(&IceControlling(self.claim.tie_breaker.to_raw())),
+            Role::Controlled => builder.attribute(&IceControlled(self.claim.tie_breaker.to_raw())),
+        };
+        if self.use_candidate && self.claim.role == Role::Controlling {
+            builder = builder.attribute(&UseCandidate);
+        }
+        // rfc8445-7.2.4-2: SHA-1 alone, as nothing else has been agreed.
+        builder.integrity(self.key, Integrity::Sha1).fingerprint();
+        Bytes::from(out)
+    }
+}
+
+/// What an authenticated answer to a check says.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Outcome {
+    /// The peer saw the check come from here.
+    Success { mapped: SocketAddr },
+    /// 487: the peer keeps the role that we claimed.
+    RoleConflict,
+    /// The pair does not work.
+    Failure(CheckError),
+}
+
+/// Why an answered check has failed.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum CheckError {
+    /// The answer did not come back the way the request went.
+    NotSymmetric,
+    /// A success without the address that it is for.
+    NoMappedAddress,
+    /// The answer has an attribute that must be understood, and is not.
+    UnknownAttribute,
+    /// An error other than a role conflict, with its code.
+    Rejected(u16),
+}
+
+/// Reads the answer to a check that was sent on `sent`, received on `received`.
+pub(crate) fn interpret(answer: &Verified<'_>, sent: Path, received: Path) -> Outcome {
+    // rfc8445-7.2.5.2.1-1: an address that answers for another is no path.
+    if sent != received {
+        return Outcome::Failure(CheckError::NotSymmetric);
+    }
+    // rfc8489-6.3.3-1, rfc8489-6.3.4-1
+    if answer.unknown_required(is_known).next().is_some() {
+        return Outcome::Failure(CheckError::UnknownAttribute);
+    }
+    match answer.class() {
+        Class::Success => match answer.get::<XorMappedAddress>() {
+            Some(Ok(XorMappedAddress(mapped))) => Outcome::Success { mapped: canonical(mapped) },
+            _ => Outcome::Failure(CheckError::NoMappedAddress),
+        },
+        _ => match answer.get::<ErrorCode<'_>>() {
+            Some(Ok(error)) if error.code() == ErrorCode::ROLE_CONFLICT.code() => Outcome::RoleConflict,
+            Some(Ok(error)) => Outcome::Failure(CheckError::Rejected(error.code())),
+            _ => Outcome::Failure(CheckError::Rejected(0)),
+        },
+    }
+}
+
+/// The attributes that must be understood (type below 0x8000) and are, in checks and their answers. Those of long-term
+/// credentials and of TURN are known as well, but have no meaning here (rfc8489-6.3-5).
+pub(crate) fn is_known(attribute: AttributeType) -> bool {
+    matches!(
+        attribute,
+        AttributeType::MAPPED_ADDRESS
+            | AttributeType::USERNAME
+            | AttributeType::MESSAGE_INTEGRITY
+            | AttributeType::ERROR_CODE
+            | AttributeType::UNKNOWN_ATTRIBUTES
+            | AttributeType::REALM
+            | AttributeType::NONCE
+            | AttributeType::MESSAGE_INTEGRITY_SHA256
+            | AttributeType::PASSWORD_ALGORITHM
+            | AttributeType::USERHASH
+            | AttributeType::XOR_MAPPED_ADDRESS
+            | AttributeType::PRIORITY
+            | AttributeType::USE_CANDIDATE
+    ) || TURN_ATTRIBUTES.contains(&attribute.as_u16())
+}
+
+/// Those of RFC 8656 section 18.
+const TURN_ATTRIBUTES: [u16; 10] =
+    [0x000c, 0x000d, 0x0012, 0x0013, 0x0016, 0x0017, 0x0018, 0x0019, 0x001a, 0x0022];
+
+/// Header, user name of two short fragments, priority, role, integrity, fingerprint: no second allocation.
+const CHECK_LEN_TYPICAL: usize = 128;

@@ -1,0 +1,124 @@
+//! A check list: the candidate pairs of one data stream in the order of their priority (RFC 8445 section 6.1.2).
+
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+
+use crate::ice::pair::{CandidatePair, PairEvent, PairState};
+use crate::ice::{PairId, Role};
+use crate::net::Path;
+
+/// The states of a check list (RFC 8445 section 6.1.2.1).
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum CheckListState {
+    /// Checks are under way, or candidates may still come.
+    #[default]
+    Running,
+    /// Every component has a nominated pair.
+    Completed,
+    /// Some component has no valid pair and cannot get one any more.
+    Failed,
+}
+
+/// The pairs of one stream and the queue of its triggered checks.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct CheckList {
+    pub(crate) state: CheckListState,
+    /// Highest priority first, then lowest component. Invariant: no two have the same path.
+    pairs: Vec<CandidatePair>,
+    /// First in, first out. Invariant: no pair twice, and every pair is in `pairs`.
+    triggered: VecDeque<PairId>,
+}
+
+impl CheckList {
+    pub(crate) fn pairs(&self) -> &[CandidatePair] {
+        &self.pairs
+    }
+
+    pub(crate) fn pairs_mut(&mut self) -> impl Iterator<Item = &mut CandidatePair> {
+        self.pairs.iter_mut()
+    }
+
+    /// The pairs by rising component, and within one by falling priority.
+    pub(crate) fn by_component(&mut self) -> Vec<&mut CandidatePair> {
+        let mut pairs: Vec<_> = self.pairs.iter_mut().collect();
+        pairs.sort_by_key(|pair| (pair.component, core::cmp::Reverse(pair.priorities.pair)));
+        pairs
+    }
+
+    pub(crate) fn pair(&self, id: PairId) -> Option<&CandidatePair> {
+        self.pairs.iter().find(|pair| pair.id == id)
+    }
+
+    pub(crate) fn pair_mut(&mut self, id: PairId) -> Option<&mut CandidatePair> {
+        self.pairs.iter_mut().find(|pair| pair.id == id)
+    }
+
+    pub(crate) fn on_path(&self, path: Path) -> Option<&CandidatePair> {
+        self.pairs.iter().find(|pair| pair.path == path)
+    }
+
+    /// Inserts a pair in the place of its priority; among equals the newest comes last.
+    pub(crate) fn insert(&mut self, pair: CandidatePair) {
+        debug_assert!(self.on_path(pair.path).is_none(), "{:?} is paired already", pair.path);
+        let at = self.pairs.partition_point(|other| rank(other) <= rank(&pair));
+        self.pairs.insert(at, pair);
+    }
+
+    /// Takes out the pairs that `gone` picks, with their places in the triggered queue.
+    pub(crate) fn remove(&mut self, gone: impl Fn(&CandidatePair) -> bool) -> Vec<CandidatePair> {
+        let removed: Vec<_> = self.pairs.extract_if(.., |pair| gone(pair)).collect();
+        self.triggered.retain(|id| removed.iter().all(|pair| pair.id != *id));
+        removed
+    }
+
+    /// Puts a pair at the end of the triggered queue and sets it to Waiting, unless it has succeeded.
+    pub(crate) fn trigger(&mut self, id: PairId) {
+        let Some(pair) = self.pair_mut(id) else { return };
+        if pair.apply(PairEvent::Trigger) {
+            self.queue(id);
+        }
+    }
+
+    /// Puts a pair at the end of the triggered queue as it is: a nomination repeats the check of a pair that succeeded
+    /// (RFC 8445 section 8.1.1).
+    pub(crate) fn queue(&mut self, id: PairId) {
+        // rfc8445-6.1.4.1-1
+        if !self.triggered.contains(&id) && self.pair(id).is_some() {
+            self.triggered.push_back(id);
+        }
+    }
+
+    pub(crate) fn next_triggered(&mut self) -> Option<PairId> {
+        self.triggered.pop_front()
+    }
+
+    /// What is queued for a triggered check is Waiting, whatever its foundation says.
+    pub(crate) fn keep_triggered_waiting(&mut self) {
+        for pair in self.pairs.iter_mut().filter(|pair| self.triggered.contains(&pair.id)) {
+            pair.apply(PairEvent::Trigger);
+        }
+    }
+
+    pub(crate) fn has_triggered(&self) -> bool {
+        !self.triggered.is_empty()
+    }
+
+    /// The best pair that waits for an ordinary check (rfc8445-6.1.4.2-4).
+    pub(crate) fn best_waiting(&self) -> Option<PairId> {
+        self.pairs.iter().find(|pair| pair.state == PairState::Waiting).map(|pair| pair.id)
+    }
+
+    /// Computes all priorities anew, for another role or for candidates that have changed (RFC 8445 section 6.1.2.3).
+    pub(crate) fn reprioritise(&mut self, role: Role) {
+        for pair in &mut self.pairs {
+            pair.priorities = pair.priorities.in_role(role);
+        }
+        self.pairs.sort_by_key(rank);
+    }
+}
+
+/// The order of the list: falling priority, then rising component.
+fn rank(pair: &CandidatePair) -> impl Ord + use<> {
+    (core::cmp::Reverse(pair.priorities.pair), pair.component)
+}

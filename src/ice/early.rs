@@ -1,0 +1,47 @@
+//! Checks that arrive before the peer's credentials (RFC 8445 section 7.3), and the paths that have authenticated.
+
+use alloc::boxed::Box;
+use alloc::collections::VecDeque;
+
+use crate::ice::{ComponentId, Priority};
+use crate::net::Path;
+
+/// What is kept of a request that was answered before the peer's credentials were known.
+#[derive(Clone, Debug)]
+pub(crate) struct EarlyRequest {
+    pub(crate) path: Path,
+    pub(crate) component: ComponentId,
+    pub(crate) remote_ufrag: Box<str>,
+    pub(crate) priority: Priority,
+    pub(crate) use_candidate: bool,
+}
+
+/// Requests that wait for the peer's credentials. Each was answered at once; the newest of each 5-tuple is kept for its
+/// triggered check, so a flood costs a bounded number of small records (rfc8445-7.3-3).
+#[derive(Clone, Debug, Default)]
+pub(crate) struct EarlyRequests {
+    requests: VecDeque<EarlyRequest>,
+}
+
+impl EarlyRequests {
+    /// Keeps a request; the oldest gives way when there are more than `limit`, and then `false` comes back.
+    pub(crate) fn keep(&mut self, mut request: EarlyRequest, limit: usize) -> bool {
+        if let Some(known) = self.requests.iter().position(|known| known.path == request.path) {
+            let known = self.requests.remove(known);
+            // A nomination is not undone by a later check without the flag.
+            request.use_candidate |=
+                known.is_some_and(|known| known.use_candidate && known.remote_ufrag == request.remote_ufrag);
+        }
+        self.requests.push_back(request);
+        let full = self.requests.len() > limit;
+        if full {
+            self.requests.pop_front();
+        }
+        !full
+    }
+
+    /// Hands over what was kept, oldest first.
+    pub(crate) fn take(&mut self) -> VecDeque<EarlyRequest> {
+        core::mem::take(&mut self.requests)
+    }
+}

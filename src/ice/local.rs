@@ -1,0 +1,116 @@
+//! Our own candidates of one stream.
+
+use alloc::vec::Vec;
+use core::net::SocketAddr;
+
+use crate::ice::{BaseId, Candidate, CandidateId, CandidateKind, ComponentId, Foundation, Priority};
+use crate::net::{Transport, canonical};
+
+/// A candidate of ours, and the base that its datagrams leave from.
+#[derive(Clone, Debug)]
+pub(crate) struct LocalCandidate {
+    pub(crate) id: CandidateId,
+    pub(crate) component: ComponentId,
+    pub(crate) base: BaseId,
+    /// The address of the base: the candidate's own for host and relayed candidates.
+    pub(crate) base_address: SocketAddr,
+    pub(crate) address: SocketAddr,
+    pub(crate) candidate: Candidate,
+    /// Whether the application was told.
+    pub(crate) signalled: bool,
+}
+
+impl LocalCandidate {
+    /// Whether pairs are made with it: a reflexive candidate is replaced by its base, which is there already
+    /// (rfc8445-6.1.2.4-1, rfc8838-10-4).
+    pub(crate) fn is_paired(&self) -> bool {
+        matches!(self.candidate.kind(), CandidateKind::Host | CandidateKind::Relayed)
+    }
+}
+
+/// Our candidates, in the order in which they were found.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct LocalCandidates {
+    candidates: Vec<LocalCandidate>,
+}
+
+impl LocalCandidates {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &LocalCandidate> {
+        self.candidates.iter()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.candidates.len()
+    }
+
+    pub(crate) fn get(&self, id: CandidateId) -> Option<&LocalCandidate> {
+        self.candidates.iter().find(|candidate| candidate.id == id)
+    }
+
+    /// The candidate that pairs of this base are made with.
+    pub(crate) fn of_base(&self, base: BaseId) -> Option<&LocalCandidate> {
+        self.candidates.iter().find(|candidate| candidate.base == base && candidate.is_paired())
+    }
+
+    /// The candidate that a mapped address names: preferably one of the same base (two bases may be seen as one
+    /// address).
+    pub(crate) fn at(
+        &self,
+        component: ComponentId,
+        mapped: SocketAddr,
+        base: BaseId,
+    ) -> Option<&LocalCandidate> {
+        let named =
+            || self.candidates.iter().filter(|known| known.component == component && known.address == mapped);
+        named().find(|known| known.base == base).or_else(|| named().next())
+    }
+
+    /// Whether a candidate would be redundant: same address and same base (RFC 8445 section 5.1.3).
+    pub(crate) fn is_redundant(&self, base: BaseId, address: SocketAddr) -> bool {
+        self.candidates.iter().any(|known| known.base == base && known.address == address)
+    }
+
+    pub(crate) fn push(&mut self, candidate: LocalCandidate) {
+        self.candidates.push(candidate);
+    }
+
+    /// Takes out the candidates of a base, or of a component, or whatever else `gone` picks.
+    pub(crate) fn remove(&mut self, gone: impl Fn(&LocalCandidate) -> bool) -> Vec<LocalCandidate> {
+        self.candidates.extract_if(.., |candidate| gone(candidate)).collect()
+    }
+}
+
+/// What a reflexive candidate is made of.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Reflexive {
+    pub(crate) id: CandidateId,
+    pub(crate) kind: CandidateKind,
+    pub(crate) mapped: SocketAddr,
+    pub(crate) foundation: Foundation,
+    pub(crate) priority: Priority,
+}
+
+impl Reflexive {
+    /// The candidate seen from `host`, whose base it shares (rfc8445-4-1, rfc8445-4-2).
+    pub(crate) fn of(self, host: &LocalCandidate) -> LocalCandidate {
+        let address = canonical(self.mapped);
+        let candidate = Candidate::new(
+            self.kind,
+            host.component.number(),
+            Transport::Udp,
+            address,
+            self.priority,
+            self.foundation,
+        )
+        .with_related(host.base_address);
+        LocalCandidate {
+            id: self.id,
+            component: host.component,
+            base: host.base,
+            base_address: host.base_address,
+            address,
+            candidate,
+            signalled: false,
+        }
+    }
+}

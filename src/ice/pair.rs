@@ -1,0 +1,133 @@
+//! A candidate pair and its five states (RFC 8445 sections 6.1.2.2 and 6.1.2.6).
+
+use core::time::Duration;
+
+use crate::ice::{CandidateId, ComponentId, Foundation, PairId, PairPriority, Priority, Role};
+use crate::net::Path;
+use crate::stun::TransactionId;
+
+/// The states of a candidate pair (RFC 8445 section 6.1.2.6).
+///
+/// ```text
+/// Frozen --unfreeze--> Waiting --send--> InProgress --succeed--> Succeeded --nomination fails--> Failed
+///                         ^                  \------fail------> Failed
+///                         '-- trigger, from any state but Succeeded
+/// ```
+///
+/// A pair that turns out to be the valid pair of another pair's check goes to Succeeded from wherever it is (section
+/// 7.2.5.3.3).
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum PairState {
+    /// Not to be checked before another pair of its foundation was.
+    Frozen,
+    /// To be checked as soon as it is the best that waits.
+    Waiting,
+    /// A check is under way: this transaction.
+    InProgress(TransactionId),
+    /// A check was answered as it should.
+    Succeeded,
+    /// A check was not answered, or answered wrongly.
+    Failed,
+}
+
+/// What happens to a pair.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum PairEvent {
+    Unfreeze,
+    Trigger,
+    Send(TransactionId),
+    Succeed,
+    Fail(TransactionId),
+    NominationFailed,
+}
+
+impl PairState {
+    /// Returns the state after `event`, or `None` where the RFC has no such edge.
+    pub(crate) fn after(self, event: PairEvent) -> Option<Self> {
+        Some(match (self, event) {
+            (Self::Frozen, PairEvent::Unfreeze) => Self::Waiting,
+            // rfc8445-7.3.1.4-3, rfc8445-7.3.1.4-4, rfc8445-7.2.5.1-2
+            (Self::Frozen | Self::Waiting | Self::InProgress(_) | Self::Failed, PairEvent::Trigger) => {
+                Self::Waiting
+            }
+            (Self::Waiting, PairEvent::Send(id)) => Self::InProgress(id),
+            // A check cancelled by a trigger may still be answered (section 7.3.1.4), and the answer to another pair's
+            // check may name this one as the valid pair, hence any state.
+            (_, PairEvent::Succeed) => Self::Succeeded,
+            (Self::InProgress(current), PairEvent::Fail(id)) if id == current => Self::Failed,
+            (Self::Succeeded, PairEvent::NominationFailed) => Self::Failed,
+            _ => return None,
+        })
+    }
+
+    /// Whether a check of the pair may still succeed.
+    pub(crate) const fn is_open(self) -> bool {
+        matches!(self, Self::Frozen | Self::Waiting | Self::InProgress(_))
+    }
+
+    /// Whether the pair keeps others of its foundation frozen (RFC 8445 section 6.1.4.2).
+    pub(crate) const fn is_active(self) -> bool {
+        matches!(self, Self::Waiting | Self::InProgress(_))
+    }
+}
+
+/// What has to be alike for two pairs to be likely to succeed or fail together (RFC 8445 section 6.1.2.6).
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub(crate) struct PairFoundation {
+    pub(crate) local: Foundation,
+    pub(crate) remote: Foundation,
+}
+
+/// A pair of a check list. Its local candidate is one that datagrams leave from: a host or a relayed candidate, never a
+/// reflexive one (RFC 8445 section 6.1.2.4).
+#[derive(Clone, Debug)]
+pub(crate) struct CandidatePair {
+    pub(crate) id: PairId,
+    pub(crate) component: ComponentId,
+    pub(crate) local: CandidateId,
+    pub(crate) remote: CandidateId,
+    /// From the base of `local` to `remote`: what makes the pair unique in its list.
+    pub(crate) path: Path,
+    pub(crate) foundation: PairFoundation,
+    pub(crate) priorities: Priorities,
+    pub(crate) state: PairState,
+    /// The valid pair that the last answered check produced: often, but not always, this one.
+    pub(crate) valid: Option<PairId>,
+    /// The controlling peer has nominated the pair before its check succeeded (RFC 8445 section 7.3.1.5).
+    pub(crate) nominated_by_peer: bool,
+    /// Round-trip time of the last check that was answered without a retransmission.
+    pub(crate) rtt: Option<Duration>,
+}
+
+impl CandidatePair {
+    /// Moves the pair along an edge of [`PairState`]; `false` where there is none.
+    pub(crate) fn apply(&mut self, event: PairEvent) -> bool {
+        let after = self.state.after(event);
+        self.state = after.unwrap_or(self.state);
+        after.is_some()
+    }
+}
+
+/// The priorities of both candidates of a pair and what they make together.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Priorities {
+    pub(crate) local: Priority,
+    pub(crate) remote: Priority,
+    /// For the role that `of` was told.
+    pub(crate) pair: PairPriority,
+}
+
+impl Priorities {
+    pub(crate) fn of(role: Role, local: Priority, remote: Priority) -> Self {
+        Self { local, remote, pair: role.pair_priority(local, remote) }
+    }
+
+    /// The same candidates seen in another role (RFC 8445 section 6.1.2.3).
+    pub(crate) fn in_role(self, role: Role) -> Self {
+        Self::of(role, self.local, self.remote)
+    }
+}
+
+#[cfg(test)]
+mod tests;

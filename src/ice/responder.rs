@@ -1,0 +1,122 @@
+//! The server side of a connectivity check: who may ask, and the answer (RFC 8445 section 7.3, RFC 8489 section 9.1.3).
+
+use alloc::vec::Vec;
+use bytes::Bytes;
+use core::net::SocketAddr;
+
+use crate::ice::check::is_known;
+use crate::ice::{Priority, Role, RoleClaim, TieBreaker};
+use crate::stun::{
+    self, AttributeType, Builder, ErrorCode, IceControlled, IceControlling, Integrity, Key, Message, Method,
+    TransactionId, Unauthenticated, UnknownAttributes, Username, Verified, XorMappedAddress,
+};
+
+/// A request whose integrity has been verified, in the terms of ICE.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Request<'a> {
+    pub(crate) id: TransactionId,
+    /// The integrity to answer with (rfc8489-9.1.3-5).
+    pub(crate) integrity: Integrity,
+    /// Whose check this is: the second part of the user name.
+    pub(crate) remote_ufrag: &'a str,
+    pub(crate) priority: Priority,
+    pub(crate) claim: Option<RoleClaim>,
+    pub(crate) use_candidate: bool,
+}
+
+/// Why a request goes no further.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) enum Refusal {
+    /// Nobody we know: an answer, if there is one, is not signed and changes nothing.
+    Unauthenticated(Unauthenticated),
+    /// 420: these attributes have to be understood and are not.
+    UnknownAttributes(Vec<AttributeType>, Integrity),
+    /// 400: a check without what every check has.
+    BadRequest(Integrity),
+}
+
+/// Authenticates a Binding request against the local credentials and reads what ICE needs of it.
+///
+/// Nothing is looked at, and no unknown attribute complained about, before the integrity holds (rfc8489-6.3-3).
+pub(crate) fn admit<'a>(message: &Message<'a>, local_ufrag: &str, key: &Key) -> Result<Request<'a>, Refusal> {
+    let (verified, _) = stun::authenticate(message, |username| {
+        split(username).is_some_and(|(local, _)| local == local_ufrag).then_some(key)
+    })
+    .map_err(Refusal::Unauthenticated)?;
+    let integrity = verified.integrity();
+    let unknown: Vec<_> = verified.unknown_required(is_known).collect();
+    if !unknown.is_empty() {
+        return Err(Refusal::UnknownAttributes(unknown, integrity));
+    }
+    read(&verified).ok_or(Refusal::BadRequest(integrity))
+}
+
+fn read<'a>(verified: &Verified<'a>) -> Option<Request<'a>> {
+    let username = verified.get::<Username<'a>>()?.ok()?;
+    let (_, remote_ufrag) = split(username.as_str())?;
+    // rfc8445-7.3.1.3-4: without PRIORITY there is no candidate to learn; such a check is refused.
+    let stun::Priority(priority) = verified.get::<stun::Priority>()?.ok()?;
+    Some(Request {
+        id: verified.transaction_id(),
+        integrity: verified.integrity(),
+        remote_ufrag,
+        priority: Priority::clamped(priority),
+        claim: claim(verified)?,
+        use_candidate: verified.contains(AttributeType::USE_CANDIDATE),
+    })
+}
+
+/// The role that the peer claims: `Some(None)` where it claims none, `None` where the claim cannot be read.
+fn claim(verified: &Verified<'_>) -> Option<Option<RoleClaim>> {
+    let claim = |role, value| RoleClaim { role, tie_breaker: TieBreaker::from_raw(value) };
+    match (verified.get::<IceControlling>(), verified.get::<IceControlled>()) {
+        (Some(Ok(IceControlling(value))), None) => Some(Some(claim(Role::Controlling, value))),
+        (None, Some(Ok(IceControlled(value)))) => Some(Some(claim(Role::Controlled, value))),
+        // rfc8445-7.3.1.1-5: no claim, no conflict.
+        (None, None) => Some(None),
+        _ => None,
+    }
+}
+
+/// A user name has two parts, neither empty, and one colon (rfc8445-7.3-1, rfc8445-7.3-8).
+fn split(username: &str) -> Option<(&str, &str)> {
+    let (local, remote) = username.split_once(':')?;
+    (!local.is_empty() && !remote.is_empty() && !remote.contains(':')).then_some((local, remote))
+}
+
+/// The success response: where the request came from, signed like the request.
+pub(crate) fn success(request: &Request<'_>, source: SocketAddr, key: &Key) -> Bytes {
+    let mut out = Vec::with_capacity(ANSWER_LEN_MAX);
+    Builder::success(&mut out, Method::BINDING, request.id)
+        .attribute(&XorMappedAddress(source))
+        .integrity(key, request.integrity)
+        .fingerprint();
+    Bytes::from(out)
+}
+
+/// An error response to an authenticated request, signed like it (rfc8489-6.3.1.1-3).
+pub(crate) fn signed_error(
+    id: TransactionId,
+    error: ErrorCode<'_>,
+    unknown: &[AttributeType],
+    with: (&Key, Integrity),
+) -> Bytes {
+    let mut out = Vec::with_capacity(ANSWER_LEN_MAX);
+    let mut builder = Builder::error(&mut out, Method::BINDING, id, &error);
+    if !unknown.is_empty() {
+        builder = builder.attribute(&unknown.iter().copied().collect::<UnknownAttributes>());
+    }
+    builder.integrity(with.0, with.1).fingerprint();
+    Bytes::from(out)
+}
+
+/// The answer to a request that nobody signed as it should: without integrity, reason and user name, 36 bytes
+/// (rfc8489-9.1.3-1 to -3).
+pub(crate) fn unsigned_error(id: TransactionId, error: ErrorCode<'_>) -> Bytes {
+    let mut out = Vec::with_capacity(36);
+    Builder::error(&mut out, Method::BINDING, id, &error).fingerprint();
+    Bytes::from(out)
+}
+
+/// A success with an IPv6 address and SHA-256.
+const ANSWER_LEN_MAX: usize = 100;

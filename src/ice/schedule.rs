@@ -1,0 +1,223 @@
+//! The check list set: which pair is checked next, and which pairs stay frozen for now (RFC 8445 sections 6.1.2.6 and
+//! 6.1.4, RFC 8838 section 12).
+
+use alloc::collections::BTreeSet;
+use alloc::vec::Vec;
+
+use crate::ice::checklist::{CheckList, CheckListState};
+use crate::ice::pair::{CandidatePair, PairEvent, PairFoundation, PairState};
+use crate::ice::{PairId, PairPriority, Role, StreamId};
+
+/// The check lists of all streams.
+#[derive(Debug, Default)]
+pub(crate) struct CheckListSet {
+    /// A stream's list stands at the stream's number.
+    lists: Vec<CheckList>,
+    /// Where the round robin goes on.
+    turn: usize,
+    /// Whether a check was ever taken: before that the initial states hold, afterwards the rules for trickled pairs.
+    started: bool,
+}
+
+/// Whether a new pair finds room among the others.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Room {
+    Free,
+    /// There is room once this pair is gone.
+    After(StreamId, PairId),
+    /// Everything there is better, or may not be disturbed.
+    None,
+}
+
+impl CheckListSet {
+    pub(crate) fn add(&mut self) {
+        self.lists.push(CheckList::default());
+    }
+
+    pub(crate) fn list(&self, stream: StreamId) -> Option<&CheckList> {
+        self.lists.get(position(stream))
+    }
+
+    pub(crate) fn list_mut(&mut self, stream: StreamId) -> Option<&mut CheckList> {
+        self.lists.get_mut(position(stream))
+    }
+
+    fn pairs(&self) -> impl Iterator<Item = &CandidatePair> {
+        self.lists.iter().flat_map(CheckList::pairs)
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.lists.iter().map(|list| list.pairs().len()).sum()
+    }
+
+    /// How many pairs are Waiting or In-Progress over all lists: what the RTO of RFC 8445 section 14.3 grows with.
+    pub(crate) fn active(&self) -> usize {
+        self.pairs().filter(|pair| pair.state.is_active()).count()
+    }
+
+    /// Inserts a pair into the list of its stream and gives it the state that the place asks for.
+    pub(crate) fn insert(&mut self, mut pair: CandidatePair) {
+        let stream = pair.component.stream();
+        pair.state = self.state_on_arrival(&pair);
+        if let Some(list) = self.list_mut(stream) {
+            list.insert(pair);
+        }
+        if !self.started {
+            self.set_initial_states();
+        }
+    }
+
+    /// RFC 8838 section 12.
+    fn state_on_arrival(&self, pair: &CandidatePair) -> PairState {
+        let mut column = self.pairs().filter(|other| other.foundation == pair.foundation).peekable();
+        // rfc8838-12-1: the pair is the topmost of its foundation. Lists are the rows of the RFC's table, so a pair of
+        // an earlier list stands above this one.
+        let above = |other: &CandidatePair| {
+            let (theirs, ours) = (other.component, pair.component);
+            (theirs, core::cmp::Reverse(other.priorities.pair))
+                < (ours, core::cmp::Reverse(pair.priorities.pair))
+        };
+        let (mut topmost, mut succeeded) = (true, false);
+        for other in &mut column {
+            topmost &= !above(other);
+            succeeded |= other.state == PairState::Succeeded;
+        }
+        // rfc8838-12-2, rfc8838-12-3
+        if topmost || succeeded { PairState::Waiting } else { PairState::Frozen }
+    }
+
+    /// Before any check: for each foundation in the whole set one pair waits, the lowest component's best in the first
+    /// list that has the foundation; all others are frozen (rfc8445-6.1.2.6-2).
+    fn set_initial_states(&mut self) {
+        let mut seen: BTreeSet<PairFoundation> = BTreeSet::new();
+        for list in &mut self.lists {
+            for pair in list.by_component() {
+                let first = seen.insert(pair.foundation);
+                pair.state = if first { PairState::Waiting } else { PairState::Frozen };
+            }
+            // The peer's checks may have come first, and what they triggered keeps its place in the queue.
+            list.keep_triggered_waiting();
+        }
+    }
+
+    /// Sets the frozen pairs of a foundation to Waiting in every list (rfc8445-7.2.5.3.3-2).
+    pub(crate) fn unfreeze(&mut self, foundation: PairFoundation) {
+        for pair in self.lists.iter_mut().flat_map(CheckList::pairs_mut) {
+            if pair.foundation == foundation {
+                pair.apply(PairEvent::Unfreeze);
+            }
+        }
+    }
+
+    /// Takes the pair to be checked in this slot, going round the running lists of the streams that are `ready`
+    /// (RFC 8445 section 6.1.4.2).
+    pub(crate) fn next(&mut self, ready: impl Fn(StreamId) -> bool) -> Option<(StreamId, PairId)> {
+        for offset in 0..self.lists.len() {
+            let index = (self.turn + offset) % self.lists.len();
+            let stream = stream(index);
+            if !self.is_running(index) || !ready(stream) {
+                continue;
+            }
+            if let Some(pair) = self.next_in(index) {
+                self.turn = index + 1;
+                self.started = true;
+                return Some((stream, pair));
+            }
+            // rfc8445-6.1.4.2-5, rfc8838-8-2: an idle list does not cost a slot.
+        }
+        None
+    }
+
+    fn next_in(&mut self, index: usize) -> Option<PairId> {
+        // rfc8445-6.1.4.2-2
+        let list = self.lists.get_mut(index)?;
+        if let Some(triggered) = list.next_triggered() {
+            return Some(triggered);
+        }
+        if list.best_waiting().is_none() {
+            self.thaw(index);
+        }
+        self.lists.get(index)?.best_waiting()
+    }
+
+    /// With nothing left waiting in a list, one frozen pair of each foundation that nobody is checking thaws
+    /// (rfc8445-6.1.4.2-3).
+    fn thaw(&mut self, index: usize) {
+        let mut active: BTreeSet<PairFoundation> = self.active_foundations();
+        for pair in self.lists.get_mut(index).into_iter().flat_map(CheckList::pairs_mut) {
+            if pair.state == PairState::Frozen && active.insert(pair.foundation) {
+                pair.apply(PairEvent::Unfreeze);
+            }
+        }
+    }
+
+    fn active_foundations(&self) -> BTreeSet<PairFoundation> {
+        self.pairs().filter(|pair| pair.state.is_active()).map(|pair| pair.foundation).collect()
+    }
+
+    /// Whether [`next`](Self::next) would find a pair.
+    pub(crate) fn has_next(&self, ready: impl Fn(StreamId) -> bool) -> bool {
+        let lists =
+            || self.lists.iter().enumerate().filter(|(i, _)| self.is_running(*i) && ready(stream(*i)));
+        if lists().any(|(_, list)| list.has_triggered() || list.best_waiting().is_some()) {
+            return true;
+        }
+        let frozen =
+            || lists().flat_map(|(_, list)| list.pairs()).filter(|pair| pair.state == PairState::Frozen);
+        if frozen().next().is_none() {
+            return false;
+        }
+        let active = self.active_foundations();
+        frozen().any(|pair| !active.contains(&pair.foundation))
+    }
+
+    fn is_running(&self, index: usize) -> bool {
+        self.lists.get(index).is_some_and(|list| list.state == CheckListState::Running)
+    }
+
+    /// Whether a pair of this priority may join `stream` when all lists together hold at most `limit` pairs.
+    pub(crate) fn room(&self, stream: StreamId, priority: PairPriority, limit: usize) -> Room {
+        if self.len() < limit {
+            return Room::Free;
+        }
+        // rfc8838-10-6: failed pairs make room first.
+        if let Some(failed) = self
+            .pairs()
+            .filter(|pair| pair.state == PairState::Failed)
+            .min_by_key(|pair| pair.priorities.pair)
+        {
+            return Room::After(failed.component.stream(), failed.id);
+        }
+        // rfc8445-6.1.2.5-3: the longest list gives way, so that all end up equally long; the newcomer counts for its own.
+        let length =
+            |index: usize, list: &CheckList| list.pairs().len() + usize::from(index == position(stream));
+        let Some((index, longest)) =
+            self.lists.iter().enumerate().max_by_key(|(i, list)| (length(*i, list), *i == position(stream)))
+        else {
+            return Room::None;
+        };
+        // rfc8838-10-5: only what waits or is frozen may go.
+        let idle = |pair: &&CandidatePair| matches!(pair.state, PairState::Waiting | PairState::Frozen);
+        match longest.pairs().iter().filter(idle).min_by_key(|pair| pair.priorities.pair) {
+            Some(worst) if index != position(stream) || worst.priorities.pair < priority => {
+                Room::After(worst.component.stream(), worst.id)
+            }
+            _ => Room::None,
+        }
+    }
+
+    /// Computes all priorities for another role (rfc8445-6.1.2.3-4).
+    pub(crate) fn reprioritise(&mut self, role: Role) {
+        for list in &mut self.lists {
+            list.reprioritise(role);
+        }
+    }
+}
+
+fn position(stream: StreamId) -> usize {
+    usize::from(stream.to_raw())
+}
+
+fn stream(position: usize) -> StreamId {
+    StreamId::from_raw(u16::try_from(position).unwrap_or(u16::MAX))
+}

@@ -1,0 +1,94 @@
+//! The valid list of a stream, and the pair selected for each component (RFC 8445 sections 7.2.5.3.2 and 8.1.1).
+
+use alloc::vec::Vec;
+
+use crate::ice::pair::Priorities;
+use crate::ice::{CandidateId, ComponentId, PairId, Role};
+use crate::net::Path;
+
+/// A pair over which a check went through and was answered: the address that the peer saw, and the peer.
+#[derive(Clone, Debug)]
+pub(crate) struct ValidPair {
+    /// The checked pair's own id if both are one, that of another pair of the list, or a new one.
+    pub(crate) id: PairId,
+    /// The pair whose check produced this one: what a nomination checks again.
+    pub(crate) checked: PairId,
+    pub(crate) component: ComponentId,
+    /// Possibly reflexive.
+    pub(crate) local: CandidateId,
+    pub(crate) remote: CandidateId,
+    /// From the base of `local` to `remote`.
+    pub(crate) path: Path,
+    pub(crate) priorities: Priorities,
+    pub(crate) nominated: bool,
+}
+
+/// The valid pairs of a stream, highest priority first.
+///
+/// Which pair is selected is a function of what is nominated and of the priorities, never of the order in which answers
+/// came (L-06).
+#[derive(Clone, Debug, Default)]
+pub(crate) struct ValidList {
+    pairs: Vec<ValidPair>,
+}
+
+impl ValidList {
+    pub(crate) fn pairs(&self) -> &[ValidPair] {
+        &self.pairs
+    }
+
+    pub(crate) fn pairs_mut(&mut self) -> impl Iterator<Item = &mut ValidPair> {
+        self.pairs.iter_mut()
+    }
+
+    /// Adds a pair unless it is there already, and returns the id under which it is (rfc8445-7.2.5.3.2-4).
+    pub(crate) fn insert(&mut self, pair: ValidPair) -> PairId {
+        let same = |other: &&ValidPair| other.local == pair.local && other.remote == pair.remote;
+        if let Some(known) = self.pairs.iter().find(same) {
+            return known.id;
+        }
+        let id = pair.id;
+        self.pairs.push(pair);
+        self.sort();
+        id
+    }
+
+    /// Sets the nominated flag of a pair.
+    pub(crate) fn nominate(&mut self, id: PairId) {
+        for pair in self.pairs.iter_mut().filter(|pair| pair.id == id) {
+            pair.nominated = true;
+        }
+    }
+
+    /// Takes out the pairs that `gone` picks.
+    pub(crate) fn remove(&mut self, gone: impl Fn(&ValidPair) -> bool) {
+        self.pairs.retain(|pair| !gone(pair));
+    }
+
+    /// The best valid pair of a component, nominated or not.
+    pub(crate) fn best(&self, component: ComponentId) -> Option<&ValidPair> {
+        self.pairs.iter().find(|pair| pair.component == component)
+    }
+
+    /// The nominated pair of a component; of several, as a peer of RFC 5245 nominates them, the best (rfc8445-8.1.1-4).
+    pub(crate) fn selected(&self, component: ComponentId) -> Option<&ValidPair> {
+        self.pairs.iter().find(|pair| pair.component == component && pair.nominated)
+    }
+
+    /// What application data uses: the selected pair, before that the best valid one (RFC 8445 section 12.1).
+    pub(crate) fn route(&self, component: ComponentId) -> Option<&ValidPair> {
+        self.selected(component).or_else(|| self.best(component))
+    }
+
+    /// Computes all priorities anew (RFC 8445 section 6.1.2.3).
+    pub(crate) fn reprioritise(&mut self, role: Role) {
+        for pair in &mut self.pairs {
+            pair.priorities = pair.priorities.in_role(role);
+        }
+        self.sort();
+    }
+
+    fn sort(&mut self) {
+        self.pairs.sort_by_key(|pair| (core::cmp::Reverse(pair.priorities.pair), pair.id));
+    }
+}
