@@ -317,7 +317,7 @@ fn unknown_extensions_change_nothing_but_are_kept() {
 
 #[test]
 fn the_first_of_each_extension_and_the_first_sixteen_count() {
-    let twice = "192.0.2.1 1 typ host ufrag abcd ufrag efgh tcptype active";
+    let twice = "192.0.2.1 1 typ host ufrag abcd ufrag efgh tcptype none";
     assert_eq!(written(&host(twice)), host("192.0.2.1 1 typ host ufrag abcd"));
     let many: String = (0..20).map(|n| format!(" x{n} {n}")).collect();
     let candidate = parse_candidate(&host(&format!("192.0.2.1 1 typ host{many} ufrag abcd"))).unwrap();

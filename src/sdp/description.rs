@@ -38,6 +38,12 @@ pub struct Description {
 }
 
 impl Description {
+    /// The most media descriptions that are read.
+    ///
+    /// A short `m=` line costs as much as all that the session says for it, so without a limit a text of a megabyte
+    /// would take hundreds.
+    pub const MEDIA_MAX: usize = 1024;
+
     /// The description of a full agent that wants its transactions `pacing` apart.
     pub const fn full(pacing: Duration) -> Self {
         Self { lite: false, pacing: Some(pacing), media: Vec::new() }
@@ -53,14 +59,17 @@ impl Description {
     ///
     /// # Errors
     ///
-    /// [`DescriptionError`] if another line about ICE does not parse, or if two media descriptions share a username
-    /// fragment and not the password.
+    /// [`DescriptionError`] if another line about ICE does not parse, if two media descriptions share a username fragment
+    /// and not the password, and beyond [`MEDIA_MAX`](Self::MEDIA_MAX) media descriptions.
     pub fn parse(text: &str) -> Result<Self, DescriptionError> {
         let mut description = Self::default();
         let mut session = Section::default();
         let mut sections: Vec<Section<'_>> = Vec::new();
         for (index, text) in text.lines().enumerate() {
             if text.starts_with("m=") {
+                if sections.len() == Self::MEDIA_MAX {
+                    return Err(DescriptionError::TooManyMedia);
+                }
                 sections.push(Section::default());
                 continue;
             }
@@ -136,7 +145,7 @@ impl Media {
         Self { credentials: Some(credentials), options: "ice2".into(), ..Self::default() }
     }
 
-    /// The same with more options, such as `trickle`.
+    /// The same with more options, such as `trickle`: 1,000 characters in all, the rest is dropped.
     #[must_use]
     pub fn with_options(mut self, options: Options<'_>) -> Self {
         self.add_options(options);
@@ -215,7 +224,8 @@ impl Media {
 
     fn add_options(&mut self, options: Options<'_>) {
         for tag in options.iter() {
-            if !self.has_option(tag) {
+            let fits = self.options.len() + tag.len() < OPTIONS_MAX;
+            if fits && !self.has_option(tag) {
                 let space = if self.options.is_empty() { "" } else { " " };
                 self.options.extend([space, tag]);
             }
@@ -238,6 +248,9 @@ pub enum DescriptionError {
     /// Two media descriptions have one username fragment and two passwords.
     #[error("two media descriptions share a username fragment and not the password")]
     Passwords,
+    /// More than 1,024 media descriptions.
+    #[error("more than 1,024 media descriptions")]
+    TooManyMedia,
 }
 
 /// What was read of the session part or of a media description.
@@ -299,6 +312,9 @@ impl<'a> Section<'a> {
 fn is_candidate(line: &str) -> bool {
     attribute(line).0.eq_ignore_ascii_case("candidate")
 }
+
+/// Room for the options of one media description, so that what is written is a line that can be read.
+const OPTIONS_MAX: usize = 1000;
 
 /// RFC 8839 section 5.5.
 const PACING_DEFAULT: Duration = Duration::from_millis(50);

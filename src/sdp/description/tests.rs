@@ -208,3 +208,16 @@ fn no_more_candidates_are_read_than_an_agent_would_take() {
     let read = parse(&format!("m=audio 9 x\n{}", line.repeat(300)));
     assert_eq!(read.media()[0].candidates().len(), Media::CANDIDATES_MAX);
 }
+
+#[test]
+fn what_is_read_has_a_bound() {
+    let media = "m=audio 9 x\n";
+    assert_eq!(parse(&media.repeat(1024)).media().len(), Description::MEDIA_MAX);
+    let error = Description::parse(&media.repeat(1025)).map(drop);
+    assert_eq!(error, Err(DescriptionError::TooManyMedia));
+    let options: String = (0..1000).map(|n| format!("a=ice-options:option{n}\n")).collect();
+    let read = parse(&format!("{options}{media}"));
+    assert!(read.media()[0].has_option("option0") && !read.media()[0].has_option("option999"));
+    let line = read.media()[0].lines().next().unwrap().to_string();
+    assert!(matches!(Line::parse(&line), Ok(Some(Line::Options(_)))));
+}
