@@ -1,7 +1,7 @@
 //! Any text is read without a panic; what is read is written so that it reads the same.
 #![no_main]
 
-use floe::sdp::{CandidateLine, Line, parse_candidate};
+use floe::sdp::{CandidateLine, Description, Line, parse_candidate};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|text: &str| {
@@ -20,5 +20,11 @@ fuzz_target!(|text: &str| {
         }
         Ok(None) => {}
         Err(error) => assert!(error.at <= text.len()),
+    }
+    if let Ok(description) = Description::parse(text) {
+        for line in description.media().iter().flat_map(|media| media.lines()) {
+            let written = line.to_string();
+            assert_eq!(Line::parse(&written), Ok(Some(line)));
+        }
     }
 });

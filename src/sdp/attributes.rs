@@ -116,6 +116,13 @@ impl<'a> Options<'a> {
         text.split(' ').all(legal).then_some(Self(text))
     }
 
+    /// The options in `text`, with any visible characters: `google-ice` is a tag that was seen, and does no harm.
+    pub(super) fn read(text: &'a str) -> Option<Self> {
+        let visible = text.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ');
+        let options = Self(text);
+        (visible && options.iter().next().is_some()).then_some(options)
+    }
+
     /// The options, in order.
     pub fn iter(&self) -> impl Iterator<Item = &'a str> + use<'a> {
         self.0.split(' ').filter(|tag| !tag.is_empty())
@@ -188,12 +195,7 @@ fn parse_password(value: Field<'_>) -> Result<Line<'_>, ParseError> {
 }
 
 fn parse_options(value: Field<'_>) -> Result<Line<'_>, ParseError> {
-    let options = Options(value.text);
-    // More is read than may be written: `google-ice` is a tag that was seen, and no harm.
-    let visible = value.text.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ');
-    if !visible || options.iter().next().is_none() {
-        return Err(value.wrong(ParseErrorKind::Options));
-    }
+    let options = Options::read(value.text).ok_or_else(|| value.wrong(ParseErrorKind::Options))?;
     Ok(Line::Options(options))
 }
 

@@ -93,10 +93,12 @@ pub(super) fn parse_value(value: Field<'_>) -> Result<Candidate, ParseError> {
 
 fn parse_transport(field: Field<'_>) -> Result<Transport, ParseError> {
     // rfc8839-5.1-5
-    match () {
-        () if field.is("udp") => Ok(Transport::Udp),
-        () if field.is("tcp") => Ok(Transport::Tcp),
-        () => Err(field.wrong(ParseErrorKind::UnsupportedTransport)),
+    if field.is("udp") {
+        Ok(Transport::Udp)
+    } else if field.is("tcp") {
+        Ok(Transport::Tcp)
+    } else {
+        Err(field.wrong(ParseErrorKind::UnsupportedTransport))
     }
 }
 
@@ -144,7 +146,7 @@ fn parse_extensions(mut candidate: Candidate, mut fields: Fields<'_>) -> Result<
             let port = value.port().ok_or_else(|| value.wrong(ParseErrorKind::RelatedPort))?;
             related_port.get_or_insert(port);
         } else if name.is("tcptype") {
-            if candidate.tcp_type().is_none() {
+            if candidate.transport() == Transport::Tcp && candidate.tcp_type().is_none() {
                 candidate = candidate.with_tcp_type(parse_tcp_type(value)?);
             }
         } else if name.is("ufrag") {

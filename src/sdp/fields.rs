@@ -91,7 +91,7 @@ impl<'a> Fields<'a> {
     /// The next field, or the error that the line ends too soon.
     pub(super) fn expect(&mut self) -> Result<Field<'a>, ParseError> {
         let end = self.end();
-        self.next().ok_or(ParseErrorKind::Truncated.at(end))
+        self.next().ok_or_else(|| ParseErrorKind::Truncated.at(end))
     }
 }
 

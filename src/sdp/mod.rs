@@ -1,10 +1,8 @@
 //! The lines of SDP that ICE needs (RFC 8839).
 //!
 //! [`Line::parse`] reads one line of a description and [`Line`] writes one; [`parse_candidate`] and [`CandidateLine`]
-//! do that for a candidate alone, which is what WebRTC signals. Lines are taken one by one: which level of the
-//! description a line stands at (`ice-lite` and `ice-pacing` belong to the session, `candidate` and `ice-mismatch` to
-//! a media description, and an `ice-ufrag` of a media description outranks that of the session) is known to whoever
-//! reads the whole.
+//! do that for a candidate alone, which is what WebRTC signals. [`Description`] reads and writes all lines of a session
+//! description, and knows which of them count at which level.
 //!
 //! A line that does not parse is to be skipped, not the description that holds it: [`ParseErrorKind::is_unsupported`]
 //! tells what merely speaks of something floe does not know from what is broken.
@@ -25,9 +23,11 @@
 
 mod attributes;
 mod candidate;
+mod description;
 mod error;
 mod fields;
 
 pub use attributes::{Line, Options, Password, RemoteCandidates};
 pub use candidate::{CandidateLine, parse_candidate};
+pub use description::{Description, DescriptionError, Media};
 pub use error::{ParseError, ParseErrorKind};
