@@ -8,7 +8,11 @@
     clippy::std_instead_of_alloc,
     clippy::std_instead_of_core,
     clippy::unwrap_in_result,
-    clippy::unwrap_used
+    clippy::unwrap_used,
+    missing_debug_implementations,
+    missing_docs,
+    unnameable_types,
+    unreachable_pub
 )]
 
 extern crate alloc;
