@@ -2,10 +2,11 @@
 
 use alloc::vec::Vec;
 
-use crate::agent::stream::{Gathering, Stream};
+use crate::agent::stream::Stream;
 use crate::agent::{Agent, Error, Event, Reason, StreamState};
 use crate::ice::checklist::{CheckList, CheckListState};
 use crate::ice::nomination::{self, Nomination, Progress, Rivals, Verdict};
+use crate::ice::valid::ValidList;
 use crate::ice::{ComponentId, PairId, Role, StreamId};
 use crate::time::{Deadline, Timestamp};
 
@@ -22,15 +23,13 @@ impl Agent {
 
     fn conclude(&mut self, index: usize, patience: &mut Deadline) {
         let Some(stream) = self.streams.get(index).filter(|stream| is_alive(stream)) else { return };
-        let (id, needed) = (stream.id, stream.needed_components().collect::<Vec<_>>());
-        for component in &needed {
-            self.consider_nomination(*component, patience);
+        let (id, components) = (stream.id, stream.component_ids());
+        for component in components {
+            self.consider_nomination(component, patience);
+            self.announce_selection(component);
+            self.announce_route(component);
         }
-        for component in &needed {
-            self.announce_selection(*component);
-            self.announce_route(*component);
-        }
-        self.announce_state(id, &needed, patience);
+        self.announce_state(id, patience);
     }
 
     /// The controlling side makes up its mind about a component (RFC 8445 section 8.1.1).
@@ -118,40 +117,18 @@ impl Agent {
     }
 
     /// The states of the check list and of the stream (RFC 8445 section 7.2.5.4).
-    fn announce_state(&mut self, id: StreamId, needed: &[ComponentId], patience: &mut Deadline) {
-        let (now, Some(stream), Some(list)) = (self.now, self.stream(id), self.lists.list(id)) else {
-            return;
-        };
-        let Some(remote) = &stream.remote else { return };
-        let valid = |component: &ComponentId| stream.valid.best(*component).is_some();
-        let selected = |component: &ComponentId| stream.valid.selected(*component).is_some();
-        let state = if needed.is_empty() {
-            StreamState::Checking
-        } else if needed.iter().all(selected) {
-            StreamState::Completed
-        } else if needed.iter().all(valid) {
-            StreamState::Connected
-        } else if is_exhausted(stream, list) {
-            // rfc8863-4-3, rfc8863-4-4: not before the peer had the time to check us.
-            match failure(stream, list, remote.patient_until, now) {
-                Ok(reason) => StreamState::Failed(reason),
-                Err(until) => {
-                    patience.at(until);
-                    StreamState::Checking
-                }
-            }
-        } else {
-            StreamState::Checking
-        };
+    fn announce_state(&mut self, id: StreamId, patience: &mut Deadline) {
+        let Some((stream, list)) = self.stream(id).zip(self.lists.list(id)) else { return };
+        let (state, until) = judge(stream, list, self.now);
+        patience.at(until);
         // Pairs that a peer of RFC 5245 nominates after the first are checked although the component has one.
         let pending = list.pairs().iter().any(|pair| pair.state.is_open());
-        let list_state = match state {
-            StreamState::Completed if !pending => CheckListState::Completed,
-            StreamState::Failed(_) => CheckListState::Failed,
-            _ => CheckListState::Running,
-        };
         if let Some(list) = self.lists.list_mut(id) {
-            list.state = list_state;
+            list.state = match state {
+                StreamState::Completed if !pending => CheckListState::Completed,
+                StreamState::Failed(_) => CheckListState::Failed,
+                _ => CheckListState::Running,
+            };
         }
         self.enter_state(id, state);
     }
@@ -200,22 +177,31 @@ fn is_alive(stream: &Stream) -> bool {
     stream.remote.is_some() && !matches!(stream.state, StreamState::Failed(_) | StreamState::Closed)
 }
 
-/// Whether nothing is left to check and nothing more is to come (rfc8445-7.2.5.4-1, rfc8838-8-3).
-fn is_exhausted(stream: &Stream, list: &CheckList) -> bool {
-    stream.gathering == Gathering::Complete
-        && stream.remote_ended
-        && list.pairs().iter().all(|pair| !pair.state.is_open())
-}
-
-/// Why a stream with nothing left has failed, or until when it has to wait for its peer (RFC 8863 section 4).
-fn failure(
-    stream: &Stream,
-    list: &CheckList,
-    patient_until: Timestamp,
-    now: Timestamp,
-) -> Result<Reason, Timestamp> {
-    if now < patient_until {
-        return Err(patient_until);
+/// The state of a stream that knows its peer, and until when it would have failed but for patience.
+fn judge(stream: &Stream, list: &CheckList, now: Timestamp) -> (StreamState, Option<Timestamp>) {
+    let all = |has: fn(&ValidList, ComponentId) -> bool| {
+        let mut needed = stream.needed_components().peekable();
+        needed.peek().is_some() && needed.all(|component| has(&stream.valid, component))
+    };
+    if all(|valid, component| valid.selected(component).is_some()) {
+        return (StreamState::Completed, None);
     }
-    Ok(if list.pairs().is_empty() { Reason::NoPairs } else { stream.last_failure.unwrap_or(Reason::Timeout) })
+    if all(|valid, component| valid.best(component).is_some()) {
+        return (StreamState::Connected, None);
+    }
+    // rfc8445-7.2.5.4-1, rfc8838-8-3: nothing is left to check, and nothing more is to come.
+    let exhausted = !stream.expects_candidates() && list.pairs().iter().all(|pair| !pair.state.is_open());
+    match &stream.remote {
+        // rfc8863-4-3: the peer's own checks may still bring a candidate.
+        Some(remote) if exhausted && now < remote.patient_until => {
+            (StreamState::Checking, Some(remote.patient_until))
+        }
+        // rfc8863-4-4
+        Some(_) if exhausted => {
+            let failure = stream.last_failure.unwrap_or(Reason::Timeout);
+            let reason = if list.pairs().is_empty() { Reason::NoPairs } else { failure };
+            (StreamState::Failed(reason), None)
+        }
+        _ => (StreamState::Checking, None),
+    }
 }

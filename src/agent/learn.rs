@@ -1,9 +1,11 @@
 //! The peer's check: the answer, and what is learned from it (RFC 8445 section 7.3.1).
 
+use core::time::Duration;
+
 use crate::agent::{Agent, Ignored, StreamState};
 use crate::gather::BaseEntry;
 use crate::ice::authenticated::AuthenticatedPath;
-use crate::ice::early::EarlyRequest;
+use crate::ice::early::{EarlyRequest, Learned};
 use crate::ice::pair::PairState;
 use crate::ice::responder::{self, Refusal, Request};
 use crate::ice::{CandidateId, PairId, Resolution, Role, StreamId};
@@ -41,29 +43,29 @@ impl Agent {
         let Some(stream) = self.stream(stream_id(entry)) else { return Err(Ignored::Closed) };
         // rfc8445-7.3-2, rfc8445-7.3-4: at once, and back the way it came.
         let answer = responder::success(&request, unscoped(path.remote()), &stream.local.key);
-        let learned = EarlyRequest {
+        let learned = Learned {
             path,
             component: entry.component,
-            remote_ufrag: request.remote_ufrag.into(),
             priority: request.priority,
             use_candidate: request.use_candidate,
         };
         self.transmit(path, answer);
-        self.learn_or_keep(learned);
+        self.learn_or_keep(learned, request.remote_ufrag);
         Ok(())
     }
 
     /// Before the peer's credentials are known a request waits for them (rfc8445-7.3-3); afterwards it counts at once,
     /// if it is from the peer that we know (rfc8445-7.3-7).
-    fn learn_or_keep(&mut self, request: EarlyRequest) {
+    fn learn_or_keep(&mut self, learned: Learned, remote_ufrag: &str) {
         let limit = self.config.limits.early_requests;
-        let Ok(stream) = self.stream_mut(request.component.stream()) else { return };
+        let Ok(stream) = self.stream_mut(learned.component.stream()) else { return };
         match &stream.remote {
             None => {
-                let kept = stream.early.keep(request, limit);
+                let kept =
+                    stream.early.keep(EarlyRequest { learned, remote_ufrag: remote_ufrag.into() }, limit);
                 self.stats.early_requests_dropped += u64::from(!kept);
             }
-            Some(remote) if remote.credentials.ufrag() == &*request.remote_ufrag => self.learn(&request),
+            Some(remote) if remote.credentials.ufrag() == remote_ufrag => self.learn(&learned),
             Some(_) => {}
         }
     }
@@ -72,7 +74,7 @@ impl Agent {
     pub(super) fn catch_up(&mut self, stream: StreamId) {
         let Ok(known) = self.stream_mut(stream) else { return };
         for request in known.early.take() {
-            self.learn_or_keep(request);
+            self.learn_or_keep(request.learned, &request.remote_ufrag);
         }
     }
 
@@ -89,15 +91,7 @@ impl Agent {
     fn refuse(&mut self, stream: StreamId, path: Path, message: &Message<'_>, refusal: &Refusal) -> Ignored {
         match refusal {
             Refusal::Unauthenticated(why) => {
-                let answer = responder::unsigned_error(message.transaction_id(), why.error_code());
-                let per_second = self.config.unauthenticated_answers;
-                // Silence where an answer would be larger than what it answers, or there were too many already.
-                if per_second > 0 && answer.len() <= message.as_bytes().len() {
-                    let interval = core::time::Duration::from_secs(1) / per_second;
-                    if self.answers.take(self.now, interval, per_second.saturating_mul(2)) {
-                        self.transmit(path, answer);
-                    }
-                }
+                self.answer_unauthenticated(path, message, why.error_code());
                 Ignored::Unauthenticated
             }
             // rfc8489-6.3.1-1
@@ -123,6 +117,18 @@ impl Agent {
         }
     }
 
+    /// A few of those who have no credentials are told so; the rest is silence, and so is every answer that would be
+    /// larger than its request.
+    fn answer_unauthenticated(&mut self, path: Path, message: &Message<'_>, error: ErrorCode<'_>) {
+        let per_second = self.config.unauthenticated_answers;
+        if per_second == 0 || message.as_bytes().len() < responder::UNSIGNED_ERROR_LEN {
+            return;
+        }
+        if self.answers.take(self.now, Duration::from_secs(1) / per_second, per_second.saturating_mul(2)) {
+            self.transmit(path, responder::unsigned_error(message.transaction_id(), error));
+        }
+    }
+
     fn send_signed_error(
         &mut self,
         stream: StreamId,
@@ -138,7 +144,7 @@ impl Agent {
     }
 
     /// RFC 8445 sections 7.3.1.3 to 7.3.1.5.
-    fn learn(&mut self, request: &EarlyRequest) {
+    fn learn(&mut self, request: &Learned) {
         let stream = request.component.stream();
         let Some(known) = self.stream(stream) else { return };
         if matches!(known.state, StreamState::Failed(_) | StreamState::Closed) {
@@ -163,7 +169,7 @@ impl Agent {
     }
 
     /// The pair on which a request came, made if it is not there (RFC 8445 sections 7.3.1.3 and 7.3.1.4).
-    fn pair_of(&mut self, request: &EarlyRequest) -> Option<PairId> {
+    fn pair_of(&mut self, request: &Learned) -> Option<PairId> {
         let (stream, limits) = (request.component.stream(), self.remote_limits());
         let base = self.gatherer.base_of(request.path)?.id;
         let local = self.stream(stream)?.locals.of_base(base)?.id;
@@ -173,7 +179,7 @@ impl Agent {
 
     fn source_of(
         &mut self,
-        request: &EarlyRequest,
+        request: &Learned,
         limits: crate::ice::remote::RemoteLimits,
     ) -> Option<CandidateId> {
         let (transport, address) = (request.path.transport(), unscoped(request.path.remote()));
@@ -189,7 +195,7 @@ impl Agent {
     }
 
     /// RFC 8445 sections 7.3.1.4 and 7.3.1.5.
-    fn trigger(&mut self, stream: StreamId, id: PairId, request: &EarlyRequest, nominated: bool) {
+    fn trigger(&mut self, stream: StreamId, id: PairId, request: &Learned, nominated: bool) {
         let Some(list) = self.lists.list_mut(stream) else { return };
         let Some(pair) = list.pair_mut(id) else { return };
         let (state, valid) = (pair.state, pair.valid);

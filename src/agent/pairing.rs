@@ -70,6 +70,9 @@ impl Agent {
             self.emit(Event::LocalCandidate { stream: component.stream(), generation, id, candidate });
         }
         let Some(stream) = self.stream(component.stream()) else { return };
+        if stream.is_concluded(component) {
+            return;
+        }
         let remotes: Vec<CandidateId> = stream.remotes.iter().map(|remote| remote.id).collect();
         for remote in remotes {
             self.form(component.stream(), id, remote);
@@ -131,6 +134,10 @@ impl Agent {
 
     fn pair_remote(&mut self, stream: StreamId, remote: CandidateId) {
         let Some(known) = self.stream(stream) else { return };
+        // rfc8445-8.1.2-1: what has concluded is taken up again by the peer's nomination only.
+        if known.remotes.get(remote).is_none_or(|remote| known.is_concluded(remote.component)) {
+            return;
+        }
         let locals: Vec<CandidateId> = known.locals.iter().map(|local| local.id).collect();
         for local in locals {
             self.form(stream, local, remote);
@@ -168,7 +175,6 @@ impl Agent {
     ) -> Option<PairId> {
         let known = self.stream(stream)?;
         let (ours, theirs) = (known.locals.get(local)?, known.remotes.get(remote)?);
-        // rfc8445-8.1.2-1: what has concluded is not taken up again, but by the peer's nomination (see `learn`).
         if !matches(ours, theirs) {
             return None;
         }

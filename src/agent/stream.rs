@@ -222,18 +222,17 @@ impl Stream {
 
     /// The components that a pair is needed for: ours, up to the highest that the peer has candidates for, once it has
     /// said that it has no more (rfc8445-6.1.2.2-2).
-    pub(crate) fn needed_components(&self) -> impl Iterator<Item = ComponentId> + use<> {
+    pub(crate) fn needed_components(&self) -> impl Iterator<Item = ComponentId> + use<'_> {
         let theirs = self.remotes.iter().map(|remote| remote.component.number()).max();
-        let highest = match theirs {
-            Some(highest) if self.remote_ended => highest,
-            _ => u16::MAX,
-        };
-        let stream = self.id;
-        let ours: Vec<bool> = self.components.iter().map(Option::is_some).collect();
-        (1..)
-            .zip(ours)
-            .filter(move |(number, ours)| *ours && *number <= highest)
-            .map(move |(number, _)| stream.component(number))
+        let highest = theirs.filter(|_| self.remote_ended).unwrap_or(u16::MAX);
+        let numbered = (1..=highest).zip(&self.components);
+        numbered.filter(|(_, ours)| ours.is_some()).map(|(number, _)| self.id.component(number))
+    }
+
+    /// All components that the stream ever had.
+    pub(crate) fn component_ids(&self) -> impl Iterator<Item = ComponentId> + use<> {
+        let (stream, count) = (self.id, u16::try_from(self.components.len()).unwrap_or(u16::MAX));
+        (1..=count).map(move |number| stream.component(number))
     }
 
     /// Whether either side may still come up with candidates.

@@ -6,14 +6,20 @@ use alloc::collections::VecDeque;
 use crate::ice::{ComponentId, Priority};
 use crate::net::Path;
 
+/// What a peer's authentic check tells.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Learned {
+    pub(crate) path: Path,
+    pub(crate) component: ComponentId,
+    pub(crate) priority: Priority,
+    pub(crate) use_candidate: bool,
+}
+
 /// What is kept of a request that was answered before the peer's credentials were known.
 #[derive(Clone, Debug)]
 pub(crate) struct EarlyRequest {
-    pub(crate) path: Path,
-    pub(crate) component: ComponentId,
+    pub(crate) learned: Learned,
     pub(crate) remote_ufrag: Box<str>,
-    pub(crate) priority: Priority,
-    pub(crate) use_candidate: bool,
 }
 
 /// Requests that wait for the peer's credentials. Each was answered at once; the newest of each 5-tuple is kept for its
@@ -26,11 +32,13 @@ pub(crate) struct EarlyRequests {
 impl EarlyRequests {
     /// Keeps a request; the oldest gives way when there are more than `limit`, and then `false` comes back.
     pub(crate) fn keep(&mut self, mut request: EarlyRequest, limit: usize) -> bool {
-        if let Some(known) = self.requests.iter().position(|known| known.path == request.path) {
-            let known = self.requests.remove(known);
+        let path = request.learned.path;
+        if let Some(known) = self.requests.iter().position(|known| known.learned.path == path)
+            && let Some(known) = self.requests.remove(known)
+        {
             // A nomination is not undone by a later check without the flag.
-            request.use_candidate |=
-                known.is_some_and(|known| known.use_candidate && known.remote_ufrag == request.remote_ufrag);
+            let nominated = known.learned.use_candidate && known.remote_ufrag == request.remote_ufrag;
+            request.learned.use_candidate |= nominated;
         }
         self.requests.push_back(request);
         let full = self.requests.len() > limit;
