@@ -44,11 +44,11 @@ fn begun<'b>(out: &'b mut Vec<u8>, id: [u8; 12], attributes: &[(u16, Vec<u8>)]) 
 /// A request with these attributes and integrity, without a fingerprint.
 fn message(out: &mut Vec<u8>, id: [u8; 12], attributes: &[(u16, Vec<u8>)], seal: Seal) {
     let builder = begun(out, id, attributes);
-    drop(match seal {
+    match seal {
         Seal::Sha1 => builder.integrity(&key(), Integrity::Sha1),
         Seal::Sha256 => builder.integrity(&key(), Integrity::Sha256),
         Seal::Both => builder.both_integrities(&key()),
-    });
+    };
 }
 
 fn content(message: &Message<'_>) -> Vec<(u16, Vec<u8>)> {

@@ -208,7 +208,9 @@ fn optional_attributes_and_those_after_integrity_are_no_obstacle() {
         builder.raw(AttributeType::new(0xfffe), b"x").integrity(&key(), Integrity::Sha1).fingerprint();
     });
     assert_eq!(Message::parse(&answered(&optional)).unwrap().class(), Class::Success);
-    let mut after = request(|builder| drop(builder.integrity(&key(), Integrity::Sha1)));
+    let mut after = request(|builder| {
+        builder.integrity(&key(), Integrity::Sha1);
+    });
     after.extend_from_slice(&[0x7f, 0, 0, 0]);
     after[3] += 4;
     assert_eq!(Message::parse(&answered(&after)).unwrap().class(), Class::Success);
@@ -246,7 +248,7 @@ fn a_request_with_the_id_of_an_own_one_leaves_it_pending() {
 #[test]
 fn responses_that_prove_nothing_leave_the_schedule_alone() {
     let good = answered(&request(|builder| builder.integrity(&key(), Integrity::Sha1).fingerprint()));
-    let mut bad_fingerprint = good.clone();
+    let mut bad_fingerprint = good;
     *bad_fingerprint.last_mut().unwrap() ^= 1;
     let forged = |class: fn(&mut Vec<u8>)| {
         let mut out = Vec::new();

@@ -40,9 +40,11 @@ fn verdict(bytes: &[u8]) -> (Result<Integrity, Unauthenticated>, bool) {
 #[test]
 fn without_credentials_the_answer_is_400_and_nobody_is_looked_up() {
     let no_integrity = message(Some("alice"), |builder| builder.fingerprint());
-    let no_username = message(None, |builder| drop(builder.integrity(&key(), Integrity::Sha1)));
+    let no_username = message(None, |builder| {
+        builder.integrity(&key(), Integrity::Sha1);
+    });
     let malformed = message(None, |builder| {
-        drop(builder.raw(AttributeType::USERNAME, b"\xff").integrity(&key(), Integrity::Sha1))
+        builder.raw(AttributeType::USERNAME, b"\xff").integrity(&key(), Integrity::Sha1);
     });
     for bytes in [no_integrity, no_username, malformed] {
         assert_eq!(verdict(&bytes), (Err(Unauthenticated::NoCredentials), false));
@@ -53,7 +55,9 @@ fn without_credentials_the_answer_is_400_and_nobody_is_looked_up() {
 /// Proves: rfc8489-9.1.3-2
 #[test]
 fn an_unknown_user_gets_401() {
-    let bytes = message(Some("mallory"), |builder| drop(builder.integrity(&key(), Integrity::Sha1)));
+    let bytes = message(Some("mallory"), |builder| {
+        builder.integrity(&key(), Integrity::Sha1);
+    });
     assert_eq!(verdict(&bytes), (Err(Unauthenticated::UnknownUser), true));
     assert_eq!(Unauthenticated::UnknownUser.error_code().code(), 401);
 }
@@ -63,7 +67,9 @@ fn an_unknown_user_gets_401() {
 fn a_wrong_password_gets_401() {
     let wrong = Key::short_term(b"wrong");
     for integrity in [Integrity::Sha1, Integrity::Sha256] {
-        let bytes = message(Some("alice"), |builder| drop(builder.integrity(&wrong, integrity)));
+        let bytes = message(Some("alice"), |builder| {
+            builder.integrity(&wrong, integrity);
+        });
         assert_eq!(verdict(&bytes), (Err(Unauthenticated::WrongIntegrity), true));
     }
     assert_eq!(Unauthenticated::WrongIntegrity.error_code().code(), 401);
@@ -72,12 +78,16 @@ fn a_wrong_password_gets_401() {
 /// Proves: rfc8489-9.1.3-4
 #[test]
 fn sha256_is_the_integrity_that_is_verified_where_there_is_one() {
-    let both = message(Some("alice"), |builder| drop(builder.both_integrities(&key())));
+    let both = message(Some("alice"), |builder| {
+        builder.both_integrities(&key());
+    });
     assert_eq!(verdict(&both).0, Ok(Integrity::Sha256));
     let mut bad_sha256 = both.clone();
     *bad_sha256.last_mut().unwrap() ^= 1;
     assert_eq!(verdict(&bad_sha256).0, Err(Unauthenticated::WrongIntegrity));
-    let sha1 = message(Some("alice"), |builder| drop(builder.integrity(&key(), Integrity::Sha1)));
+    let sha1 = message(Some("alice"), |builder| {
+        builder.integrity(&key(), Integrity::Sha1);
+    });
     assert_eq!(verdict(&sha1).0, Ok(Integrity::Sha1));
 }
 
@@ -85,7 +95,9 @@ fn sha256_is_the_integrity_that_is_verified_where_there_is_one() {
 #[test]
 fn a_response_of_another_kind_than_the_request_is_turned_down() {
     for (sent, came) in [(Integrity::Sha1, Integrity::Sha256), (Integrity::Sha256, Integrity::Sha1)] {
-        let bytes = response(|builder| drop(builder.integrity(&key(), came)));
+        let bytes = response(|builder| {
+            builder.integrity(&key(), came);
+        });
         let message = Message::parse(&bytes).unwrap();
         let verdict = |sent| verify_response(&message, &key(), sent).map(|verified| verified.integrity());
         assert_eq!(verdict(Sent::Only(sent)), Err(IntegrityError::OtherKind));
@@ -100,7 +112,9 @@ fn a_response_of_another_kind_than_the_request_is_turned_down() {
 fn a_response_without_right_integrity_is_turned_down() {
     let mut unsigned = Vec::new();
     Builder::error(&mut unsigned, Method::BINDING, ID.into(), &ErrorCode::BAD_REQUEST).fingerprint();
-    let wrong = response(|builder| drop(builder.integrity(&Key::short_term(b"wrong"), Integrity::Sha1)));
+    let wrong = response(|builder| {
+        builder.integrity(&Key::short_term(b"wrong"), Integrity::Sha1);
+    });
     let verdict = |bytes: &[u8]| {
         let message = Message::parse(bytes).unwrap();
         verify_response(&message, &key(), Sent::Only(Integrity::Sha1)).map(|_| ())
@@ -130,11 +144,15 @@ fn a_client_without_knowledge_of_the_server_sends_both_integrities() {
 fn the_first_authentic_response_settles_the_kind_of_later_requests() {
     for kind in [Integrity::Sha1, Integrity::Sha256] {
         let mut credential = ShortTerm::new(key());
-        let forged = response(|builder| drop(builder.integrity(&Key::short_term(b"wrong"), kind)));
+        let forged = response(|builder| {
+            builder.integrity(&Key::short_term(b"wrong"), kind);
+        });
         assert!(credential.verify(&Message::parse(&forged).unwrap(), Sent::Both).is_err());
         assert_eq!(credential.sent(), Sent::Both);
 
-        let authentic = response(|builder| drop(builder.integrity(&key(), kind)));
+        let authentic = response(|builder| {
+            builder.integrity(&key(), kind);
+        });
         assert!(credential.verify(&Message::parse(&authentic).unwrap(), Sent::Both).is_ok());
         assert_eq!(credential.sent(), Sent::Only(kind));
         let later = message(Some("alice"), |builder| drop(credential.seal(builder)));

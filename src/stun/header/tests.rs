@@ -1,4 +1,5 @@
 use super::*;
+use crate::entropy::Seed;
 use crate::stun::{Builder, DecodeError, Message};
 use std::vec::Vec;
 
@@ -23,6 +24,26 @@ fn every_class_and_method_has_a_type_of_its_own() {
     assert_eq!(Method::new(0x1000), None);
     assert_eq!(CLASSES.map(|class| message_type(class, Method::BINDING)), [0x0001, 0x0011, 0x0101, 0x0111]);
     assert_eq!(message_type(Class::Error, Method(0xfff)), 0x3fff);
+}
+
+/// Proves: rfc8489-5-7
+#[test]
+fn a_hundred_thousand_ids_differ_and_depend_on_the_seed() {
+    let draw = |seed: u8, count| -> Vec<_> {
+        let mut entropy = Entropy::new(Seed::from([seed; 32]));
+        (0..count).map(|_| TransactionId::draw(&mut entropy)).collect()
+    };
+    let mut ids = draw(1, 100_000);
+    assert_eq!(ids[..10], draw(1, 10));
+    assert_ne!(ids[..10], draw(2, 10));
+    // Uniform: each of the 96 bits is set in half of them, give or take eight standard deviations.
+    for bit in 0..96 {
+        let set = ids[..10_000].iter().filter(|id| id.as_bytes()[bit / 8] & (1 << (bit % 8)) != 0).count();
+        assert!(set.abs_diff(5_000) < 400, "bit {bit} is set {set} times");
+    }
+    ids.sort_unstable();
+    ids.dedup();
+    assert_eq!(ids.len(), 100_000);
 }
 
 /// Proves: rfc7983-7-1, rfc7983-7-2, rfc7983-7-3
