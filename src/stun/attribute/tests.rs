@@ -1,8 +1,8 @@
 use super::*;
 use crate::stun::*;
-use std::string::String;
-use std::vec;
-use std::vec::Vec;
+use alloc::string::String;
+use alloc::vec;
+use alloc::vec::Vec;
 
 const ID: [u8; 12] = [9, 8, 7, 6, 5, 4, 3, 2, 1, 0, 11, 10];
 
@@ -196,7 +196,7 @@ fn an_error_code_ranges_from_300_to_699() {
 fn a_bad_reason_does_not_spoil_the_code() {
     let code = decoded::<ErrorCode<'_>>(b"\0\0\x04\x01\xffno\0").unwrap();
     assert_eq!((code.code(), code.reason(), &*code.reason_lossy()), (401, &b"\xffno\0"[..], "\u{fffd}no\0"));
-    assert_eq!(std::format!("{code:?}"), r#"401 "\xffno\x00""#);
+    assert_eq!(alloc::format!("{code:?}"), r#"401 "\xffno\x00""#);
     let long = [&[0, 0, 4, 1][..], &[b'x'; 764]].concat();
     assert!(decoded::<ErrorCode<'_>>(&long[..767]).is_ok());
     assert!(decoded::<ErrorCode<'_>>(&long).is_err());

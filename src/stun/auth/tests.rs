@@ -1,7 +1,7 @@
 use super::*;
 use crate::stun::{AttributeType, Method};
+use alloc::vec::Vec;
 use core::cell::Cell;
-use std::vec::Vec;
 
 const ID: [u8; 12] = [7; 12];
 
@@ -82,7 +82,7 @@ fn sha256_is_the_integrity_that_is_verified_where_there_is_one() {
         builder.both_integrities(&key());
     });
     assert_eq!(verdict(&both).0, Ok(Integrity::Sha256));
-    let mut bad_sha256 = both.clone();
+    let mut bad_sha256 = both;
     *bad_sha256.last_mut().unwrap() ^= 1;
     assert_eq!(verdict(&bad_sha256).0, Err(Unauthenticated::WrongIntegrity));
     let sha1 = message(Some("alice"), |builder| {
@@ -126,13 +126,17 @@ fn a_response_without_right_integrity_is_turned_down() {
 /// Proves: rfc8489-9.1.2-1, rfc8489-9.1.2-2
 #[test]
 fn a_client_without_knowledge_of_the_server_sends_both_integrities() {
-    let bytes = message(Some("alice"), |builder| drop(ShortTerm::new(key()).seal(builder)));
+    let bytes = message(Some("alice"), |builder| {
+        ShortTerm::new(key()).seal(builder);
+    });
     let request = Message::parse(&bytes).unwrap();
     assert!(request.contains(AttributeType::MESSAGE_INTEGRITY));
     assert!(request.contains(AttributeType::MESSAGE_INTEGRITY_SHA256));
     assert!(request.contains(AttributeType::USERNAME));
     for agreed in [Integrity::Sha1, Integrity::Sha256] {
-        let bytes = message(Some("alice"), |builder| drop(ShortTerm::agreed(key(), agreed).seal(builder)));
+        let bytes = message(Some("alice"), |builder| {
+            ShortTerm::agreed(key(), agreed).seal(builder);
+        });
         let request = Message::parse(&bytes).unwrap();
         assert_eq!(request.contains(AttributeType::MESSAGE_INTEGRITY), agreed == Integrity::Sha1);
         assert_eq!(request.contains(AttributeType::MESSAGE_INTEGRITY_SHA256), agreed == Integrity::Sha256);
@@ -155,7 +159,9 @@ fn the_first_authentic_response_settles_the_kind_of_later_requests() {
         });
         assert!(credential.verify(&Message::parse(&authentic).unwrap(), Sent::Both).is_ok());
         assert_eq!(credential.sent(), Sent::Only(kind));
-        let later = message(Some("alice"), |builder| drop(credential.seal(builder)));
+        let later = message(Some("alice"), |builder| {
+            credential.seal(builder);
+        });
         let later = Message::parse(&later).unwrap();
         assert_eq!(later.contains(AttributeType::MESSAGE_INTEGRITY), kind == Integrity::Sha1);
         assert_eq!(later.contains(AttributeType::MESSAGE_INTEGRITY_SHA256), kind == Integrity::Sha256);

@@ -1,6 +1,6 @@
 use super::*;
 use crate::stun::{Message, Software, Username, XorMappedAddress};
-use std::vec;
+use alloc::vec;
 
 const ID: [u8; 12] = [7; 12];
 

@@ -1,7 +1,7 @@
 use super::*;
 use crate::entropy::Seed;
 use crate::stun::{Builder, DecodeError, Message};
-use std::vec::Vec;
+use alloc::vec::Vec;
 
 const CLASSES: [Class; 4] = [Class::Request, Class::Indication, Class::Success, Class::Error];
 

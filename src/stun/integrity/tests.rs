@@ -1,7 +1,7 @@
 use super::*;
 use crate::stun::{AttributeType, Builder, Fingerprint, Method, Priority, Username};
-use std::format;
-use std::vec::Vec;
+use alloc::format;
+use alloc::vec::Vec;
 
 fn key() -> Key {
     Key::short_term(b"VOkJxbRl1RmTxUk/WvJxBt")
@@ -14,6 +14,7 @@ fn check(seal: impl FnOnce(Builder<'_>)) -> Vec<u8> {
     out
 }
 
+#[expect(clippy::unwrap_in_result, reason = "what the tests build is a message")]
 fn verdict(bytes: &[u8], key: &Key) -> Result<Integrity, IntegrityError> {
     Message::parse(bytes).unwrap().verify(key).map(|verified| verified.integrity())
 }

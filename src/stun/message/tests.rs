@@ -1,7 +1,7 @@
 use super::*;
 use crate::stun::{Builder, Software, Unit, Username, XorMappedAddress};
-use std::vec::Vec;
-use std::{format, vec};
+use alloc::vec::Vec;
+use alloc::{format, vec};
 
 const ID: [u8; 12] = [7; 12];
 

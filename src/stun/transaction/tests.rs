@@ -1,6 +1,6 @@
 use super::*;
+use alloc::vec;
 use core::num::NonZeroU8;
-use std::vec;
 
 const UDP: Transport = Transport::Udp;
 const TCP: Transport = Transport::Tcp;
