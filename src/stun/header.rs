@@ -1,7 +1,6 @@
 //! The first twenty bytes: class, method, magic cookie, transaction id (RFC 8489 section 5), and what a first byte
 //! says about a datagram (RFC 7983).
 
-use crate::entropy::{Entropy, Purpose};
 use core::fmt;
 
 /// What a message is: the two class bits of its type (RFC 8489 section 5).
@@ -89,12 +88,6 @@ impl fmt::Debug for Method {
 pub struct TransactionId([u8; 12]);
 
 impl TransactionId {
-    /// A fresh id.
-    pub(crate) fn draw(entropy: &mut Entropy) -> Self {
-        // rfc8489-5-7
-        Self(entropy.bytes(Purpose::Transactions))
-    }
-
     /// The bytes as they stand in the header.
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8; 12] {

@@ -81,12 +81,15 @@ fn what_does_not_fit_is_left_out_and_seals_always_fit() {
 /// Proves: rfc8489-6.3.1.1-1
 #[test]
 fn an_error_has_its_code_first_and_an_unauthenticated_answer_fits_36_bytes() {
-    let mut out = Vec::new();
-    Builder::error(&mut out, Method::BINDING, ID.into(), &ErrorCode::ROLE_CONFLICT).fingerprint();
-    assert_eq!(out.len(), 36);
-    let message = Message::parse(&out).unwrap();
-    assert_eq!(message.class(), Class::Error);
-    assert_eq!(message.get::<ErrorCode<'_>>(), Some(Ok(ErrorCode::ROLE_CONFLICT)));
+    for code in [ErrorCode::BAD_REQUEST, ErrorCode::UNAUTHENTICATED] {
+        let mut out = Vec::new();
+        Builder::error(&mut out, Method::BINDING, ID.into(), &code).fingerprint();
+        assert_eq!(out.len(), 36);
+        let message = Message::parse(&out).unwrap();
+        assert_eq!(message.class(), Class::Error);
+        assert_eq!(message.attributes().next().map(|(kind, _)| kind), Some(AttributeType::ERROR_CODE));
+        assert_eq!(message.get::<ErrorCode<'_>>(), Some(Ok(code)));
+    }
 }
 
 /// Proves: rfc8489-6.1-1, rfc8489-16.1.2-1

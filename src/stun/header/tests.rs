@@ -1,5 +1,5 @@
 use super::*;
-use crate::entropy::Seed;
+use crate::entropy::{Entropy, Purpose, Seed};
 use crate::stun::{Builder, DecodeError, Message};
 use alloc::vec::Vec;
 
@@ -31,7 +31,7 @@ fn every_class_and_method_has_a_type_of_its_own() {
 fn a_hundred_thousand_ids_differ_and_depend_on_the_seed() {
     let draw = |seed: u8, count| -> Vec<_> {
         let mut entropy = Entropy::new(Seed::from([seed; 32]));
-        (0..count).map(|_| TransactionId::draw(&mut entropy)).collect()
+        (0..count).map(|_| TransactionId::from(entropy.bytes(Purpose::Transactions))).collect()
     };
     let mut ids = draw(1, 100_000);
     assert_eq!(ids[..10], draw(1, 10));

@@ -67,7 +67,7 @@ fn of_two_integrities_only_sha256_counts() {
     let bytes = check(|builder| {
         builder.both_integrities(&key());
     });
-    let mut wrong = bytes.clone();
+    let mut wrong = bytes;
     *wrong.last_mut().unwrap() ^= 1;
     assert_eq!(verdict(&wrong, &key()), Err(IntegrityError::Wrong));
 }

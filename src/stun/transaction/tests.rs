@@ -85,7 +85,7 @@ fn a_path_that_fails_takes_its_transactions_with_it() {
         table.start(at(0), id(3), other, Bytes::new(), Rto::default(), 3);
         assert_eq!(table.fail_path(path(transport)), [1, 2]);
         assert_eq!((table.len(), table.get(id(3)).is_some()), (1, true));
-        assert_eq!(table.deadline().is_some(), true);
+        assert!(table.deadline().is_some());
         assert_eq!(table.fail_path(other), [3]);
         assert_eq!(table.deadline(), None);
     }
