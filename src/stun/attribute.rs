@@ -234,3 +234,6 @@ impl Attribute<'_> for IceControlled {
 pub(crate) fn number<const N: usize>(value: &[u8], attribute: AttributeType) -> Result<[u8; N], DecodeError> {
     value.try_into().map_err(|_| DecodeError::Value(attribute))
 }
+
+#[cfg(test)]
+mod tests;

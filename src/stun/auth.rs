@@ -133,3 +133,6 @@ impl ShortTerm {
         Ok(verified)
     }
 }
+
+#[cfg(test)]
+mod tests;

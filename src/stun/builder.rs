@@ -58,7 +58,7 @@ impl<'b> Builder<'b> {
         Self::new(out, Class::Error, method, id).attribute(code)
     }
 
-    fn new(out: &'b mut Vec<u8>, class: Class, method: Method, id: TransactionId) -> Self {
+    pub(super) fn new(out: &'b mut Vec<u8>, class: Class, method: Method, id: TransactionId) -> Self {
         debug_assert!(method.allows(class), "{method:?} is not defined for {class:?}");
         let start = out.len();
         out.extend_from_slice(&message_type(class, method).to_be_bytes());
@@ -191,3 +191,6 @@ impl Sealed<'_> {
 /// The longest body before seals: 65,532 less MESSAGE-INTEGRITY (24), MESSAGE-INTEGRITY-SHA256 (36) and
 /// FINGERPRINT (8).
 const CONTENT_MAX: usize = 65_464;
+
+#[cfg(test)]
+mod tests;

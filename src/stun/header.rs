@@ -212,3 +212,6 @@ pub(super) const HEADER_LEN: usize = 20;
 pub(super) const COOKIE: u32 = 0x2112_a442;
 
 const METHOD_MAX: u16 = 0xfff;
+
+#[cfg(test)]
+mod tests;

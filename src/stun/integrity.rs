@@ -240,3 +240,6 @@ fn without_nulls(mut text: &[u8]) -> &[u8] {
 
 /// Block length of SHA-1 and SHA-256 alike.
 const BLOCK_LEN: usize = 64;
+
+#[cfg(test)]
+mod tests;

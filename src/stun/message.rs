@@ -329,3 +329,6 @@ const ATTRIBUTES_MAX: usize = 64;
 
 /// Type and length, two bytes each.
 pub(super) const ATTRIBUTE_HEADER_LEN: usize = 4;
+
+#[cfg(test)]
+mod tests;

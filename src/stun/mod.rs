@@ -17,7 +17,7 @@
 //! ```
 //! use core::net::SocketAddr;
 //! use floe::stun::{
-//!     Builder, Class, Due, Message, Method, Rto, TransactionId, Transactions, XorMappedAddress,
+//!     AttributeType, Builder, Class, Due, Message, Method, Rto, TransactionId, Transactions, XorMappedAddress,
 //! };
 //! use floe::{Path, Timestamp};
 //!
@@ -37,7 +37,7 @@
 //!     /// Returns the answer, if `datagram` is one.
 //!     fn handle_datagram(&mut self, now: Timestamp, path: Path, datagram: &[u8]) -> Option<SocketAddr> {
 //!         let message = Message::parse(datagram).ok()?;
-//!         if message.class() != Class::Success || message.method() != Method::BINDING {
+//!         if !matches!(message.class(), Class::Success | Class::Error) {
 //!             return None;
 //!         }
 //!         let id = message.transaction_id();
@@ -45,8 +45,11 @@
 //!             return None;
 //!         }
 //!         self.transactions.finish(now, id)?;
-//!         if message.unknown_required(|kind| kind.as_u16() <= 0x0020).next().is_some() {
-//!             return None; // answered, in a way that cannot be understood
+//!         // Refused, or answered in a way that cannot be understood: the transaction has failed.
+//!         let known = [AttributeType::MAPPED_ADDRESS, AttributeType::XOR_MAPPED_ADDRESS];
+//!         let understood = message.unknown_required(|kind| known.contains(&kind)).next().is_none();
+//!         if message.class() == Class::Error || !understood {
+//!             return None;
 //!         }
 //!         message.get::<XorMappedAddress>()?.ok().map(|mapped| mapped.0)
 //!     }

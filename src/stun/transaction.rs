@@ -384,3 +384,6 @@ impl<O> Transaction<O> {
         self.path.transport() == Transport::Udp && self.transmissions < self.rto.rc()
     }
 }
+
+#[cfg(test)]
+mod tests;

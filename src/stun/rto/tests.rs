@@ -1,5 +1,5 @@
 use super::*;
-use std::vec;
+use alloc::vec;
 
 /// The instants of all transmissions, and of failure, in milliseconds.
 fn schedule(rto: Rto) -> Vec<u128> {
