@@ -40,6 +40,14 @@ fn modules_import_only_from_the_layers_above_them() {
 }
 
 #[test]
+fn the_table_has_no_cycle() {
+    for (row, (name, allowed)) in LAYERS.iter().enumerate() {
+        let above = &LAYERS[..row];
+        assert!(allowed.iter().all(|module| above.iter().any(|(other, _)| other == module)), "{name}");
+    }
+}
+
+#[test]
 fn a_layer_that_looks_down_is_found() {
     let root = Crate::parse(
         "mod agent;\npub mod stun;\nmod time;\npub use agent::{\n    Agent, Output,\n};\npub use time::Timestamp;",
