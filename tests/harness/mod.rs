@@ -384,7 +384,7 @@ impl PeerCheck {
             (Some(integrity), true) => builder.integrity(&key, integrity).fingerprint(),
             (Some(integrity), false) => drop(builder.integrity(&key, integrity)),
             (None, true) => builder.fingerprint(),
-            (None, false) => drop(builder),
+            (None, false) => {}
         }
         out
     }
