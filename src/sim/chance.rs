@@ -1,0 +1,99 @@
+//! The chance of a world: one stream per purpose, in whole numbers, so that every platform draws alike.
+
+use core::time::Duration;
+
+use rand::rngs::ChaCha20Rng;
+use rand::{Rng, SeedableRng};
+
+/// A probability in steps of 2^-32.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(super) struct Probability(u64);
+
+impl Probability {
+    /// Reads a number from 0 to 1; what lies outside is taken as the nearer end, and no number as 0.
+    pub(super) fn new(probability: f64) -> Self {
+        const CERTAIN: f64 = 4_294_967_296.0;
+        Self((probability.clamp(0.0, 1.0) * CERTAIN) as u64)
+    }
+}
+
+/// What a stream is drawn for. A new draw for one purpose does not shift the draws for another.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Purpose {
+    /// The link of the interface of this number, towards the network.
+    Up(u32),
+    /// The link of the interface of this number, from the network.
+    Down(u32),
+    /// The channel past the network.
+    Signalling,
+    /// A seed for a user of the world.
+    Seed(u64),
+}
+
+/// One stream of chance.
+#[derive(Debug)]
+pub(super) struct Chance(ChaCha20Rng);
+
+impl Chance {
+    pub(super) fn new(seed: u64, purpose: Purpose) -> Self {
+        let (kind, number) = match purpose {
+            Purpose::Up(interface) => (0, u64::from(interface)),
+            Purpose::Down(interface) => (1, u64::from(interface)),
+            Purpose::Signalling => (2, 0),
+            Purpose::Seed(number) => (3, number),
+        };
+        let mut key = [0; 32];
+        key[..8].copy_from_slice(&seed.to_le_bytes());
+        key[8..16].copy_from_slice(&number.to_le_bytes());
+        let mut rng = ChaCha20Rng::from_seed(key);
+        rng.set_stream(kind);
+        Self(rng)
+    }
+
+    /// Whether something of this probability happens.
+    pub(super) fn happens(&mut self, probability: Probability) -> bool {
+        u64::from(self.0.next_u32()) < probability.0
+    }
+
+    /// A length of time from zero to just below `limit`; one of more than 584 years counts as that.
+    pub(super) fn up_to(&mut self, limit: Duration) -> Duration {
+        let limit = u64::try_from(limit.as_nanos()).unwrap_or(u64::MAX);
+        let scaled = (u128::from(self.0.next_u64()) * u128::from(limit)) >> 64;
+        Duration::from_nanos(u64::try_from(scaled).unwrap_or(u64::MAX))
+    }
+
+    pub(super) fn bytes(&mut self) -> [u8; 32] {
+        let mut bytes = [0; 32];
+        self.0.fill_bytes(&mut bytes);
+        bytes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn certainty_and_impossibility_are_exact() {
+        let mut chance = Chance::new(1, Purpose::Signalling);
+        assert!((0..10_000).all(|_| chance.happens(Probability::new(1.0))));
+        assert!((0..10_000).all(|_| !chance.happens(Probability::new(0.0))));
+        assert_eq!(Probability::new(7.0), Probability::new(1.0));
+        assert_eq!(Probability::new(f64::NAN), Probability::default());
+    }
+
+    #[test]
+    fn purposes_and_seeds_have_streams_of_their_own() {
+        let drawn = [
+            Chance::new(1, Purpose::Up(1)).bytes(),
+            Chance::new(1, Purpose::Up(2)).bytes(),
+            Chance::new(1, Purpose::Down(1)).bytes(),
+            Chance::new(1, Purpose::Seed(1)).bytes(),
+            Chance::new(2, Purpose::Up(1)).bytes(),
+        ];
+        for (n, bytes) in drawn.iter().enumerate() {
+            assert!(!drawn[n + 1..].contains(bytes));
+        }
+        assert_eq!(drawn[0], Chance::new(1, Purpose::Up(1)).bytes());
+    }
+}
