@@ -18,14 +18,10 @@ impl Pacer {
         self.next_at
     }
 
-    /// Takes the slot for a new transaction, if it is time. A late caller loses the slots it has missed: they are not
-    /// made up for in a burst.
-    pub(crate) fn take(&mut self, now: Timestamp, ta: Duration) -> bool {
-        let due = self.next_at <= now;
-        if due {
-            self.next_at = now + ta;
-        }
-        due
+    /// A new transaction has left. The slots that a late caller has missed are lost: they are not made up for in a
+    /// burst.
+    pub(crate) fn sent(&mut self, now: Timestamp, ta: Duration) {
+        self.next_at = now + ta;
     }
 
     /// Whether another retransmission may leave now: four in a Ta, as many as a hundred dead pairs need at an RTO of
@@ -80,10 +76,9 @@ mod tests {
     #[test]
     fn a_late_caller_does_not_burst() {
         let mut pacer = Pacer::default();
-        assert!(pacer.take(Timestamp::ZERO, TA));
+        pacer.sent(Timestamp::ZERO, TA);
         let late = Timestamp::from_millis(1_000);
-        assert!(pacer.take(late, TA));
-        assert!(!pacer.take(late, TA));
+        pacer.sent(late, TA);
         assert_eq!(pacer.next_at(), late + TA);
     }
 

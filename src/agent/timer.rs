@@ -18,9 +18,8 @@ impl Agent {
         self.handle_gathering_timeout();
         // What has just failed may leave room for a better pair, or be the last hope of a stream.
         self.settle();
-        if self.send_next() {
-            self.settle();
-        }
+        self.send_next();
+        self.settle();
     }
 
     fn serve_transactions(&mut self) {
@@ -48,13 +47,14 @@ impl Agent {
     }
 
     /// Uses the slot of this Ta, if it is time: for gathering and for checks in turn (rfc8445-14.2-3).
-    fn send_next(&mut self) -> bool {
+    fn send_next(&mut self) {
         if self.pacer.next_at() > self.now {
-            return false;
+            return;
         }
         let gathering = !self.gathered_last;
-        let sent = self.take_turn(gathering) || self.take_turn(!gathering);
-        sent && self.pacer.take(self.now, self.ta())
+        if self.take_turn(gathering) || self.take_turn(!gathering) {
+            self.pacer.sent(self.now, self.ta());
+        }
     }
 
     fn take_turn(&mut self, gathering: bool) -> bool {
