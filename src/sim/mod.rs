@@ -1,4 +1,106 @@
-//! A deterministic network in virtual time.
+//! A deterministic network in virtual time, for tests of this crate and of programs that embed it.
+//!
+//! A [`World`] holds nodes, each a machine that does no I/O of its own ([`Node`]), on hosts with one or several
+//! addresses ([`Host`]), on the public network or behind translators and firewalls ([`Nat`]), behind links that delay,
+//! lose, double and reorder ([`Link`]). It moves time from event to event, so an hour takes as long as what happens in
+//! it, and draws all chance from one number: the same number makes the same world, byte for byte, on every platform
+//! ([`Trace::hash`]).
+//!
+//! # Whole example
+//!
+//! Pings an echo service across a translator and a bad link until an answer comes.
+//!
+//! ```
+//! use core::net::SocketAddr;
+//! use core::time::Duration;
+//! use std::collections::VecDeque;
+//!
+//! use floe::sim::{Link, Nat, NetworkId, Node, Output, World};
+//! use floe::{Path, Timestamp};
+//!
+//! enum Program {
+//!     Echo(VecDeque<Output>),
+//!     Ping { path: Path, next_at: Option<Timestamp>, outputs: VecDeque<Output> },
+//! }
+//!
+//! impl Program {
+//!     fn echo() -> Self {
+//!         Self::Echo(VecDeque::new())
+//!     }
+//!
+//!     fn ping(now: Timestamp, local: SocketAddr, remote: SocketAddr) -> Self {
+//!         Self::Ping { path: Path::udp(local, remote), next_at: Some(now), outputs: VecDeque::new() }
+//!     }
+//!
+//!     fn is_answered(&self) -> bool {
+//!         matches!(self, Self::Ping { next_at: None, .. })
+//!     }
+//! }
+//!
+//! impl Node for Program {
+//!     fn handle_datagram(&mut self, _: Timestamp, path: Path, datagram: &[u8]) {
+//!         match self {
+//!             Self::Echo(outputs) => outputs.push_back(Output::Transmit(path, datagram.to_vec().into())),
+//!             Self::Ping { next_at, .. } => *next_at = None,
+//!         }
+//!     }
+//!
+//!     fn handle_timeout(&mut self, now: Timestamp) {
+//!         if let Self::Ping { path, next_at: Some(next_at), outputs } = self
+//!             && *next_at <= now
+//!         {
+//!             *next_at = now + Duration::from_millis(100);
+//!             outputs.push_back(Output::Transmit(*path, "ping".into()));
+//!         }
+//!     }
+//!
+//!     fn poll_output(&mut self) -> Option<Output> {
+//!         let (Self::Echo(outputs) | Self::Ping { outputs, .. }) = self;
+//!         outputs.pop_front()
+//!     }
+//!
+//!     fn deadline(&self) -> Option<Timestamp> {
+//!         match self {
+//!             Self::Echo(_) => None,
+//!             Self::Ping { next_at, .. } => *next_at,
+//!         }
+//!     }
+//! }
+//!
+//! let mut world = World::new(7);
+//! let echo = world.add_node(NetworkId::PUBLIC, |_, _, _| Program::echo());
+//! let server = world.address(echo);
+//! let ping = world.add_node(Nat::symmetric(), |_, now, own| Program::ping(now, own[0], server));
+//! world.set_link(ping, Link::new(Duration::from_millis(20)).jitter(Duration::from_millis(5)).loss(0.3));
+//!
+//! let answered_at = world.run_until(Duration::from_secs(5), |world| world.node(ping).is_answered());
+//! assert!(answered_at.is_ok(), "{}", world.trace());
+//! ```
+//!
+//! # Order
+//!
+//! [`World::step`] lets one thing happen. At one instant arrivals come first, in the order in which they were sent,
+//! then deadlines, in the order of the nodes; a deadline in the past counts as one for now. After each input a node is
+//! polled until it has nothing to say, then asked for its deadline. A deadline is served exactly when it is due, or
+//! late by [`World::set_lateness`].
+//!
+//! # The way of a datagram
+//!
+//! When it is sent it passes the gateways of its sender, which note it; the [filter](World::filter) sees it; then both
+//! links draw what becomes of it. When it arrives it passes the gateways of its receiver, in their state of that
+//! moment, so that two datagrams that cross open both translators. Whatever is dropped is counted with its reason
+//! ([`Dropped`]).
+//!
+//! # What no node may do
+//!
+//! After every input the world looks at the node and panics, with its number and the end of the trace, if
+//!
+//! * polling it a second time gives an output, or another deadline;
+//! * a timeout that is not due gives an output, or another deadline ([`World::set_nudging`]);
+//! * its deadline is not later than now although `handle_timeout(now)` has just been called;
+//! * it has to be woken a thousand times at one instant, or its outputs do not end.
+//!
+//! With the `std` feature, a test that fails for whatever reason while a world is alive also prints its number.
 
 mod chance;
 mod link;

@@ -69,14 +69,27 @@ impl<N: Node> World<N> {
                 None => {
                     slot.deadline = slot.occupant.deadline();
                     // INV-02
-                    if slot.occupant.poll_output().is_some() || slot.occupant.deadline() != slot.deadline {
+                    if slot.speaks() {
                         self.violation(id, "changed while it was polled without an input");
                     }
-                    return;
+                    return self.nudge(id);
                 }
             }
         }
         self.violation(id, "does not stop to have something to say");
+    }
+
+    /// Handles a timeout that is not due, if the world is to do so.
+    fn nudge(&mut self, id: NodeId) {
+        let (now, nudging) = (self.now, self.nudging);
+        let Some(slot) = self.slot_mut(id) else { return };
+        if nudging && slot.deadline.is_none_or(|deadline| deadline > now) {
+            slot.occupant.handle_timeout(now);
+            // INV-03
+            if slot.speaks() {
+                self.violation(id, "acts on a timeout before its deadline");
+            }
+        }
     }
 
     /// Takes `packet` from the wire to whom it is for, if that may be.

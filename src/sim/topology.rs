@@ -164,8 +164,8 @@ impl Topology {
         id
     }
 
-    /// Attaches `node` as `host` says. Returns its addresses.
-    pub(super) fn attach(&mut self, node: NodeId, host: Host) -> Vec<SocketAddr> {
+    /// Attaches `node` as `host` says. Returns its addresses, or `None` if another has one of them.
+    pub(super) fn attach(&mut self, node: NodeId, host: Host) -> Option<Vec<SocketAddr>> {
         host.attachments
             .into_iter()
             .map(|attachment| {
@@ -180,8 +180,8 @@ impl Topology {
                         (network, self.assign_socket(network))
                     }
                 };
-                self.add_interface(node, network, address.ip());
-                address
+                self.add_interface(node, network, address.ip())?;
+                Some(address)
             })
             .collect()
     }
@@ -274,9 +274,10 @@ impl Topology {
         self.gateway(network).map(Gateway::address)
     }
 
-    fn add_interface(&mut self, node: NodeId, network: NetworkId, ip: IpAddr) {
-        if self.interface_of(node, ip).is_some() {
-            return; // another port of the same address
+    fn add_interface(&mut self, node: NodeId, network: NetworkId, ip: IpAddr) -> Option<()> {
+        let mut others = self.interfaces.iter();
+        if let Some(other) = others.find(|other| other.network == network && other.ip == ip) {
+            return (other.node == node).then_some(()); // another port of the same address
         }
         let index = number(self.interfaces.len());
         self.interfaces.push(Interface {
@@ -289,6 +290,7 @@ impl Topology {
             network,
             ip,
         });
+        Some(())
     }
 
     /// The next step downwards from `network` to `ip`: a host on it, or the gateway of a network behind it.

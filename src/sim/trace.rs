@@ -2,14 +2,13 @@
 
 use alloc::collections::VecDeque;
 use core::fmt;
-use core::hash::{Hash, Hasher};
-use core::net::SocketAddr;
+use core::net::{IpAddr, SocketAddr};
 
 use bytes::Bytes;
 
 use super::node::NodeId;
 use crate::stun::{AttributeType, Message, Method};
-use crate::{Path, Timestamp};
+use crate::{Path, Timestamp, Transport};
 
 /// Why a datagram did not arrive.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -39,8 +38,27 @@ pub enum Dropped {
     Vetoed,
 }
 
+impl Dropped {
+    /// What stands for it in the hash.
+    const fn number(self) -> u64 {
+        match self {
+            Self::Lost => 1,
+            Self::Unplugged => 2,
+            Self::NotLocal => 3,
+            Self::NotUdp => 4,
+            Self::NoRoute => 5,
+            Self::NoMapping => 6,
+            Self::Filtered => 7,
+            Self::NoHairpin => 8,
+            Self::NoPort => 9,
+            Self::Blocked => 10,
+            Self::Vetoed => 11,
+        }
+    }
+}
+
 /// One thing that happened.
-#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum Event {
     /// The node sent a datagram.
@@ -65,9 +83,9 @@ pub enum Event {
     Dropped {
         /// Why.
         reason: Dropped,
-        /// From, as far as it was translated.
+        /// From: as the sender sees it where it did not get out, else as the receiver would.
         source: SocketAddr,
-        /// To, before it was translated.
+        /// To, as the sender sees it.
         destination: SocketAddr,
         /// What.
         payload: Bytes,
@@ -103,7 +121,7 @@ pub enum Event {
 }
 
 /// An [`Event`] and its time. `Display` makes one line of it, which says what STUN messages are about.
-#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct Entry {
     /// When.
@@ -142,13 +160,13 @@ impl Trace {
 
     /// A number (FNV-1a) made from all entries, payloads included: equal for equal seeds and commands, on every
     /// platform.
-    pub fn hash(&self) -> u64 {
-        self.hash.finish()
+    pub const fn hash(&self) -> u64 {
+        self.hash.0
     }
 
     pub(super) fn record(&mut self, at: Timestamp, event: Event) {
         let entry = Entry { at, event };
-        entry.hash(&mut self.hash);
+        self.hash.entry(&entry);
         self.recorded = self.recorded.saturating_add(1);
         if self.entries.len() == Self::ENTRIES_MAX {
             self.entries.pop_front();
@@ -233,48 +251,79 @@ impl fmt::Display for Summary<'_> {
     }
 }
 
-/// FNV-1a over 64 bits. Numbers enter as eight little-endian bytes, whatever the platform makes of them.
+/// FNV-1a over 64 bits, of an encoding of its own: `core::hash` promises no bytes that stay the same.
 #[derive(Debug)]
 struct Fnv(u64);
 
-impl Default for Fnv {
-    fn default() -> Self {
-        Self(0xcbf2_9ce4_8422_2325)
+impl Fnv {
+    fn entry(&mut self, entry: &Entry) {
+        self.number(entry.at.as_nanos());
+        match &entry.event {
+            Event::Sent { node, path, payload } => self.datagram(1, *node, path, payload),
+            Event::Delivered { node, path, payload } => self.datagram(2, *node, path, payload),
+            Event::Dropped { reason, source, destination, payload } => {
+                self.number(3);
+                self.number(reason.number());
+                self.address(*source);
+                self.address(*destination);
+                self.payload(payload);
+            }
+            Event::Timeout { node } => self.nodes(4, *node, *node),
+            Event::Command { node } => self.nodes(5, *node, *node),
+            Event::Signal { from, to, message } => {
+                self.nodes(6, *from, *to);
+                self.payload(message);
+            }
+            Event::SignalDelivered { from, to, message } => {
+                self.nodes(7, *from, *to);
+                self.payload(message);
+            }
+        }
     }
-}
 
-impl Hasher for Fnv {
-    fn write(&mut self, bytes: &[u8]) {
+    fn datagram(&mut self, kind: u64, node: NodeId, path: &Path, payload: &[u8]) {
+        self.nodes(kind, node, node);
+        self.number(match path.transport() {
+            Transport::Udp => 0,
+            Transport::Tcp => 1,
+        });
+        self.address(path.local());
+        self.address(path.remote());
+        self.payload(payload);
+    }
+
+    fn nodes(&mut self, kind: u64, from: NodeId, to: NodeId) {
+        self.number(kind);
+        self.number(from.as_u32().into());
+        self.number(to.as_u32().into());
+    }
+
+    fn address(&mut self, address: SocketAddr) {
+        match address.ip() {
+            IpAddr::V4(ip) => self.payload(&ip.octets()),
+            IpAddr::V6(ip) => self.payload(&ip.octets()),
+        }
+        self.number(address.port().into());
+    }
+
+    fn payload(&mut self, bytes: &[u8]) {
+        self.number(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
+        self.bytes(bytes);
+    }
+
+    fn number(&mut self, number: u64) {
+        self.bytes(&number.to_le_bytes());
+    }
+
+    fn bytes(&mut self, bytes: &[u8]) {
         for byte in bytes {
             self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
         }
     }
+}
 
-    fn write_u16(&mut self, number: u16) {
-        self.write_u64(number.into());
-    }
-
-    fn write_u32(&mut self, number: u32) {
-        self.write_u64(number.into());
-    }
-
-    fn write_u64(&mut self, number: u64) {
-        self.write(&number.to_le_bytes());
-    }
-
-    fn write_u128(&mut self, number: u128) {
-        self.write(&number.to_le_bytes());
-    }
-
-    fn write_usize(&mut self, number: usize) {
-        self.write_u64(u64::try_from(number).unwrap_or(u64::MAX));
-    }
-
-    fn write_isize(&mut self, number: isize) {
-        self.write_u64(u64::try_from(number).unwrap_or(u64::MAX));
-    }
-
-    fn finish(&self) -> u64 {
-        self.0
+impl Default for Fnv {
+    fn default() -> Self {
+        Self(0xcbf2_9ce4_8422_2325)
     }
 }

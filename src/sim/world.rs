@@ -32,6 +32,7 @@ pub struct World<N> {
     pub(super) signals: Signals,
     pub(super) interference: Interference,
     pub(super) lateness: Duration,
+    pub(super) nudging: bool,
     pub(super) dropped: BTreeMap<Dropped, u64>,
     pub(super) trace: Trace,
     /// Steps since time last moved.
@@ -78,7 +79,7 @@ pub struct Counters {
     pub received: u64,
     /// Bytes in them.
     pub received_bytes: u64,
-    /// Datagrams sent that were dropped on the way. One and its copy count twice.
+    /// Datagrams sent that were dropped on the way; each copy that does not get in at its receiver counts.
     pub dropped: u64,
     /// Calls of `handle_timeout`.
     pub timeouts: u64,
@@ -100,6 +101,7 @@ impl<N: Node> World<N> {
             signals: Signals::new(seed),
             interference: Interference::default(),
             lateness: Duration::ZERO,
+            nudging: false,
             dropped: BTreeMap::new(),
             trace: Trace::new(),
             steps: 0,
@@ -115,6 +117,10 @@ impl<N: Node> World<N> {
 
     /// Adds a node on `host`, made by `build` from its name, the time and its addresses. What it has to say is taken
     /// at once.
+    ///
+    /// # Panics
+    ///
+    /// If another node has one of its addresses on the same network.
     pub fn add_node(
         &mut self,
         host: impl Into<Host>,
@@ -273,6 +279,12 @@ impl<N: Node> World<N> {
         self.lateness = lateness;
     }
 
+    /// Calls `handle_timeout` after every other input as well, due or not, as many a caller's loop does, and checks
+    /// that a node does nothing before its deadline.
+    pub fn set_nudging(&mut self, on: bool) {
+        self.nudging = on;
+    }
+
     /// What `id` has sent and received.
     pub fn counters(&self, id: NodeId) -> Counters {
         self.slot(id).map(|slot| slot.counters).unwrap_or_default()
@@ -290,7 +302,9 @@ impl<N: Node> World<N> {
 
     fn add(&mut self, host: Host, build: impl FnOnce(NodeId, &[SocketAddr]) -> Occupant<N>) -> NodeId {
         let id = NodeId::new(u32::try_from(self.slots.len()).unwrap_or(u32::MAX));
-        let addresses = self.topology.attach(id, host);
+        let Some(addresses) = self.topology.attach(id, host) else {
+            self.violation(id, "is given an address that another has");
+        };
         let occupant = build(id, &addresses);
         self.slots.push(Slot {
             occupant,
@@ -332,6 +346,13 @@ pub(super) struct Slot<N> {
     pub(super) deadline: Option<Timestamp>,
     pub(super) counters: Counters,
     pub(super) wakes: Wakes,
+}
+
+impl<N: Node> Slot<N> {
+    /// Whether the node has something to say, or another deadline than it had when it was drained.
+    pub(super) fn speaks(&mut self) -> bool {
+        self.occupant.poll_output().is_some() || self.occupant.deadline() != self.deadline
+    }
 }
 
 /// How often a deadline was served at one instant.
