@@ -75,18 +75,19 @@ pub(crate) enum Purpose {
     Credentials,
     Transactions,
     TieBreaker,
+    Jitter,
 }
 
 /// Draws from a [`Seed`]: 32 bytes of seed and a position per purpose, a block computed when wanted.
 #[derive(Debug)]
 pub(crate) struct Entropy {
     seed: Seed,
-    drawn: [u32; 3],
+    drawn: [u32; 4],
 }
 
 impl Entropy {
     pub(crate) const fn new(seed: Seed) -> Self {
-        Self { seed, drawn: [0; 3] }
+        Self { seed, drawn: [0; 4] }
     }
 
     /// Fills `bytes` from the stream of `purpose`.
@@ -95,6 +96,7 @@ impl Entropy {
             Purpose::Credentials => (0, &mut self.drawn[0]),
             Purpose::Transactions => (1, &mut self.drawn[1]),
             Purpose::TieBreaker => (2, &mut self.drawn[2]),
+            Purpose::Jitter => (3, &mut self.drawn[3]),
         };
         let mut rng = ChaCha20Rng::from_seed(self.seed.0);
         rng.set_stream(stream);

@@ -210,6 +210,7 @@ impl Agent {
             (false, false) => None,
         };
         let id = id.unwrap_or_else(|| self.next_pair_id());
+        let now = self.now;
         let stream = self.stream_mut(stream_id).ok()?;
         Some(stream.valid.insert(ValidPair {
             id,
@@ -220,6 +221,7 @@ impl Agent {
             path,
             priorities,
             nominated: false,
+            answered_at: now,
         }))
     }
 

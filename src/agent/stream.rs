@@ -7,12 +7,13 @@ use core::time::Duration;
 
 use crate::agent::error::{Error, Reason};
 use crate::agent::event::StreamState;
+use crate::ice::consent::{Consent, Standing};
 use crate::ice::authenticated::AuthenticatedPaths;
 use crate::ice::early::EarlyRequests;
 use crate::ice::local::LocalCandidates;
 use crate::ice::nomination::Progress;
 use crate::ice::remote::RemoteCandidates;
-use crate::ice::valid::ValidList;
+use crate::ice::valid::{ValidList, ValidPair};
 use crate::ice::{Candidate, ComponentId, Credentials, Generation, PairId, StreamId};
 use crate::net::Path;
 use crate::stun::{Key, Username};
@@ -152,6 +153,8 @@ pub(crate) struct Component {
     pub(crate) nomination: Progress,
     /// How many bases it has had: the next one's rank.
     pub(crate) bases: u16,
+    /// May we go on sending on the pair that data uses?
+    pub(crate) consent: Option<Consent>,
     /// As announced.
     pub(crate) selected: Option<PairId>,
     /// As announced.
@@ -238,6 +241,14 @@ impl Stream {
     /// Whether either side may still come up with candidates.
     pub(crate) fn expects_candidates(&self) -> bool {
         self.gathering != Gathering::Complete || !self.remote_ended
+    }
+
+    /// The pair that data may use: the selected one, before that the best valid one (RFC 8445 section 12.1), as long as the
+    /// peer consents (rfc7675-5.1-1).
+    pub(crate) fn route(&self, component: ComponentId) -> Option<&ValidPair> {
+        let pair = self.valid.route(component)?;
+        let standing = self.component(component)?.consent.filter(|consent| consent.pair == pair.id)?.standing();
+        matches!(standing, Standing::Fresh | Standing::Overdue).then_some(pair)
     }
 
     /// Whether ICE has concluded for a component (RFC 8445 section 8.1.2).

@@ -4,6 +4,7 @@ pub(crate) mod authenticated;
 mod candidate;
 pub(crate) mod check;
 pub(crate) mod checklist;
+pub(crate) mod consent;
 mod credentials;
 pub(crate) mod early;
 mod foundation;

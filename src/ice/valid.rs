@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 use crate::ice::pair::Priorities;
 use crate::ice::{CandidateId, ComponentId, PairId, Role};
 use crate::net::Path;
+use crate::time::Timestamp;
 
 /// A pair over which a check went through and was answered: the address that the peer saw, and the peer.
 #[derive(Clone, Debug)]
@@ -21,6 +22,8 @@ pub(crate) struct ValidPair {
     pub(crate) path: Path,
     pub(crate) priorities: Priorities,
     pub(crate) nominated: bool,
+    /// The last authentic answer to a check on this path.
+    pub(crate) answered_at: Timestamp,
 }
 
 /// The valid pairs of a stream, highest priority first.
@@ -43,8 +46,9 @@ impl ValidList {
 
     /// Adds a pair unless it is there already, and returns the id under which it is (rfc8445-7.2.5.3.2-4).
     pub(crate) fn insert(&mut self, pair: ValidPair) -> PairId {
-        let same = |other: &&ValidPair| other.local == pair.local && other.remote == pair.remote;
-        if let Some(known) = self.pairs.iter().find(same) {
+        let same = |other: &&mut ValidPair| other.local == pair.local && other.remote == pair.remote;
+        if let Some(known) = self.pairs.iter_mut().find(same) {
+            known.answered_at = pair.answered_at;
             return known.id;
         }
         let id = pair.id;

@@ -1,0 +1,198 @@
+//! Consent freshness: may we still send to the peer (RFC 7675)?
+//!
+//! ```text
+//!            check unanswered for 2.5 s            30 s without an answer
+//! Fresh ---------------------------------> Overdue ----------------------> Lost
+//!   ^                                         |                             ^
+//!   |<-------------- answer ------------------'             unanswered      |
+//!   '<-------------- answer ------------------- Held -----------------------'
+//! Fresh, Overdue --the clock has jumped past the expiry--> Held
+//! any --403--> Lost
+//! ```
+
+use core::time::Duration;
+
+use crate::ice::PairId;
+use crate::time::{Deadline, Timestamp};
+
+/// The peer's consent to receive data on one valid pair.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Consent {
+    pub(crate) pair: PairId,
+    state: State,
+    /// When the next check is sent, answered or not.
+    check_at: Timestamp,
+    /// The last authentic answer of the peer, plus 30 s (rfc7675-5.1-11: from its receipt).
+    expires_at: Timestamp,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum State {
+    /// The last answer came in time. If a check is under way, its answer is overdue at the instant.
+    Fresh { overdue_at: Option<Timestamp> },
+    /// An answer is overdue; data still flows.
+    Overdue,
+    /// The clock has jumped past the expiry: nothing is sent, and one check has its chance until the instant.
+    Held { until: Timestamp },
+    /// For good (rfc7675-5.1-17).
+    Lost(Loss),
+}
+
+/// How consent was lost.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Loss {
+    Expired,
+    Revoked,
+}
+
+/// What the application may do on the pair, and what it should know.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Standing {
+    Fresh,
+    Overdue,
+    Held,
+    Lost(Loss),
+}
+
+impl Consent {
+    /// Consent of a pair whose check was answered at `answered_at`.
+    pub(crate) fn new(pair: PairId, answered_at: Timestamp, interval: Duration) -> Self {
+        let state = State::Fresh { overdue_at: None };
+        Self { pair, state, check_at: answered_at + interval, expires_at: answered_at + EXPIRY }
+    }
+
+    pub(crate) const fn standing(&self) -> Standing {
+        match self.state {
+            State::Fresh { .. } => Standing::Fresh,
+            State::Overdue => Standing::Overdue,
+            State::Held { .. } => Standing::Held,
+            State::Lost(loss) => Standing::Lost(loss),
+        }
+    }
+
+    /// An authentic answer to one of our requests came, from where it was sent to.
+    pub(crate) fn answered(&mut self, now: Timestamp) {
+        // rfc7675-5.1-5, rfc7675-5.1-17: what is lost is lost.
+        if !matches!(self.state, State::Lost(_)) {
+            self.state = State::Fresh { overdue_at: None };
+            self.expires_at = now + EXPIRY;
+        }
+    }
+
+    /// The peer has answered 403 (rfc7675-5.2-1).
+    pub(crate) fn revoke(&mut self) {
+        self.state = State::Lost(Loss::Revoked);
+    }
+
+    /// Lets time pass; `true` if a check is to be sent now.
+    ///
+    /// What is due is sent before anything expires: a caller that comes late, or whose clock has jumped, gets one answer's
+    /// time of grace, in which nothing is sent but the check.
+    pub(crate) fn handle_timeout(&mut self, now: Timestamp, interval: impl FnOnce() -> Duration) -> bool {
+        let due = self.check_at <= now;
+        let expired = self.expires_at <= now;
+        self.state = match self.state {
+            State::Lost(loss) => State::Lost(loss),
+            State::Held { until } if until <= now => State::Lost(Loss::Expired),
+            State::Held { until } => State::Held { until },
+            State::Fresh { .. } | State::Overdue if expired && due => State::Held { until: now + ANSWER_OVERDUE },
+            // rfc7675-5.1-4: thirty seconds, however many checks that were.
+            State::Fresh { .. } | State::Overdue if expired => State::Lost(Loss::Expired),
+            State::Fresh { overdue_at: Some(at) } if at <= now => State::Overdue,
+            State::Fresh { overdue_at: None } if due => State::Fresh { overdue_at: Some(now + ANSWER_OVERDUE) },
+            State::Fresh { overdue_at } => State::Fresh { overdue_at },
+            State::Overdue => State::Overdue,
+        };
+        let check = due && !matches!(self.state, State::Lost(_));
+        if check {
+            // rfc7675-5.1-6: random anew for every check.
+            self.check_at = now + interval();
+        }
+        check
+    }
+
+    /// Adds the instants at which [`handle_timeout`](Self::handle_timeout) has something to do.
+    pub(crate) fn deadlines(&self, deadline: &mut Deadline) {
+        match self.state {
+            State::Lost(_) => return,
+            State::Fresh { overdue_at } => deadline.at(overdue_at),
+            State::Held { until } => deadline.at(until),
+            State::Overdue => {}
+        }
+        if !matches!(self.state, State::Held { .. }) {
+            deadline.at(self.expires_at);
+        }
+        deadline.at(self.check_at);
+    }
+}
+
+/// The interval to the next check: 5 s times a factor between 0.8 and 1.2 (RFC 7675 section 5.1), from 32 random bits.
+pub(crate) fn interval(random: u32) -> Duration {
+    let spread = u64::from(random).saturating_mul(2_000_000_000) >> 32;
+    Duration::from_nanos(4_000_000_000_u64.saturating_add(spread))
+}
+
+/// RFC 7675 section 5.1.
+pub(crate) const EXPIRY: Duration = Duration::from_secs(30);
+
+/// When an answer is late enough to say so: any path that carries a call answers sooner.
+const ANSWER_OVERDUE: Duration = Duration::from_millis(2_500);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const INTERVAL: Duration = Duration::from_secs(5);
+
+    fn granted() -> Consent {
+        Consent::new(PairId::from_raw(1), Timestamp::ZERO, INTERVAL)
+    }
+
+    fn at(millis: u64) -> Timestamp {
+        Timestamp::from_millis(millis)
+    }
+
+    #[test]
+    fn consent_is_checked_goes_overdue_and_expires() {
+        let mut consent = granted();
+        assert!(!consent.handle_timeout(at(4_999), || INTERVAL));
+        assert!(consent.handle_timeout(at(5_000), || INTERVAL));
+        assert!(!consent.handle_timeout(at(7_499), || INTERVAL));
+        assert_eq!(consent.standing(), Standing::Fresh);
+        assert!(!consent.handle_timeout(at(7_500), || INTERVAL));
+        assert_eq!(consent.standing(), Standing::Overdue);
+        for check in [10_000, 15_000, 20_000, 25_000] {
+            assert!(consent.handle_timeout(at(check), || INTERVAL));
+        }
+        consent.handle_timeout(at(29_999), || Duration::from_secs(6));
+        assert_eq!(consent.standing(), Standing::Overdue);
+        let mut on_time = consent;
+        on_time.check_at = at(31_000);
+        assert!(!on_time.handle_timeout(at(30_000), || INTERVAL));
+        assert_eq!(on_time.standing(), Standing::Lost(Loss::Expired));
+        on_time.answered(at(30_001));
+        assert_eq!(on_time.standing(), Standing::Lost(Loss::Expired));
+    }
+
+    #[test]
+    fn a_jump_of_the_clock_holds_data_and_gives_one_check_its_chance() {
+        let mut consent = granted();
+        assert!(consent.handle_timeout(at(3_600_000), || INTERVAL));
+        assert_eq!(consent.standing(), Standing::Held);
+        let mut answered = consent;
+        answered.answered(at(3_600_020));
+        assert_eq!(answered.standing(), Standing::Fresh);
+        consent.handle_timeout(at(3_602_499), || INTERVAL);
+        assert_eq!(consent.standing(), Standing::Held);
+        consent.handle_timeout(at(3_602_500), || INTERVAL);
+        assert_eq!(consent.standing(), Standing::Lost(Loss::Expired));
+    }
+
+    #[test]
+    fn intervals_are_between_four_and_six_seconds() {
+        assert_eq!(interval(0), Duration::from_secs(4));
+        assert!(interval(u32::MAX) < Duration::from_secs(6));
+        assert!(interval(u32::MAX) > Duration::from_millis(5_999));
+        assert_eq!(interval(1 << 31), Duration::from_secs(5));
+    }
+}
