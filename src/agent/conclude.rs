@@ -51,9 +51,10 @@ impl Agent {
         let Some(kinds) = kind(stream, &best) else { return };
         let Some(component) = stream.component_mut(id) else { return };
         let since = match component.nomination {
-            Progress::Nominating(_) => return,
+            Progress::Nominating(pair) if list.pair(pair).is_some() => return,
             Progress::Valid(since) => since,
-            Progress::Nothing => now,
+            // The pair under nomination may have gone with its candidate.
+            Progress::Nominating(_) | Progress::Nothing => now,
         };
         match nomination::decide(now, since, waits, &best, Rivals::of(&best, kinds, list, more_expected)) {
             Verdict::Nominate(pair) => {
@@ -77,13 +78,15 @@ impl Agent {
         let stream = self.stream_mut(pair.component.stream())?;
         // rfc8445-8.1.1-2: one nomination for a component.
         let concluded = stream.is_concluded(pair.component);
-        let component = stream.component_mut(pair.component).ok_or(Error::UnknownComponent)?;
-        if concluded || matches!(component.nomination, Progress::Nominating(_)) {
+        let component = stream.component_mut(pair.component).ok_or(Error::UnknownComponent)?.nomination;
+        let list = self.lists.list_mut(pair.component.stream()).ok_or(Error::UnknownStream)?;
+        if concluded || matches!(component, Progress::Nominating(pair) if list.pair(pair).is_some()) {
             return Err(Error::CannotNominate);
         }
-        component.nomination = Progress::Nominating(pair.checked);
-        if let Some(list) = self.lists.list_mut(pair.component.stream()) {
-            list.queue(pair.checked);
+        list.queue(pair.checked);
+        let stream = self.stream_mut(pair.component.stream())?;
+        if let Some(component) = stream.component_mut(pair.component) {
+            component.nomination = Progress::Nominating(pair.checked);
         }
         Ok(())
     }
