@@ -133,6 +133,10 @@ impl Agent {
                 _ => CheckListState::Running,
             };
         }
+        if matches!(state, StreamState::Failed(_)) {
+            // rfc8445-12.1-6: also for components that have a valid pair.
+            self.close_routes(id);
+        }
         self.enter_state(id, state);
     }
 
@@ -148,16 +152,21 @@ impl Agent {
         let (_, transactions) = self.gatherer.remove_bases(|entry| entry.component.stream() == id);
         self.cancel(transactions);
         self.drop_pairs(id, |_| true);
+        self.close_routes(id);
         let Ok(stream) = self.stream_mut(id) else { return };
-        let routes: Vec<ComponentId> = stream.take_routes();
         stream.close();
         if let Some(list) = self.lists.list_mut(id) {
             list.state = CheckListState::Failed;
         }
-        for component in routes {
+        self.enter_state(id, StreamState::Closed);
+    }
+
+    /// Tells the application that there is no way to send any more.
+    fn close_routes(&mut self, id: StreamId) {
+        let Ok(stream) = self.stream_mut(id) else { return };
+        for component in stream.take_routes() {
             self.emit(Event::Route { component });
         }
-        self.enter_state(id, StreamState::Closed);
     }
 
     fn compute_deadline(&mut self, patience: Deadline) {
