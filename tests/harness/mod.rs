@@ -299,7 +299,7 @@ impl Bench {
 
     /// A check of the peer, in the role opposite to the agent's, to be changed as the test wants.
     pub fn peer_check(&mut self) -> PeerCheck {
-        self.next_id += 1;
+        self.next_id = self.next_id.wrapping_add(1);
         let local = self.agent.local_credentials(self.stream).unwrap();
         PeerCheck {
             id: TransactionId::from([self.next_id; 12]),
