@@ -134,8 +134,9 @@ impl Agent {
             };
         }
         if matches!(state, StreamState::Failed(_)) {
-            // rfc8445-12.1-6: also for components that have a valid pair.
+            // rfc8445-12.1-6: also for components that have a valid pair, or are having one nominated.
             self.close_routes(id);
+            self.transactions.retain(|owner| !owner.is_check_for(id));
         }
         self.enter_state(id, state);
     }
