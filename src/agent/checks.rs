@@ -152,6 +152,7 @@ impl Agent {
             pair.rtt = rtt.or(pair.rtt);
         }
         self.lists.unfreeze(pair.foundation);
+        self.renew_consent(pair.component, valid);
         let Ok(stream) = self.stream_mut(owner.stream) else { return };
         let (path, component) = (pair.path, pair.component);
         stream.authenticated.insert(AuthenticatedPath { path, component, pair: valid, valid: true });
@@ -231,17 +232,26 @@ impl Agent {
 
     /// 487: the peer keeps the role that this check claimed (RFC 8445 section 7.2.5.1).
     fn give_way(&mut self, owner: CheckOwner, id: TransactionId) {
-        // Of two conflicts in flight the first settles the matter: the second was for a role that is ours no longer.
-        if owner.role == self.claim.role {
-            if !self.switch_role() {
-                return self.fail_check(owner, id, Reason::RoleConflict);
-            }
-            // rfc8445-7.2.5.1-3
-            self.claim.tie_breaker = TieBreaker::generate(&mut self.entropy);
+        if !self.yield_role(owner.role) {
+            return self.fail_check(owner, id, Reason::RoleConflict);
         }
         if let Some(list) = self.lists.list_mut(owner.stream) {
             list.trigger(owner.pair);
         }
+    }
+
+    /// A request that claimed `claimed` was answered with 487; `false` if there were too many conflicts.
+    pub(super) fn yield_role(&mut self, claimed: Role) -> bool {
+        // Of two conflicts in flight the first settles the matter: the second was for a role that is ours no longer.
+        if claimed != self.claim.role {
+            return true;
+        }
+        let switched = self.switch_role();
+        if switched {
+            // rfc8445-7.2.5.1-3
+            self.claim.tie_breaker = TieBreaker::generate(&mut self.entropy);
+        }
+        switched
     }
 
     /// Takes the other role, with all that depends on it; `false` if that has happened too often.
@@ -299,7 +309,7 @@ impl Agent {
 }
 
 /// rfc8445-7.1.1-1: the preference of the base, with the type of what the check may discover.
-fn peer_reflexive_priority(local: &crate::ice::Candidate) -> Priority {
+pub(super) fn peer_reflexive_priority(local: &crate::ice::Candidate) -> Priority {
     let preference = TypePreferences::default().of(CandidateKind::PeerReflexive);
     Priority::of(preference, local.priority().local_preference(), local.component())
 }

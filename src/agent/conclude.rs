@@ -1,10 +1,10 @@
 //! What follows from what has changed: nominations, selected pairs, routes, states (RFC 8445 sections 8 and 7.2.5.4).
 
-use alloc::vec::Vec;
-
+use crate::agent::freshness::Upkeep;
 use crate::agent::stream::Stream;
 use crate::agent::{Agent, Error, Event, Reason, StreamState};
 use crate::ice::checklist::{CheckList, CheckListState};
+use crate::ice::consent::{Loss, Standing};
 use crate::ice::nomination::{self, Nomination, Progress, Rivals, Verdict};
 use crate::ice::valid::ValidList;
 use crate::ice::{ComponentId, PairId, Role, StreamId};
@@ -111,8 +111,9 @@ impl Agent {
     }
 
     fn announce_route(&mut self, id: ComponentId) {
+        self.follow_route(id);
         let Ok(stream) = self.stream_mut(id.stream()) else { return };
-        let route = stream.valid.route(id).map(|pair| (pair.id, pair.path));
+        let route = stream.route(id).map(|pair| (pair.id, pair.path));
         let Some(component) = stream.component_mut(id) else { return };
         if core::mem::replace(&mut component.route, route) != route {
             self.emit(Event::Route { component: id });
@@ -126,10 +127,13 @@ impl Agent {
         patience.at(until);
         // Pairs that a peer of RFC 5245 nominates after the first are checked although the component has one.
         let pending = list.pairs().iter().any(|pair| pair.state.is_open());
+        let concluded =
+            !pending && stream.needed_components().all(|component| stream.is_concluded(component));
         if let Some(list) = self.lists.list_mut(id) {
             list.state = match state {
-                StreamState::Completed if !pending => CheckListState::Completed,
                 StreamState::Failed(_) => CheckListState::Failed,
+                StreamState::New | StreamState::Checking => CheckListState::Running,
+                _ if concluded => CheckListState::Completed,
                 _ => CheckListState::Running,
             };
         }
@@ -179,6 +183,7 @@ impl Agent {
             deadline.at(if due <= self.now { leave.max(due) } else { due });
         }
         self.gatherer.deadlines(&mut deadline);
+        self.upkeep_deadlines(&mut deadline);
         if self.gatherer.next().is_some() || self.has_check() {
             deadline.at(self.pacer.next_at().max(self.now));
         }
@@ -196,11 +201,10 @@ fn judge(stream: &Stream, list: &CheckList, now: Timestamp) -> (StreamState, Opt
         let mut needed = stream.needed_components().peekable();
         needed.peek().is_some() && needed.all(|component| has(&stream.valid, component))
     };
-    if all(|valid, component| valid.selected(component).is_some()) {
-        return (StreamState::Completed, None);
-    }
     if all(|valid, component| valid.best(component).is_some()) {
-        return (StreamState::Connected, None);
+        let concluded = all(|valid, component| valid.selected(component).is_some());
+        let sound = if concluded { StreamState::Completed } else { StreamState::Connected };
+        return (soundness(stream).unwrap_or(sound), None);
     }
     // rfc8445-7.2.5.4-1, rfc8838-8-3: nothing is left to check, and nothing more is to come.
     let exhausted = !stream.expects_candidates() && list.pairs().iter().all(|pair| !pair.state.is_open());
@@ -216,5 +220,23 @@ fn judge(stream: &Stream, list: &CheckList, now: Timestamp) -> (StreamState, Opt
             (StreamState::Failed(reason), None)
         }
         _ => (StreamState::Checking, None),
+    }
+}
+
+/// What is wrong with the paths in use: the worst of it.
+fn soundness(stream: &Stream) -> Option<StreamState> {
+    let standings =
+        || stream.components().filter_map(|component| component.upkeep.as_ref()).map(Upkeep::standing);
+    let has = |wanted: Standing| standings().any(|standing| standing == wanted);
+    if has(Standing::Lost(Loss::Revoked)) {
+        Some(StreamState::Lost(Reason::ConsentRevoked))
+    } else if has(Standing::Lost(Loss::Expired)) {
+        Some(StreamState::Lost(Reason::ConsentExpired))
+    } else if has(Standing::Held) {
+        Some(StreamState::Unconfirmed(Reason::ClockJumped))
+    } else if has(Standing::Overdue) {
+        Some(StreamState::Unconfirmed(Reason::AnswerOverdue))
+    } else {
+        None
     }
 }

@@ -30,6 +30,8 @@ pub struct Config {
     pub(crate) unauthenticated_answers: u32,
     pub(crate) loopback: bool,
     pub(crate) heed_transmit_errors: bool,
+    pub(crate) consent: bool,
+    pub(crate) keepalive: Duration,
 }
 
 /// How long a check waits for its answer before it is sent again (RFC 8445 section 14.3).
@@ -99,6 +101,8 @@ impl Config {
             unauthenticated_answers: 10,
             loopback: false,
             heed_transmit_errors: true,
+            consent: true,
+            keepalive: KEEPALIVE_MIN,
         }
     }
 
@@ -188,6 +192,22 @@ impl Config {
     }
 }
 
+impl Config {
+    /// Whether the peer's consent is kept fresh (RFC 7675): yes. Without it a lost peer goes unnoticed.
+    #[must_use]
+    pub fn consent(mut self, on: bool) -> Self {
+        self.consent = on;
+        self
+    }
+
+    /// Tr, how often the path in use is kept alive where consent is off (RFC 8445 section 11): every 15 s, not less.
+    #[must_use]
+    pub fn keepalive(mut self, interval: Duration) -> Self {
+        self.keepalive = interval.max(KEEPALIVE_MIN);
+        self
+    }
+}
+
 impl Default for Config {
     fn default() -> Self {
         Self::new()
@@ -199,6 +219,9 @@ pub(crate) const PACING: Duration = Duration::from_millis(50);
 
 /// RFC 8445 section 14.2: what all agents of a process together keep to.
 const PACING_MIN: Duration = Duration::from_millis(5);
+
+/// RFC 8445 section 11.
+const KEEPALIVE_MIN: Duration = Duration::from_secs(15);
 
 /// RFC 8445 section 14.3.
 const RTO_MIN: Duration = Duration::from_millis(500);

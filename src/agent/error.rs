@@ -151,6 +151,18 @@ pub enum Reason {
     /// The caller's socket refused the last check.
     #[error("checks could not be sent")]
     Unreachable,
+    /// The peer has not answered a consent check for 2.5 s.
+    #[error("an answer of the peer is overdue")]
+    AnswerOverdue,
+    /// The clock has jumped past the expiry of consent: data waits for one answer of the peer.
+    #[error("the clock has jumped past the expiry of consent")]
+    ClockJumped,
+    /// The peer has not answered for 30 s (RFC 7675 section 5.1).
+    #[error("consent has expired")]
+    ConsentExpired,
+    /// The peer has answered 403 (RFC 7675 section 5.2).
+    #[error("consent was revoked")]
+    ConsentRevoked,
     /// Both sides kept claiming the same role.
     #[error("the role conflict could not be resolved")]
     RoleConflict,

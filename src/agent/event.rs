@@ -92,8 +92,8 @@ pub enum Event {
 /// The states of a stream.
 ///
 /// ```text
-/// New --> Checking <--> Connected --> Completed
-///            '--> Failed
+/// New --> Checking <--> Connected --> Completed <--> Unconfirmed --> Lost
+///            '--> Failed     '--------------------------^
 /// ```
 ///
 /// `Connected` goes back to `Checking` when the nomination of the only valid pair fails. `Closed` follows any state.
@@ -109,6 +109,10 @@ pub enum StreamState {
     Connected,
     /// A pair is selected for every component.
     Completed,
+    /// An answer of the peer is overdue (2.5 s), or the clock has jumped; in the first case data still flows.
+    Unconfirmed(Reason),
+    /// The peer's consent has expired or was revoked (RFC 7675): nothing is sent any more. A restart can save the stream.
+    Lost(Reason),
     /// No path was found, and none will be.
     Failed(Reason),
     /// The stream, or the agent, was closed.

@@ -58,16 +58,17 @@ impl Agent {
         let Some(transaction) = self.transactions.get(id) else {
             return self.ignore(Ignored::UnknownTransaction);
         };
-        let owner = match *transaction.owner() {
+        let (owner, stream) = match *transaction.owner() {
             Owner::Gather(owner) => return self.handle_server_answer(owner, message, path),
-            Owner::Check(owner) => owner,
+            Owner::Check(check) => (Owner::Check(check), check.stream),
+            Owner::Consent(consent) => (Owner::Consent(consent), consent.component.stream()),
         };
         let sent = transaction.path();
         // rfc8445-7.2.4-1, rfc8489-6.3-2
         if message.fingerprint() != Fingerprint::Valid {
             return self.ignore(Ignored::Fingerprint);
         }
-        let remote = self.stream(owner.stream).and_then(|stream| stream.remote.as_ref());
+        let remote = self.stream(stream).and_then(|stream| stream.remote.as_ref());
         let Some(verified) = remote
             .and_then(|remote| stun::verify_response(message, &remote.key, Sent::Only(Integrity::Sha1)).ok())
         else {
@@ -77,7 +78,11 @@ impl Agent {
         };
         let outcome = check::interpret(&verified, sent, path);
         let rtt = self.transactions.finish(self.now, id).and_then(|finished| finished.rtt);
-        self.apply_check(owner, id, outcome, rtt);
+        match owner {
+            Owner::Check(check) => self.apply_check(check, id, outcome, rtt),
+            Owner::Consent(consent) => self.apply_consent(consent, outcome),
+            Owner::Gather(_) => {}
+        }
         self.settle();
         Received::Control
     }

@@ -42,6 +42,12 @@ impl Agent {
             return Err(Ignored::Refused);
         }
         let Some(stream) = self.stream(stream_id(entry)) else { return Err(Ignored::Closed) };
+        if stream.consent_revoked {
+            // rfc7675-5.2-3
+            let error = ErrorCode::new(403).unwrap_or(ErrorCode::BAD_REQUEST);
+            self.send_signed_error(stream_id(entry), path, request.id, error, request.integrity);
+            return Err(Ignored::Refused);
+        }
         // rfc8445-7.3-2, rfc8445-7.3-4: at once, and back the way it came.
         let answer = responder::success(&request, unscoped(path.remote()), &stream.local.key);
         let learned = Learned {

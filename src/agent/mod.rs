@@ -8,6 +8,7 @@
 //! | `learn.rs` | the peer's check teaches something |
 //! | `gathering.rs` | a server is asked, or answers |
 //! | `pairing.rs` | a candidate is paired |
+//! | `freshness.rs` | a path in use is kept, or lost |
 //! | `conclude.rs` | what follows: nomination, selected pairs, states |
 //! | `timer.rs` | time passes |
 
@@ -16,6 +17,7 @@ mod conclude;
 mod config;
 mod error;
 mod event;
+mod freshness;
 mod gathering;
 mod input;
 mod learn;
@@ -100,6 +102,7 @@ pub struct Agent {
 enum Owner {
     Check(checks::CheckOwner),
     Gather(AttemptOwner),
+    Consent(freshness::ConsentOwner),
 }
 
 /// Counters of ids, which are never reused.

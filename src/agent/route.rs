@@ -2,8 +2,7 @@
 
 use alloc::vec::Vec;
 
-use crate::agent::stream::Stream;
-use crate::agent::{Agent, StreamState};
+use crate::agent::Agent;
 use crate::ice::{ComponentId, PairId};
 use crate::net::Path;
 
@@ -44,12 +43,13 @@ impl Route {
 
 impl Agent {
     /// How to send application data: over the selected pair, before that over the best valid one (RFC 8445 section
-    /// 12.1); `None` while there is no valid pair, and once the stream has failed.
+    /// 12.1); `None` while there is no valid pair or no consent, and once the stream has failed.
+    ///
+    /// After a suspend, call [`handle_timeout`](Self::handle_timeout) before this: only then does the agent know what time
+    /// it is.
     #[must_use]
     pub fn route(&self, component: ComponentId) -> Option<Route> {
-        // rfc8445-12.1-6
-        let alive = |stream: &&Stream| !matches!(stream.state, StreamState::Failed(_));
-        let pair = self.stream(component.stream()).filter(alive)?.valid.route(component)?;
+        let pair = self.stream(component.stream())?.route(component)?;
         Some(Route { path: pair.path, pair: pair.id })
     }
 }

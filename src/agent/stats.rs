@@ -10,6 +10,8 @@ pub struct Stats {
     pub transmitted: u64,
     /// Connectivity checks, retransmissions apart.
     pub checks_sent: u64,
+    /// Consent checks.
+    pub consent_checks_sent: u64,
     /// Requests sent again.
     pub retransmissions: u64,
     /// Application datagrams handed up.

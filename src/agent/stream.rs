@@ -7,8 +7,9 @@ use core::time::Duration;
 
 use crate::agent::error::{Error, Reason};
 use crate::agent::event::StreamState;
-use crate::ice::consent::{Consent, Standing};
+use crate::agent::freshness::Upkeep;
 use crate::ice::authenticated::AuthenticatedPaths;
+use crate::ice::consent::Standing;
 use crate::ice::early::EarlyRequests;
 use crate::ice::local::LocalCandidates;
 use crate::ice::nomination::Progress;
@@ -88,6 +89,8 @@ pub(crate) struct Stream {
     pub(crate) gathering: Gathering,
     /// The peer has no more candidates (RFC 8838 section 14).
     pub(crate) remote_ended: bool,
+    /// The peer's checks are answered with 403 (RFC 7675 section 5.2).
+    pub(crate) consent_revoked: bool,
     /// Why the last check failed: the reason if all of them do.
     pub(crate) last_failure: Option<Reason>,
 }
@@ -154,7 +157,7 @@ pub(crate) struct Component {
     /// How many bases it has had: the next one's rank.
     pub(crate) bases: u16,
     /// May we go on sending on the pair that data uses?
-    pub(crate) consent: Option<Consent>,
+    pub(crate) upkeep: Option<Upkeep>,
     /// As announced.
     pub(crate) selected: Option<PairId>,
     /// As announced.
@@ -177,6 +180,7 @@ impl Stream {
             early: EarlyRequests::default(),
             gathering: Gathering::default(),
             remote_ended: false,
+            consent_revoked: false,
             last_failure: None,
         }
     }
@@ -191,6 +195,10 @@ impl Stream {
 
     pub(crate) fn component_mut(&mut self, id: ComponentId) -> Option<&mut Component> {
         self.components.get_mut(usize::from(id.number()).checked_sub(1)?)?.as_mut()
+    }
+
+    pub(crate) fn components(&self) -> impl Iterator<Item = &Component> {
+        self.components.iter().flatten()
     }
 
     pub(crate) fn components_mut(&mut self) -> impl Iterator<Item = &mut Component> {
@@ -212,7 +220,10 @@ impl Stream {
     pub(crate) fn take_routes(&mut self) -> Vec<ComponentId> {
         let stream = self.id;
         let routed = |component: &mut Option<Component>| {
-            component.as_mut().is_some_and(|component| component.route.take().is_some())
+            component.as_mut().is_some_and(|component| {
+                component.upkeep = None;
+                component.route.take().is_some()
+            })
         };
         let numbered =
             (1..).zip(&mut self.components).filter_map(|(number, it)| routed(it).then_some(number));
@@ -247,8 +258,13 @@ impl Stream {
     /// The pair that data may use: the selected one, before that the best valid one (RFC 8445 section 12.1), as long as the
     /// peer consents (rfc7675-5.1-1).
     pub(crate) fn route(&self, component: ComponentId) -> Option<&ValidPair> {
+        // rfc8445-12.1-6
+        if matches!(self.state, StreamState::Failed(_)) {
+            return None;
+        }
         let pair = self.valid.route(component)?;
-        let standing = self.component(component)?.consent.filter(|consent| consent.pair == pair.id)?.standing();
+        let standing =
+            self.component(component)?.upkeep.filter(|upkeep| upkeep.pair() == pair.id)?.standing();
         matches!(standing, Standing::Fresh | Standing::Overdue).then_some(pair)
     }
 

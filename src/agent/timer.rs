@@ -18,6 +18,10 @@ impl Agent {
         self.handle_gathering_timeout();
         // What has just failed may leave room for a better pair, or be the last hope of a stream.
         self.settle();
+        while self.serve_upkeep() {
+            // A path was lost, and the one that takes its place may want a check at once. Each can be lost but once.
+            self.settle();
+        }
         self.send_next();
         self.settle();
     }
@@ -33,7 +37,8 @@ impl Agent {
                     self.stats.retransmissions += 1;
                     self.transmit(path, payload);
                 }
-                Due::Expired { silent: true, .. } => {}
+                // Consent has a clock of its own: one unanswered check means nothing.
+                Due::Expired { silent: true, .. } | Due::Expired { owner: Owner::Consent(_), .. } => {}
                 Due::Expired { id, owner: Owner::Check(owner), reason, .. } => {
                     self.expire_check(owner, id, reason)
                 }
@@ -81,6 +86,8 @@ impl Agent {
             .collect();
         for (id, owner) in under_way {
             match owner {
+                // rfc7675-5.1-4: consent goes by the answers of the peer alone.
+                Owner::Consent(_) => {}
                 Owner::Check(check) => {
                     let pair = self.lists.list(check.stream).and_then(|list| list.pair(check.pair));
                     if pair.is_some_and(|pair| pair.state == PairState::InProgress(id)) {

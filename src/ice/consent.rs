@@ -95,11 +95,15 @@ impl Consent {
             State::Lost(loss) => State::Lost(loss),
             State::Held { until } if until <= now => State::Lost(Loss::Expired),
             State::Held { until } => State::Held { until },
-            State::Fresh { .. } | State::Overdue if expired && due => State::Held { until: now + ANSWER_OVERDUE },
+            State::Fresh { .. } | State::Overdue if expired && due => {
+                State::Held { until: now + ANSWER_OVERDUE }
+            }
             // rfc7675-5.1-4: thirty seconds, however many checks that were.
             State::Fresh { .. } | State::Overdue if expired => State::Lost(Loss::Expired),
             State::Fresh { overdue_at: Some(at) } if at <= now => State::Overdue,
-            State::Fresh { overdue_at: None } if due => State::Fresh { overdue_at: Some(now + ANSWER_OVERDUE) },
+            State::Fresh { overdue_at: None } if due => {
+                State::Fresh { overdue_at: Some(now + ANSWER_OVERDUE) }
+            }
             State::Fresh { overdue_at } => State::Fresh { overdue_at },
             State::Overdue => State::Overdue,
         };

@@ -57,6 +57,10 @@ impl ValidList {
         id
     }
 
+    pub(crate) fn get(&self, id: PairId) -> Option<&ValidPair> {
+        self.pairs.iter().find(|pair| pair.id == id)
+    }
+
     /// Sets the nominated flag of a pair.
     pub(crate) fn nominate(&mut self, id: PairId) {
         for pair in self.pairs.iter_mut().filter(|pair| pair.id == id) {

@@ -106,8 +106,10 @@ impl Bench {
     }
 
     /// An agent with one base that knows its peer and one host candidate of it; nothing has been sent yet.
+    ///
+    /// Consent is off, so that a test has to answer only what it asks for.
     pub fn new(role: Role) -> Self {
-        Self::with(Config::new(), role)
+        Self::with(Config::new().consent(false), role)
     }
 
     /// The same with another configuration.

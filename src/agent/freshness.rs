@@ -1,0 +1,231 @@
+//! Keeping a path in use: consent (RFC 7675), or keepalives where consent is off (RFC 8445 section 11).
+
+use alloc::vec::Vec;
+use bytes::Bytes;
+
+use crate::agent::checks::peer_reflexive_priority;
+use crate::agent::{Agent, Error, Owner};
+use crate::entropy::Purpose;
+use crate::ice::check::{Check, CheckError, Outcome};
+use crate::ice::consent::{self, Consent, Standing};
+use crate::ice::pair::PairEvent;
+use crate::ice::{ComponentId, PairId, Role, StreamId};
+use crate::stun::{Builder, Method, Rto, Username};
+use crate::time::{Deadline, Timestamp};
+
+/// The transaction of a consent check.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ConsentOwner {
+    pub(super) component: ComponentId,
+    /// In the valid list.
+    pub(super) pair: PairId,
+    role: Role,
+}
+
+impl Agent {
+    /// Consent goes with the pair that data uses.
+    pub(super) fn follow_route(&mut self, id: ComponentId) {
+        let Some(stream) = self.stream(id.stream()) else { return };
+        let route = stream.valid.route(id).map(|pair| (pair.id, pair.answered_at));
+        let Some(component) = stream.component(id) else { return };
+        if component.upkeep.map(|upkeep| upkeep.pair()) == route.map(|(pair, _)| pair) {
+            return;
+        }
+        let upkeep = route.map(|(pair, answered_at)| match self.config.consent {
+            true => Upkeep::Consent(Consent::new(pair, answered_at, self.draw_interval())),
+            false => Upkeep::Keepalive { pair, at: self.now + self.config.keepalive },
+        });
+        if let Some(component) = self.stream_mut(id.stream()).ok().and_then(|stream| stream.component_mut(id))
+        {
+            component.upkeep = upkeep;
+        }
+    }
+
+    /// Does what is due for the paths in use; `true` if one of them was lost and left the valid list.
+    pub(super) fn serve_upkeep(&mut self) -> bool {
+        let mut lost = false;
+        for index in 0..self.streams.len() {
+            let Some(components) = self.streams.get(index).map(|stream| stream.component_ids()) else {
+                break;
+            };
+            for component in components {
+                lost |= self.serve_component(component);
+            }
+        }
+        lost
+    }
+
+    fn serve_component(&mut self, id: ComponentId) -> bool {
+        let (now, tr) = (self.now, self.config.keepalive);
+        let Some(stream) = self.streams.get_mut(usize::from(id.stream().to_raw())) else { return false };
+        let component = stream.component_mut(id);
+        let Some(upkeep) = component.and_then(|component| component.upkeep.as_mut()) else { return false };
+        let pair = upkeep.pair();
+        match upkeep {
+            Upkeep::Consent(consent) => {
+                let entropy = &mut self.entropy;
+                let draw = || consent::interval(u32::from_be_bytes(entropy.bytes(Purpose::Jitter)));
+                let check = consent.handle_timeout(now, draw);
+                let lost = matches!(consent.standing(), Standing::Lost(_));
+                if check {
+                    self.send_consent_check(id, pair);
+                }
+                lost && self.lose(id, pair)
+            }
+            Upkeep::Keepalive { at, .. } => {
+                if *at <= now {
+                    *at = now + tr;
+                    self.send_keepalive(id, pair);
+                }
+                false
+            }
+        }
+    }
+
+    fn draw_interval(&mut self) -> core::time::Duration {
+        consent::interval(u32::from_be_bytes(self.entropy.bytes(Purpose::Jitter)))
+    }
+
+    /// rfc7675-5.1-2, rfc7675-5.1-9: a check like any other, without a nomination, sent once, in no slot.
+    fn send_consent_check(&mut self, component: ComponentId, pair: PairId) -> Option<()> {
+        let transaction = self.next_transaction_id();
+        let stream = self.stream(component.stream())?;
+        let valid = stream.valid.get(pair)?;
+        let (remote, local) = (stream.remote.as_ref()?, stream.locals.get(valid.local)?);
+        let check = Check {
+            id: transaction,
+            username: Username::new(&remote.username).ok()?,
+            key: &remote.key,
+            priority: peer_reflexive_priority(&local.candidate),
+            claim: self.claim,
+            use_candidate: false,
+        };
+        let (payload, path, role) = (check.encode(), valid.path, self.claim.role);
+        let once =
+            Rto::new(consent::EXPIRY).with_rc(core::num::NonZeroU8::MIN).with_rm(core::num::NonZeroU8::MIN);
+        let owner = Owner::Consent(ConsentOwner { component, pair, role });
+        self.transactions.start(self.now, transaction, path, payload.clone(), once, owner);
+        self.stats.consent_checks_sent += 1;
+        self.transmit(path, payload);
+        Some(())
+    }
+
+    /// rfc8445-11-5
+    fn send_keepalive(&mut self, component: ComponentId, pair: PairId) -> Option<()> {
+        let transaction = self.next_transaction_id();
+        let path = self.stream(component.stream())?.valid.get(pair)?.path;
+        let mut out = Vec::with_capacity(28);
+        Builder::indication(&mut out, Method::BINDING, transaction).fingerprint();
+        self.transmit(path, Bytes::from(out));
+        Some(())
+    }
+
+    /// An authentic answer to a consent check.
+    pub(super) fn apply_consent(&mut self, owner: ConsentOwner, outcome: Outcome) {
+        match outcome {
+            Outcome::Success { .. } => self.renew_consent(owner.component, owner.pair),
+            // rfc7675-5.2-1
+            Outcome::Failure(CheckError::Rejected(FORBIDDEN)) => {
+                if let Some(consent) = self.consent_mut(owner.component, owner.pair) {
+                    consent.revoke();
+                    self.lose(owner.component, owner.pair);
+                }
+            }
+            Outcome::RoleConflict => {
+                self.yield_role(owner.role);
+            }
+            Outcome::Failure(_) => {}
+        }
+    }
+
+    /// The peer has answered a request of ours on the path of a valid pair.
+    pub(super) fn renew_consent(&mut self, component: ComponentId, pair: PairId) {
+        let now = self.now;
+        if let Some(consent) = self.consent_mut(component, pair) {
+            consent.answered(now);
+        }
+        if let Ok(stream) = self.stream_mut(component.stream()) {
+            for valid in stream.valid.pairs_mut().filter(|valid| valid.id == pair) {
+                valid.answered_at = now;
+            }
+        }
+    }
+
+    fn consent_mut(&mut self, component: ComponentId, pair: PairId) -> Option<&mut Consent> {
+        match self.stream_mut(component.stream()).ok()?.component_mut(component)?.upkeep.as_mut()? {
+            Upkeep::Consent(consent) if consent.pair == pair => Some(consent),
+            Upkeep::Consent(_) | Upkeep::Keepalive { .. } => None,
+        }
+    }
+
+    /// Consent of a pair is gone, and its checks with it (rfc7675-5.1-12). A pair that was not nominated is valid no
+    /// longer, and `true` comes back; a selected one stays, without data, for a restart to replace.
+    fn lose(&mut self, component: ComponentId, pair: PairId) -> bool {
+        self.transactions.retain(|owner| !matches!(owner, Owner::Consent(owner) if owner.pair == pair));
+        let Ok(stream) = self.stream_mut(component.stream()) else { return false };
+        if stream.is_concluded(component) {
+            return false;
+        }
+        stream.valid.remove(|valid| valid.id == pair);
+        if let Some(list) = self.lists.list_mut(component.stream()) {
+            for listed in list.pairs_mut().filter(|listed| listed.valid == Some(pair)) {
+                listed.apply(PairEvent::NominationFailed);
+            }
+        }
+        true
+    }
+
+    /// From now on the peer's checks on this stream are answered with 403: it loses our consent at once (RFC 7675 section
+    /// 5.2).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::UnknownStream`], [`Error::Closed`].
+    pub fn revoke_consent(&mut self, now: Timestamp, stream: StreamId) -> Result<(), Error> {
+        self.begin(now)?;
+        self.stream_mut(stream)?.consent_revoked = true;
+        self.settle();
+        Ok(())
+    }
+
+    /// Adds the instants at which a path in use wants something.
+    pub(super) fn upkeep_deadlines(&self, deadline: &mut Deadline) {
+        for component in self.streams.iter().flat_map(|stream| stream.components()) {
+            match &component.upkeep {
+                Some(Upkeep::Consent(consent)) => consent.deadlines(deadline),
+                Some(Upkeep::Keepalive { at, .. }) => deadline.at(*at),
+                None => {}
+            }
+        }
+    }
+}
+
+/// What keeps the path of a component in use.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Upkeep {
+    Consent(Consent),
+    /// Indications, which nobody answers, at least every Tr.
+    Keepalive {
+        pair: PairId,
+        at: Timestamp,
+    },
+}
+
+impl Upkeep {
+    pub(crate) const fn pair(&self) -> PairId {
+        match self {
+            Self::Consent(consent) => consent.pair,
+            Self::Keepalive { pair, .. } => *pair,
+        }
+    }
+
+    pub(crate) const fn standing(&self) -> Standing {
+        match self {
+            Self::Consent(consent) => consent.standing(),
+            Self::Keepalive { .. } => Standing::Fresh,
+        }
+    }
+}
+
+/// RFC 7675 section 5.2.
+const FORBIDDEN: u16 = 403;
