@@ -142,10 +142,13 @@ impl Agent {
             self.close_routes(id);
             self.transactions.retain(|owner| !owner.is_check_for(id));
         }
+        if state == StreamState::Completed {
+            self.hand_over(id);
+        }
         self.enter_state(id, state);
     }
 
-    fn enter_state(&mut self, id: StreamId, state: StreamState) {
+    pub(super) fn enter_state(&mut self, id: StreamId, state: StreamState) {
         let Some(stream) = self.streams.get_mut(usize::from(id.to_raw())) else { return };
         if core::mem::replace(&mut stream.state, state) != state {
             self.emit(Event::State { stream: id, state });
@@ -184,6 +187,7 @@ impl Agent {
         }
         self.gatherer.deadlines(&mut deadline);
         self.upkeep_deadlines(&mut deadline);
+        self.previous_deadlines(&mut deadline);
         if self.gatherer.next().is_some() || self.has_check() {
             deadline.at(self.pacer.next_at().max(self.now));
         }

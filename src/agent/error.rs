@@ -61,9 +61,9 @@ pub enum Error {
     /// A limit of the configuration is reached.
     #[error("a limit of the configuration is reached")]
     Limit,
-    /// The peer's credentials cannot change without a restart.
-    #[error("the peer's credentials are set already; other ones need a restart")]
-    RemoteIsSet,
+    /// A restart changes both, the user-name fragment and the password (RFC 8445 section 9).
+    #[error("a restart changes both the user-name fragment and the password")]
+    SameCredentials,
     /// Both fragments together make too long a user name (RFC 8489 section 14.3).
     #[error("the two user-name fragments together are longer than a USERNAME may be")]
     UserNameLength,

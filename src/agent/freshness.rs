@@ -4,12 +4,14 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 
 use crate::agent::checks::peer_reflexive_priority;
+use crate::agent::stream::{RemoteSide, Stream};
 use crate::agent::{Agent, Error, Owner};
 use crate::entropy::Purpose;
 use crate::ice::check::{Check, CheckError, Outcome};
 use crate::ice::consent::{self, Consent, Standing};
 use crate::ice::pair::PairEvent;
-use crate::ice::{ComponentId, PairId, Role, StreamId};
+use crate::ice::{ComponentId, PairId, Priority, Role, StreamId};
+use crate::net::Path;
 use crate::stun::{Builder, Method, Rto, Username};
 use crate::time::{Deadline, Timestamp};
 
@@ -57,29 +59,31 @@ impl Agent {
 
     fn serve_component(&mut self, id: ComponentId) -> bool {
         let (now, tr) = (self.now, self.config.keepalive);
-        let Some(stream) = self.streams.get_mut(usize::from(id.stream().to_raw())) else { return false };
-        let component = stream.component_mut(id);
-        let Some(upkeep) = component.and_then(|component| component.upkeep.as_mut()) else { return false };
-        let pair = upkeep.pair();
-        match upkeep {
-            Upkeep::Consent(consent) => {
-                let entropy = &mut self.entropy;
-                let draw = || consent::interval(u32::from_be_bytes(entropy.bytes(Purpose::Jitter)));
-                let check = consent.handle_timeout(now, draw);
-                let lost = matches!(consent.standing(), Standing::Lost(_));
-                if check {
-                    self.send_consent_check(id, pair);
+        let mut lost = false;
+        for which in [Which::Current, Which::Previous] {
+            let entropy = &mut self.entropy;
+            let stream = self.streams.get_mut(usize::from(id.stream().to_raw()));
+            let Some(upkeep) = stream.and_then(|stream| which.upkeep(stream, id)) else { continue };
+            let pair = upkeep.pair();
+            match upkeep {
+                Upkeep::Consent(consent) => {
+                    let draw = || consent::interval(u32::from_be_bytes(entropy.bytes(Purpose::Jitter)));
+                    let check = consent.handle_timeout(now, draw);
+                    let over = matches!(consent.standing(), Standing::Lost(_));
+                    if check {
+                        self.send_consent_check(id, pair);
+                    }
+                    lost |= over && self.lose(id, pair);
                 }
-                lost && self.lose(id, pair)
-            }
-            Upkeep::Keepalive { at, .. } => {
-                if *at <= now {
-                    *at = now + tr;
-                    self.send_keepalive(id, pair);
+                Upkeep::Keepalive { at, .. } => {
+                    if *at <= now {
+                        *at = now + tr;
+                        self.send_keepalive(id, pair);
+                    }
                 }
-                false
             }
         }
+        lost
     }
 
     fn draw_interval(&mut self) -> core::time::Duration {
@@ -90,19 +94,18 @@ impl Agent {
     fn send_consent_check(&mut self, component: ComponentId, pair: PairId) -> Option<()> {
         let transaction = self.next_transaction_id();
         let stream = self.stream(component.stream())?;
-        let valid = stream.valid.get(pair)?;
-        let (remote, local) = (stream.remote.as_ref()?, stream.locals.get(valid.local)?);
+        let (path, remote, priority) = stream.upkeep_target(pair)?;
         let check = Check {
             id: transaction,
             username: Username::new(&remote.username).ok()?,
             key: &remote.key,
-            priority: peer_reflexive_priority(&local.candidate),
+            priority,
             claim: self.claim,
             use_candidate: false,
         };
-        let (payload, path, role) = (check.encode(), valid.path, self.claim.role);
-        let once =
-            Rto::new(consent::EXPIRY).with_rc(core::num::NonZeroU8::MIN).with_rm(core::num::NonZeroU8::MIN);
+        let (payload, role) = (check.encode(), self.claim.role);
+        let one = core::num::NonZeroU8::MIN;
+        let once = Rto::new(consent::EXPIRY).with_rc(one).with_rm(one);
         let owner = Owner::Consent(ConsentOwner { component, pair, role });
         self.transactions.start(self.now, transaction, path, payload.clone(), once, owner);
         self.stats.consent_checks_sent += 1;
@@ -113,7 +116,7 @@ impl Agent {
     /// rfc8445-11-5
     fn send_keepalive(&mut self, component: ComponentId, pair: PairId) -> Option<()> {
         let transaction = self.next_transaction_id();
-        let path = self.stream(component.stream())?.valid.get(pair)?.path;
+        let (path, ..) = self.stream(component.stream())?.upkeep_target(pair)?;
         let mut out = Vec::with_capacity(28);
         Builder::indication(&mut out, Method::BINDING, transaction).fingerprint();
         self.transmit(path, Bytes::from(out));
@@ -152,7 +155,9 @@ impl Agent {
     }
 
     fn consent_mut(&mut self, component: ComponentId, pair: PairId) -> Option<&mut Consent> {
-        match self.stream_mut(component.stream()).ok()?.component_mut(component)?.upkeep.as_mut()? {
+        let stream = self.stream_mut(component.stream()).ok()?;
+        let which = if stream.valid.get(pair).is_some() { Which::Current } else { Which::Previous };
+        match which.upkeep(stream, component)? {
             Upkeep::Consent(consent) if consent.pair == pair => Some(consent),
             Upkeep::Consent(_) | Upkeep::Keepalive { .. } => None,
         }
@@ -163,7 +168,7 @@ impl Agent {
     fn lose(&mut self, component: ComponentId, pair: PairId) -> bool {
         self.transactions.retain(|owner| !matches!(owner, Owner::Consent(owner) if owner.pair == pair));
         let Ok(stream) = self.stream_mut(component.stream()) else { return false };
-        if stream.is_concluded(component) {
+        if stream.is_concluded(component) || stream.valid.get(pair).is_none() {
             return false;
         }
         stream.valid.remove(|valid| valid.id == pair);
@@ -190,11 +195,10 @@ impl Agent {
 
     /// Adds the instants at which a path in use wants something.
     pub(super) fn upkeep_deadlines(&self, deadline: &mut Deadline) {
-        for component in self.streams.iter().flat_map(|stream| stream.components()) {
-            match &component.upkeep {
-                Some(Upkeep::Consent(consent)) => consent.deadlines(deadline),
-                Some(Upkeep::Keepalive { at, .. }) => deadline.at(*at),
-                None => {}
+        for upkeep in self.streams.iter().flat_map(Stream::upkeeps) {
+            match upkeep {
+                Upkeep::Consent(consent) => consent.deadlines(deadline),
+                Upkeep::Keepalive { at, .. } => deadline.at(*at),
             }
         }
     }
@@ -224,6 +228,49 @@ impl Upkeep {
             Self::Consent(consent) => consent.standing(),
             Self::Keepalive { .. } => Standing::Fresh,
         }
+    }
+}
+
+/// The generation whose path is meant.
+#[derive(Clone, Copy, Debug)]
+enum Which {
+    Current,
+    Previous,
+}
+
+impl Which {
+    fn upkeep(self, stream: &mut Stream, id: ComponentId) -> Option<&mut Upkeep> {
+        match self {
+            Self::Current => stream.component_mut(id)?.upkeep.as_mut(),
+            Self::Previous => {
+                let paths = &mut stream.previous.as_mut()?.paths;
+                paths.iter_mut().find(|path| path.valid.component == id)?.upkeep.as_mut()
+            }
+        }
+    }
+}
+
+impl Stream {
+    /// Where a pair in use leads, under whose credentials, and with what priority.
+    fn upkeep_target(&self, pair: PairId) -> Option<(Path, &RemoteSide, Priority)> {
+        if let Some(valid) = self.valid.get(pair) {
+            let local = self.locals.get(valid.local)?;
+            return Some((valid.path, self.remote.as_ref()?, peer_reflexive_priority(&local.candidate)));
+        }
+        let previous = self.previous.as_ref()?;
+        let path = previous.path(pair)?;
+        Some((path.valid.path, &previous.remote, peer_reflexive_priority(&path.local)))
+    }
+
+    /// The peer's credentials under which a pair in use is checked.
+    pub(super) fn remote_of(&self, pair: PairId) -> Option<&RemoteSide> {
+        self.upkeep_target(pair).map(|(_, remote, _)| remote)
+    }
+
+    fn upkeeps(&self) -> impl Iterator<Item = &Upkeep> {
+        let current = self.components().filter_map(|component| component.upkeep.as_ref());
+        let previous = self.previous.iter().flat_map(|previous| &previous.paths);
+        current.chain(previous.filter_map(|path| path.upkeep.as_ref()))
     }
 }
 

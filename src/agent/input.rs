@@ -45,7 +45,10 @@ impl Agent {
         stream: crate::ice::StreamId,
         payload: &'d [u8],
     ) -> Received<'d> {
-        let known = self.stream(stream).and_then(|stream| stream.authenticated.get(path)).copied();
+        let known = self.stream(stream).and_then(|stream| {
+            let previous = || stream.previous.as_ref()?.authenticated.get(path);
+            stream.authenticated.get(path).or_else(previous).copied()
+        });
         let Some(known) = known else { return self.ignore(Ignored::Unverified) };
         self.stats.data_received += 1;
         let provenance = if known.valid { Provenance::Valid } else { Provenance::Authenticated };
@@ -68,7 +71,10 @@ impl Agent {
         if message.fingerprint() != Fingerprint::Valid {
             return self.ignore(Ignored::Fingerprint);
         }
-        let remote = self.stream(stream).and_then(|stream| stream.remote.as_ref());
+        let remote = self.stream(stream).and_then(|stream| match owner {
+            Owner::Consent(consent) => stream.remote_of(consent.pair),
+            Owner::Check(_) | Owner::Gather(_) => stream.remote.as_ref(),
+        });
         let Some(verified) = remote
             .and_then(|remote| stun::verify_response(message, &remote.key, Sent::Only(Integrity::Sha1)).ok())
         else {

@@ -11,7 +11,7 @@ use crate::ice::pair::PairState;
 use crate::ice::responder::{self, Refusal, Request};
 use crate::ice::{CandidateId, PairId, Resolution, Role, StreamId};
 use crate::net::{Path, unscoped};
-use crate::stun::{ErrorCode, Integrity, Message, TransactionId};
+use crate::stun::{ErrorCode, Integrity, Message, TransactionId, Unauthenticated};
 
 impl Agent {
     /// Authenticates a check, answers it, and takes from it what there is to take, in the RFC's order.
@@ -28,6 +28,9 @@ impl Agent {
         let local = &stream.local;
         let request = match responder::admit(message, local.credentials.ufrag(), &local.key) {
             Ok(request) => request,
+            Err(Refusal::Unauthenticated(Unauthenticated::UnknownUser)) if stream.previous.is_some() => {
+                return self.answer_on_previous(stream.id, path, message);
+            }
             Err(refusal) => return Err(self.refuse(stream.id, path, message, &refusal)),
         };
         if !self.settle_roles(&request) {
@@ -92,6 +95,23 @@ impl Agent {
             Resolution::Agree => true,
             Resolution::Keep => false,
             Resolution::Switch => self.switch_role(),
+        }
+    }
+
+    /// A check under the credentials of the generation before a restart is answered, and teaches nothing (rfc8445-9-6).
+    fn answer_on_previous(&mut self, id: StreamId, path: Path, message: &Message<'_>) -> Result<(), Ignored> {
+        let Some(previous) = self.stream(id).and_then(|stream| stream.previous.as_ref()) else {
+            return Err(Ignored::Unauthenticated);
+        };
+        let local = &previous.local;
+        match responder::admit(message, local.credentials.ufrag(), &local.key) {
+            Ok(request) => {
+                let answer = responder::success(&request, unscoped(path.remote()), &local.key);
+                self.transmit(path, answer);
+                Ok(())
+            }
+            Err(refusal @ Refusal::Unauthenticated(_)) => Err(self.refuse(id, path, message, &refusal)),
+            Err(Refusal::UnknownAttributes(..) | Refusal::BadRequest(_)) => Err(Ignored::Refused),
         }
     }
 

@@ -9,6 +9,7 @@
 //! | `gathering.rs` | a server is asked, or answers |
 //! | `pairing.rs` | a candidate is paired |
 //! | `freshness.rs` | a path in use is kept, or lost |
+//! | `restart.rs` | a new generation begins |
 //! | `conclude.rs` | what follows: nomination, selected pairs, states |
 //! | `timer.rs` | time passes |
 
@@ -23,6 +24,7 @@ mod input;
 mod learn;
 mod pacer;
 mod pairing;
+mod restart;
 mod route;
 mod stats;
 mod stream;
@@ -291,9 +293,12 @@ impl Agent {
 
     /// What the peer signalled: from here on its candidates are checked.
     ///
+    /// Other credentials than before are the peer's restart, after which the local ones are new as well
+    /// ([`RemoteChange::Restarted`]) and have to be signalled.
+    ///
     /// # Errors
     ///
-    /// [`Error::RemoteIsSet`] if the peer's credentials were set to other ones, [`Error::UserNameLength`],
+    /// [`Error::SameCredentials`] if only one of fragment and password is another than before, [`Error::UserNameLength`],
     /// [`Error::UnknownStream`], [`Error::Closed`]. Candidates of the description that cannot be used are passed over.
     pub fn set_remote(
         &mut self,
@@ -303,13 +308,20 @@ impl Agent {
     ) -> Result<RemoteChange, Error> {
         self.begin(now)?;
         let patient_until = self.now + self.config.patience_for_checks;
-        let known = self.stream_mut(stream)?;
-        if let Some(current) = &known.remote {
-            let same = current.credentials == remote.credentials;
-            return if same { Ok(RemoteChange::Unchanged) } else { Err(Error::RemoteIsSet) };
+        let change = self.remote_change(stream, &remote.credentials)?;
+        match change {
+            RemoteChange::Unchanged => return Ok(change),
+            RemoteChange::Set => {}
+            // rfc8445-9-7: the peer restarts, and so do we.
+            RemoteChange::Restarted => {
+                let credentials = Credentials::generate(&mut self.entropy);
+                self.begin_generation(stream, credentials);
+            }
         }
+        let known = self.stream_mut(stream)?;
         known.remote = Some(RemoteSide::new(&remote, known.local.credentials.ufrag(), patient_until)?);
         self.drop_foreign_candidates(stream);
+        self.take_coming(stream);
         for candidate in remote.candidates {
             // rfc8838-11-6: what cannot be used does no harm.
             let _ = self.accept_candidate(stream, candidate);
@@ -319,7 +331,7 @@ impl Agent {
         }
         self.catch_up(stream);
         self.settle();
-        Ok(RemoteChange::Set)
+        Ok(change)
     }
 
     /// Adds one remote candidate. Before [`set_remote`](Self::set_remote) it is kept, and checked from then on.

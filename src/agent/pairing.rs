@@ -86,18 +86,31 @@ impl Agent {
         stream: StreamId,
         candidate: Candidate,
     ) -> Result<CandidateId, Error> {
-        let limits = self.remote_limits();
         let id = self.next_candidate_id();
+        self.accept_candidate_as(stream, id, candidate)
+    }
+
+    /// The same under an id that was given out already.
+    pub(super) fn accept_candidate_as(
+        &mut self,
+        stream: StreamId,
+        id: CandidateId,
+        candidate: Candidate,
+    ) -> Result<CandidateId, Error> {
+        let limits = self.remote_limits();
         let known = self.stream_mut(stream)?;
         // rfc8838-14-2
         if known.remote_ended {
             return Err(Error::EndOfCandidates);
         }
         // rfc8838-9-3, rfc8838-9-4
+        if known.is_of_previous(&candidate) {
+            return Err(Error::CandidateGeneration);
+        }
         if let (Some(remote), Some(ufrag)) = (&known.remote, candidate.ufrag())
             && remote.credentials.ufrag() != ufrag
         {
-            return Err(Error::CandidateGeneration);
+            return known.keep_for_later(id, candidate, limits.live);
         }
         let component = stream.component(candidate.component());
         known.component(component).ok_or(Error::CandidateComponent)?;

@@ -8,6 +8,7 @@ use core::time::Duration;
 use crate::agent::error::{Error, Reason};
 use crate::agent::event::StreamState;
 use crate::agent::freshness::Upkeep;
+use crate::agent::restart::Previous;
 use crate::ice::authenticated::AuthenticatedPaths;
 use crate::ice::consent::Standing;
 use crate::ice::early::EarlyRequests;
@@ -15,7 +16,7 @@ use crate::ice::local::LocalCandidates;
 use crate::ice::nomination::Progress;
 use crate::ice::remote::RemoteCandidates;
 use crate::ice::valid::{ValidList, ValidPair};
-use crate::ice::{Candidate, ComponentId, Credentials, Generation, PairId, StreamId};
+use crate::ice::{Candidate, CandidateId, ComponentId, Credentials, Generation, PairId, StreamId};
 use crate::net::Path;
 use crate::stun::{Key, Username};
 use crate::time::Timestamp;
@@ -67,8 +68,10 @@ impl Remote {
 pub enum RemoteChange {
     /// The peer is known now.
     Set,
-    /// It was known already, by the same credentials.
+    /// It was known already, by the same credentials; or these are those of the generation that a restart has ended.
     Unchanged,
+    /// The peer has restarted; the local credentials are new as well.
+    Restarted,
 }
 
 /// A data stream.
@@ -78,9 +81,13 @@ pub(crate) struct Stream {
     pub(crate) state: StreamState,
     pub(crate) generation: Generation,
     /// Component `n` stands at `n - 1`; a removed one leaves a gap.
-    components: Vec<Option<Component>>,
+    pub(crate) components: Vec<Option<Component>>,
     pub(crate) local: LocalSide,
     pub(crate) remote: Option<RemoteSide>,
+    /// The generation before, while its paths are in use.
+    pub(crate) previous: Option<Previous>,
+    /// Candidates that were signalled under credentials of the peer that are not known yet.
+    pub(crate) coming: Vec<(CandidateId, Candidate)>,
     pub(crate) locals: LocalCandidates,
     pub(crate) remotes: RemoteCandidates,
     pub(crate) valid: ValidList,
@@ -173,6 +180,8 @@ impl Stream {
             components: (0..components).map(|_| Some(Component::default())).collect(),
             local: LocalSide::new(credentials),
             remote: None,
+            previous: None,
+            coming: Vec::new(),
             locals: LocalCandidates::default(),
             remotes: RemoteCandidates::default(),
             valid: ValidList::default(),
@@ -211,6 +220,8 @@ impl Stream {
         self.authenticated = AuthenticatedPaths::default();
         self.early = EarlyRequests::default();
         self.remote = None;
+        self.previous = None;
+        self.coming = Vec::new();
         for component in self.components_mut() {
             *component = Component::default();
         }
@@ -255,17 +266,41 @@ impl Stream {
         self.gathering != Gathering::Complete || !self.remote_ended
     }
 
-    /// The pair that data may use: the selected one, before that the best valid one (RFC 8445 section 12.1), as long as the
-    /// peer consents (rfc7675-5.1-1).
+    /// The pair that data may use: the selected one; before there is one, that of the generation before a restart, or the
+    /// best valid one (RFC 8445 sections 9 and 12.1). Any of them only as long as the peer consents (rfc7675-5.1-1).
     pub(crate) fn route(&self, component: ComponentId) -> Option<&ValidPair> {
         // rfc8445-12.1-6
         if matches!(self.state, StreamState::Failed(_)) {
             return None;
         }
-        let pair = self.valid.route(component)?;
-        let standing =
-            self.component(component)?.upkeep.filter(|upkeep| upkeep.pair() == pair.id)?.standing();
-        matches!(standing, Standing::Fresh | Standing::Overdue).then_some(pair)
+        let upkeep = self.component(component)?.upkeep;
+        let consented = |pair: &&ValidPair| {
+            let standing = upkeep.filter(|upkeep| upkeep.pair() == pair.id).map(|upkeep| upkeep.standing());
+            matches!(standing, Some(Standing::Fresh | Standing::Overdue))
+        };
+        let previous = || self.previous.as_ref()?.route(component);
+        let selected = self.valid.selected(component).filter(consented);
+        selected.or_else(previous).or_else(|| self.valid.route(component).filter(consented))
+    }
+
+    /// Whether a candidate belongs to the generation that a restart has ended.
+    pub(crate) fn is_of_previous(&self, candidate: &Candidate) -> bool {
+        let old = self.previous.as_ref().map(|previous| previous.remote.credentials.ufrag());
+        old.is_some() && old == candidate.ufrag()
+    }
+
+    /// Keeps a candidate of a generation that is not known yet: its credentials may be on their way (L-47).
+    pub(crate) fn keep_for_later(
+        &mut self,
+        id: CandidateId,
+        candidate: Candidate,
+        limit: usize,
+    ) -> Result<CandidateId, Error> {
+        if self.coming.len() >= limit {
+            return Err(Error::Limit);
+        }
+        self.coming.push((id, candidate));
+        Ok(id)
     }
 
     /// Whether ICE has concluded for a component (RFC 8445 section 8.1.2).

@@ -2,6 +2,7 @@
 
 use core::time::Duration;
 
+use crate::agent::restart::PreviousPath;
 use crate::agent::stream::{Gathering, Stream};
 use crate::agent::{Agent, Server, Stats, StreamState};
 use crate::ice::pair::CandidatePair;
@@ -141,6 +142,13 @@ impl Agent {
         self.stream(stream).map(|stream| &stream.local.credentials)
     }
 
+    /// The peer's user-name fragment, by which to tell what belongs to the current generation: an end-of-candidates under
+    /// another one does not count (rfc8838-14-3).
+    #[must_use]
+    pub fn remote_ufrag(&self, stream: StreamId) -> Option<&str> {
+        self.stream(stream)?.remote.as_ref().map(|remote| remote.credentials.ufrag())
+    }
+
     /// The Ta to signal (`ice-pacing`), where it is not the default of 50 ms (rfc8445-14.2-4).
     #[must_use]
     pub fn local_pacing(&self) -> Option<Duration> {
@@ -178,10 +186,16 @@ impl Agent {
         self.gatherer.server(id)
     }
 
-    /// A pair.
+    /// A pair: of the current generation, or one that the generation before a restart still uses.
     #[must_use]
     pub fn pair(&self, id: PairId) -> Option<Pair<'_>> {
-        self.streams.iter().find_map(|stream| self.pairs(stream.id).find(|pair| pair.id() == id))
+        let current =
+            || self.streams.iter().find_map(|stream| self.pairs(stream.id).find(|pair| pair.id() == id));
+        let previous = || {
+            let path = self.streams.iter().find_map(|stream| stream.previous.as_ref()?.path(id))?;
+            Some(previous_pair(path))
+        };
+        current().or_else(previous)
     }
 
     /// The pairs of a stream: those of its check list, highest priority first, then those that are only valid.
@@ -228,6 +242,20 @@ fn valid_pair<'a>(stream: &'a Stream, pair: &'a ValidPair) -> Option<Pair<'a>> {
         valid: Some(pair),
         selected: is_selected(stream, pair.component, pair.id),
     })
+}
+
+fn previous_pair(path: &PreviousPath) -> Pair<'_> {
+    Pair {
+        id: path.valid.id,
+        component: path.valid.component,
+        path: path.valid.path,
+        priority: path.valid.priorities.pair,
+        local: &path.local,
+        remote: &path.remote,
+        listed: None,
+        valid: Some(&path.valid),
+        selected: false,
+    }
 }
 
 fn is_selected(stream: &Stream, component: ComponentId, id: PairId) -> bool {

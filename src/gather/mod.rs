@@ -144,6 +144,25 @@ impl Gatherer {
         self.attempts.push(Attempt { id, base: entry.id, component: entry.component, server, path, state });
     }
 
+    /// Asks all servers again from the bases of these components, and returns the transactions that this replaces.
+    pub(crate) fn regather(
+        &mut self,
+        of: impl Fn(ComponentId) -> bool,
+        give_up_at: Timestamp,
+    ) -> Vec<TransactionId> {
+        let replaced = self.remove_attempts(|attempt| of(attempt.component));
+        let asking: Vec<BaseEntry> = self.bases.iter().filter(|entry| of(entry.component)).cloned().collect();
+        for entry in asking {
+            for index in 0..self.servers.len() {
+                if let Some((id, server)) = self.servers.get(index) {
+                    let (server, path) = (*id, server.path_from(&entry.base));
+                    self.queue(&entry, server, path, give_up_at);
+                }
+            }
+        }
+        replaced
+    }
+
     /// Takes out the bases that `gone` picks, and returns them with the transactions of their attempts.
     pub(crate) fn remove_bases(
         &mut self,

@@ -117,6 +117,16 @@ impl Peer {
         }
     }
 
+    /// Restarts the session; what follows signals it.
+    pub fn restart(&mut self, now: Timestamp) {
+        self.unsaid.clear();
+        // A stream that was closed has nothing to restart.
+        let _ = self.agent.restart(now, self.stream);
+        if self.trickle {
+            self.say(Vec::new());
+        }
+    }
+
     /// Sends application data along the agent's route; `false` if there is none.
     pub fn send(&mut self, component: u16, payload: &[u8]) -> bool {
         let Some(route) = self.agent.route(self.stream.component(component)) else { return false };
@@ -270,13 +280,14 @@ impl Node for Peer {
         if !description.trickle {
             remote = remote.complete().candidates(description.candidates.iter().cloned());
         }
-        // The same credentials again change nothing; other ones would need a restart.
+        // The same credentials again change nothing; other ones are a restart, and our new candidates say so.
         let _ = self.agent.set_remote(now, self.stream, remote);
         for candidate in description.candidates {
             // A candidate that cannot be used does no harm, and says so to whoever looks at the agent's pairs.
             let _ = self.agent.add_remote_candidate(now, self.stream, candidate);
         }
-        if description.ended {
+        // rfc8838-14-3: the end of another generation's candidates is not the end of these.
+        if description.ended && self.agent.remote_ufrag(self.stream) == Some(&description.ufrag) {
             let _ = self.agent.end_of_remote_candidates(now, self.stream);
         }
     }

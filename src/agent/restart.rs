@@ -1,0 +1,227 @@
+//! ICE restarts: a new generation, while the old one carries the data (RFC 8445 section 9).
+
+use alloc::borrow::ToOwned;
+use alloc::vec::Vec;
+
+use crate::agent::freshness::Upkeep;
+use crate::agent::stream::{Gathering, LocalSide, RemoteSide, Stream};
+use crate::agent::{Agent, Error, Event, Output, RemoteChange, StreamState};
+use crate::ice::authenticated::AuthenticatedPaths;
+use crate::ice::checklist::CheckList;
+use crate::ice::consent::Standing;
+use crate::ice::local::LocalCandidate;
+use crate::ice::valid::ValidPair;
+use crate::ice::{Candidate, CandidateKind, ComponentId, Credentials, Generation, PairId, StreamId};
+use crate::time::{Deadline, Timestamp};
+
+/// What lives on of the generation that a restart has ended, until the next one has selected: its credentials, and the
+/// paths that carry data.
+#[derive(Debug)]
+pub(crate) struct Previous {
+    pub(crate) local: LocalSide,
+    pub(crate) remote: RemoteSide,
+    pub(crate) paths: Vec<PreviousPath>,
+    pub(crate) authenticated: AuthenticatedPaths,
+    /// Once the next generation has selected: how long a peer that is slower to move is still heard.
+    pub(crate) heard_until: Option<Timestamp>,
+}
+
+/// The path of one component.
+#[derive(Debug)]
+pub(crate) struct PreviousPath {
+    pub(crate) valid: ValidPair,
+    pub(crate) local: Candidate,
+    pub(crate) remote: Candidate,
+    pub(crate) upkeep: Option<Upkeep>,
+}
+
+impl Previous {
+    /// The path of a component, if the peer still consents to data on it (rfc8445-9-3, rfc7675-5.1-14).
+    pub(crate) fn route(&self, component: ComponentId) -> Option<&ValidPair> {
+        let path = self.paths.iter().find(|path| path.valid.component == component)?;
+        let standing = path.upkeep.as_ref()?.standing();
+        matches!(standing, Standing::Fresh | Standing::Overdue).then_some(&path.valid)
+    }
+
+    pub(crate) fn path(&self, pair: PairId) -> Option<&PreviousPath> {
+        self.paths.iter().find(|path| path.valid.id == pair)
+    }
+}
+
+impl Agent {
+    /// Restarts a stream from the bases it has: new credentials, and all candidates are signalled again under them. Until
+    /// the new generation has selected, the old one carries the data, answers checks, and keeps consent.
+    ///
+    /// The peer's answer goes in through [`set_remote`](Self::set_remote).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::UnknownStream`], [`Error::Closed`].
+    pub fn restart(&mut self, now: Timestamp, stream: StreamId) -> Result<Generation, Error> {
+        let credentials = Credentials::generate(&mut self.entropy);
+        self.restart_with(now, stream, credentials)
+    }
+
+    /// The same with credentials of the application's making.
+    ///
+    /// # Errors
+    ///
+    /// As [`restart`](Self::restart), and [`Error::SameCredentials`] unless fragment and password are both new.
+    pub fn restart_with(
+        &mut self,
+        now: Timestamp,
+        stream: StreamId,
+        credentials: Credentials,
+    ) -> Result<Generation, Error> {
+        self.begin(now)?;
+        let old = &self.stream_mut(stream)?.local.credentials;
+        // rfc8445-9-1
+        if old.ufrag() == credentials.ufrag() || old.password() == credentials.password() {
+            return Err(Error::SameCredentials);
+        }
+        self.begin_generation(stream, credentials);
+        self.settle();
+        self.stream(stream).map(|stream| stream.generation).ok_or(Error::UnknownStream)
+    }
+
+    /// What the peer's credentials mean for a stream.
+    pub(super) fn remote_change(
+        &self,
+        stream: StreamId,
+        theirs: &Credentials,
+    ) -> Result<RemoteChange, Error> {
+        let stream = self.stream(stream).filter(|stream| !stream.is_closed()).ok_or(Error::UnknownStream)?;
+        let Some(known) = &stream.remote else {
+            // An answer that was on its way when we restarted is about the generation before.
+            let stale =
+                stream.previous.as_ref().is_some_and(|previous| previous.remote.credentials == *theirs);
+            return Ok(if stale { RemoteChange::Unchanged } else { RemoteChange::Set });
+        };
+        let current = &known.credentials;
+        match (current.ufrag() == theirs.ufrag(), current.password() == theirs.password()) {
+            (true, true) => Ok(RemoteChange::Unchanged),
+            (false, false) => Ok(RemoteChange::Restarted),
+            _ => Err(Error::SameCredentials),
+        }
+    }
+
+    /// Takes up the candidates that came before the credentials they belong to.
+    pub(super) fn take_coming(&mut self, stream: StreamId) {
+        let Ok(known) = self.stream_mut(stream) else { return };
+        let ufrag = known.remote.as_ref().map(|remote| remote.credentials.ufrag().to_owned());
+        for (id, candidate) in core::mem::take(&mut known.coming) {
+            if candidate.ufrag() == ufrag.as_deref() {
+                // What cannot be used does no harm.
+                let _ = self.accept_candidate_as(stream, id, candidate);
+            }
+        }
+    }
+
+    /// Flushes everything of a stream but its role, its bases, and the paths in use (rfc8445-9-2).
+    pub(super) fn begin_generation(&mut self, id: StreamId, credentials: Credentials) {
+        let give_up_at = self.now + self.config.gathering_limit;
+        let Ok(stream) = self.stream_mut(id) else { return };
+        stream.next_generation(LocalSide::new(credentials));
+        let (old, hosts) =
+            (stream.generation, stream.locals.iter().cloned().collect::<Vec<LocalCandidate>>());
+        if let Some(list) = self.lists.list_mut(id) {
+            *list = CheckList::default();
+        }
+        self.transactions.retain(|owner| !owner.is_check_for(id));
+        // What is still queued would be signalled under credentials that are gone (L-32).
+        self.outputs.retain(|output| !is_of_older_generation(output, id, old));
+        let transactions = self.gatherer.regather(|component| component.stream() == id, give_up_at);
+        self.cancel(transactions);
+        self.enter_state(id, StreamState::New);
+        for host in hosts {
+            if let Ok(stream) = self.stream_mut(id) {
+                stream.locals.remove(|known| known.id == host.id);
+            }
+            self.announce(host);
+        }
+    }
+
+    /// The next generation has selected: the previous one is heard a little longer, and speaks no more.
+    pub(super) fn hand_over(&mut self, id: StreamId) {
+        let heard_until = self.now + HEARD_AFTER_HANDOVER;
+        let Ok(stream) = self.stream_mut(id) else { return };
+        let Some(previous) = stream.previous.as_mut().filter(|previous| previous.heard_until.is_none())
+        else {
+            return;
+        };
+        previous.heard_until = Some(heard_until);
+        let pairs: Vec<PairId> = previous.paths.iter().map(|path| path.valid.id).collect();
+        for path in &mut previous.paths {
+            path.upkeep = None;
+        }
+        self.transactions.retain(|owner| !pairs.iter().any(|pair| owner.is_consent_of(*pair)));
+    }
+
+    /// Lets go of previous generations whose time is over.
+    pub(super) fn forget_previous(&mut self) {
+        let now = self.now;
+        for stream in &mut self.streams {
+            let over = |previous: &Previous| previous.heard_until.is_some_and(|until| until <= now);
+            if stream.previous.as_ref().is_some_and(over) {
+                stream.previous = None;
+            }
+        }
+    }
+
+    pub(super) fn previous_deadlines(&self, deadline: &mut Deadline) {
+        for previous in self.streams.iter().filter_map(|stream| stream.previous.as_ref()) {
+            deadline.at(previous.heard_until);
+        }
+    }
+}
+
+impl Stream {
+    /// Replaces everything that belongs to one generation. Of two restarts in a row, before the first has selected, the
+    /// paths in use are those of the generation before both.
+    fn next_generation(&mut self, local: LocalSide) {
+        self.generation = self.generation.next();
+        let local = core::mem::replace(&mut self.local, local);
+        let remote = self.remote.take();
+        let valid = core::mem::take(&mut self.valid);
+        let remotes = core::mem::take(&mut self.remotes);
+        let authenticated = core::mem::take(&mut self.authenticated);
+        let mut paths = Vec::new();
+        let locals = &self.locals;
+        for component in self.components.iter_mut().flatten() {
+            let upkeep = component.upkeep.take();
+            component.nomination = Default::default();
+            component.selected = None;
+            let Some(pair) = upkeep.and_then(|upkeep| valid.get(upkeep.pair())) else { continue };
+            let (Some(ours), Some(theirs)) = (locals.get(pair.local), remotes.get(pair.remote)) else {
+                continue;
+            };
+            let (local, remote) = (ours.candidate.clone(), theirs.candidate.clone());
+            paths.push(PreviousPath { valid: pair.clone(), local, remote, upkeep });
+        }
+        if let (Some(remote), false) = (remote, paths.is_empty()) {
+            self.previous = Some(Previous { local, remote, paths, authenticated, heard_until: None });
+        }
+        self.locals.remove(|known| known.candidate.kind() != CandidateKind::Host);
+        self.early = Default::default();
+        // rfc8838-15-1
+        self.remote_ended = false;
+        self.last_failure = None;
+        if self.gathering == Gathering::Complete {
+            self.gathering = Gathering::BasesKnown;
+        }
+    }
+}
+
+fn is_of_older_generation(output: &Output, id: StreamId, current: Generation) -> bool {
+    match output {
+        Output::Event(
+            Event::LocalCandidate { stream, generation, .. }
+            | Event::LocalCandidateRemoved { stream, generation, .. }
+            | Event::GatheringComplete { stream, generation },
+        ) => *stream == id && *generation < current,
+        Output::Event(_) | Output::Transmit(_) => false,
+    }
+}
+
+/// Browsers stay on the old pair for seconds after the new one was nominated.
+const HEARD_AFTER_HANDOVER: core::time::Duration = core::time::Duration::from_secs(10);
