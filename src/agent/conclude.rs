@@ -1,7 +1,5 @@
 //! What follows from what has changed: nominations, selected pairs, routes, states (RFC 8445 sections 8 and 7.2.5.4).
 
-use alloc::vec::Vec;
-
 use crate::agent::stream::Stream;
 use crate::agent::{Agent, Error, Event, Reason, StreamState};
 use crate::ice::checklist::{CheckList, CheckListState};
