@@ -33,6 +33,10 @@ impl Owner {
     pub(super) fn is_check_of(&self, pair: PairId) -> bool {
         matches!(self, Self::Check(owner) if owner.pair == pair)
     }
+
+    pub(super) fn is_check_for(&self, stream: StreamId) -> bool {
+        matches!(self, Self::Check(owner) if owner.stream == stream)
+    }
 }
 
 impl Agent {

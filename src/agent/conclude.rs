@@ -1,7 +1,5 @@
 //! What follows from what has changed: nominations, selected pairs, routes, states (RFC 8445 sections 8 and 7.2.5.4).
 
-use alloc::vec::Vec;
-
 use crate::agent::stream::Stream;
 use crate::agent::{Agent, Error, Event, Reason, StreamState};
 use crate::ice::checklist::{CheckList, CheckListState};
@@ -51,9 +49,10 @@ impl Agent {
         let Some(kinds) = kind(stream, &best) else { return };
         let Some(component) = stream.component_mut(id) else { return };
         let since = match component.nomination {
-            Progress::Nominating(_) => return,
+            Progress::Nominating(pair) if list.pair(pair).is_some() => return,
             Progress::Valid(since) => since,
-            Progress::Nothing => now,
+            // The pair under nomination may have gone with its candidate.
+            Progress::Nominating(_) | Progress::Nothing => now,
         };
         match nomination::decide(now, since, waits, &best, Rivals::of(&best, kinds, list, more_expected)) {
             Verdict::Nominate(pair) => {
@@ -77,13 +76,15 @@ impl Agent {
         let stream = self.stream_mut(pair.component.stream())?;
         // rfc8445-8.1.1-2: one nomination for a component.
         let concluded = stream.is_concluded(pair.component);
-        let component = stream.component_mut(pair.component).ok_or(Error::UnknownComponent)?;
-        if concluded || matches!(component.nomination, Progress::Nominating(_)) {
+        let component = stream.component_mut(pair.component).ok_or(Error::UnknownComponent)?.nomination;
+        let list = self.lists.list_mut(pair.component.stream()).ok_or(Error::UnknownStream)?;
+        if concluded || matches!(component, Progress::Nominating(pair) if list.pair(pair).is_some()) {
             return Err(Error::CannotNominate);
         }
-        component.nomination = Progress::Nominating(pair.checked);
-        if let Some(list) = self.lists.list_mut(pair.component.stream()) {
-            list.queue(pair.checked);
+        list.queue(pair.checked);
+        let stream = self.stream_mut(pair.component.stream())?;
+        if let Some(component) = stream.component_mut(pair.component) {
+            component.nomination = Progress::Nominating(pair.checked);
         }
         Ok(())
     }
@@ -130,6 +131,11 @@ impl Agent {
                 _ => CheckListState::Running,
             };
         }
+        if matches!(state, StreamState::Failed(_)) {
+            // rfc8445-12.1-6: also for components that have a valid pair, or are having one nominated.
+            self.close_routes(id);
+            self.transactions.retain(|owner| !owner.is_check_for(id));
+        }
         self.enter_state(id, state);
     }
 
@@ -145,16 +151,21 @@ impl Agent {
         let (_, transactions) = self.gatherer.remove_bases(|entry| entry.component.stream() == id);
         self.cancel(transactions);
         self.drop_pairs(id, |_| true);
+        self.close_routes(id);
         let Ok(stream) = self.stream_mut(id) else { return };
-        let routes: Vec<ComponentId> = stream.take_routes();
         stream.close();
         if let Some(list) = self.lists.list_mut(id) {
             list.state = CheckListState::Failed;
         }
-        for component in routes {
+        self.enter_state(id, StreamState::Closed);
+    }
+
+    /// Tells the application that there is no way to send any more.
+    fn close_routes(&mut self, id: StreamId) {
+        let Ok(stream) = self.stream_mut(id) else { return };
+        for component in stream.take_routes() {
             self.emit(Event::Route { component });
         }
-        self.enter_state(id, StreamState::Closed);
     }
 
     fn compute_deadline(&mut self, patience: Deadline) {

@@ -2,6 +2,7 @@
 
 use core::time::Duration;
 
+use crate::agent::stream::Stream;
 use crate::agent::{Agent, Ignored, StreamState};
 use crate::gather::BaseEntry;
 use crate::ice::authenticated::AuthenticatedPath;
@@ -152,7 +153,7 @@ impl Agent {
         }
         let nominated = request.use_candidate && self.claim.role == Role::Controlled;
         if known.is_concluded(request.component) && !nominated {
-            return;
+            return self.vouch(request);
         }
         // The pair has left the check list when another one was nominated, but it is still valid.
         let passed_over =
@@ -166,6 +167,23 @@ impl Agent {
         }
         let Some(pair) = self.pair_of(request) else { return };
         self.trigger(stream, pair, request, nominated);
+    }
+
+    /// Takes data from the path of a request that changes nothing else: until it learns of the selection, the peer sends
+    /// on whatever pair our answers have made valid for it (rfc8445-12.2-1).
+    fn vouch(&mut self, request: &Learned) {
+        let (stream, path, limits) = (request.component.stream(), request.path, self.remote_limits());
+        let is_known = |known: &Stream| known.authenticated.get(path).is_some();
+        // Only a candidate of the peer counts, so that the limits of those hold for paths as well.
+        if self.stream(stream).is_none_or(is_known) || self.source_of(request, limits).is_none() {
+            return;
+        }
+        let listed = self.lists.list(stream).and_then(|list| list.on_path(path)).map(|pair| pair.id);
+        let pair = listed.unwrap_or_else(|| self.next_pair_id());
+        if let Ok(known) = self.stream_mut(stream) {
+            let component = request.component;
+            known.authenticated.insert(AuthenticatedPath { path, component, pair, valid: false });
+        }
     }
 
     /// The pair on which a request came, made if it is not there (RFC 8445 sections 7.3.1.3 and 7.3.1.4).

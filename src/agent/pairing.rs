@@ -70,6 +70,7 @@ impl Agent {
             self.emit(Event::LocalCandidate { stream: component.stream(), generation, id, candidate });
         }
         let Some(stream) = self.stream(component.stream()) else { return };
+        // rfc8445-8.1.2-1
         if stream.is_concluded(component) {
             return;
         }

@@ -2,7 +2,8 @@
 
 use alloc::vec::Vec;
 
-use crate::agent::Agent;
+use crate::agent::stream::Stream;
+use crate::agent::{Agent, StreamState};
 use crate::ice::{ComponentId, PairId};
 use crate::net::Path;
 
@@ -43,10 +44,12 @@ impl Route {
 
 impl Agent {
     /// How to send application data: over the selected pair, before that over the best valid one (RFC 8445 section
-    /// 12.1); `None` while there is no valid pair.
+    /// 12.1); `None` while there is no valid pair, and once the stream has failed.
     #[must_use]
     pub fn route(&self, component: ComponentId) -> Option<Route> {
-        let pair = self.stream(component.stream())?.valid.route(component)?;
+        // rfc8445-12.1-6
+        let alive = |stream: &&Stream| !matches!(stream.state, StreamState::Failed(_));
+        let pair = self.stream(component.stream()).filter(alive)?.valid.route(component)?;
         Some(Route { path: pair.path, pair: pair.id })
     }
 }

@@ -208,11 +208,12 @@ impl Stream {
     /// The components that had a route, which they lose.
     pub(crate) fn take_routes(&mut self) -> Vec<ComponentId> {
         let stream = self.id;
-        let routed = |component: &Option<Component>| {
-            component.as_ref().is_some_and(|component| component.route.is_some())
+        let routed = |component: &mut Option<Component>| {
+            component.as_mut().is_some_and(|component| component.route.take().is_some())
         };
-        let numbered = (1..).zip(&self.components).filter(|(_, component)| routed(component));
-        numbered.map(|(number, _)| stream.component(number)).collect()
+        let numbered =
+            (1..).zip(&mut self.components).filter_map(|(number, it)| routed(it).then_some(number));
+        numbered.map(|number| stream.component(number)).collect()
     }
 
     /// The component is not used after all.

@@ -166,16 +166,17 @@ impl Gatherer {
         removed.filter_map(|attempt| attempt.state.transaction()).collect()
     }
 
-    /// The attempt whose turn it is: in the order in which they were queued, no server asked more than it should be at
-    /// once (rfc8489-6.2-1).
+    /// The attempt whose turn it is: those of the lowest component first (rfc8838-17-1), of these in the order in which
+    /// they were queued, no server asked more than it should be at once (rfc8489-6.2-1).
     pub(crate) fn next(&self) -> Option<&Attempt> {
         let under_way = |server| {
             let asks = |attempt: &&Attempt| attempt.server == server && attempt.state.transaction().is_some();
             self.attempts.iter().filter(asks).count()
         };
-        self.attempts.iter().find(|attempt| {
+        let may_ask = |attempt: &&Attempt| {
             attempt.state.is_waiting() && under_way(attempt.server) < OUTSTANDING_PER_SERVER_MAX
-        })
+        };
+        self.attempts.iter().filter(may_ask).min_by_key(|attempt| attempt.component.number())
     }
 
     /// How many candidates are being gathered: what the RTO of RFC 8445 section 14.3 grows with.

@@ -53,6 +53,14 @@ pub fn host(foundation: &str, component: u16, address: &str) -> Candidate {
     ))
 }
 
+/// A remote candidate for component 1 of this kind (`host`, `srflx`, `relay`) and priority, with the foundation given.
+pub fn typed(foundation: &str, kind: &str, priority: u32, address: &str) -> Candidate {
+    let address: SocketAddr = address.parse().unwrap();
+    let related = if kind == "host" { "" } else { " raddr 0.0.0.0 rport 0" };
+    let (ip, port) = (address.ip(), address.port());
+    candidate(&format!("candidate:{foundation} 1 udp {priority} {ip} {port} typ {kind}{related}"))
+}
+
 /// The peer's credentials.
 pub fn remote_credentials() -> Credentials {
     Credentials::new(REMOTE_UFRAG, REMOTE_PASSWORD).unwrap()
@@ -69,14 +77,32 @@ pub struct Bench {
     /// Every event, in order.
     pub events: Vec<(Timestamp, Event)>,
     next_id: u8,
+    /// How much of `sent` the peer of `run_answering` has looked at.
+    seen: usize,
+    /// What it will answer, and when.
+    answers: Vec<(Timestamp, Sent)>,
 }
 
 impl Bench {
     /// An agent with one stream of one component and nothing else.
     pub fn bare(config: Config, role: Role) -> Self {
+        Self::with_components(config, role, 1)
+    }
+
+    /// An agent with one stream of so many components and nothing else.
+    pub fn with_components(config: Config, role: Role, components: u8) -> Self {
         let mut agent = Agent::new(config, role, Seed::from([42; 32]));
-        let stream = agent.add_stream(1).unwrap();
-        Self { agent, stream, now: Timestamp::ZERO, sent: Vec::new(), events: Vec::new(), next_id: 0 }
+        let stream = agent.add_stream(components).unwrap();
+        Self {
+            agent,
+            stream,
+            now: Timestamp::ZERO,
+            sent: Vec::new(),
+            events: Vec::new(),
+            next_id: 0,
+            seen: 0,
+            answers: Vec::new(),
+        }
     }
 
     /// An agent with one base that knows its peer and one host candidate of it; nothing has been sent yet.
@@ -99,7 +125,13 @@ impl Bench {
 
     /// Adds a UDP base to component 1.
     pub fn base(&mut self, local: &str) -> floe::ice::BaseId {
-        let base = self.agent.add_base(self.now, self.component(), Base::udp(address(local))).unwrap();
+        self.base_of(1, local)
+    }
+
+    /// Adds a UDP base to a component of the stream.
+    pub fn base_of(&mut self, component: u16, local: &str) -> floe::ice::BaseId {
+        let component = self.stream.component(component);
+        let base = self.agent.add_base(self.now, component, Base::udp(address(local))).unwrap();
         self.drain();
         base
     }
@@ -152,6 +184,33 @@ impl Bench {
     /// Lets so much time pass.
     pub fn run_for(&mut self, duration: Duration) {
         self.run_until(self.now + duration);
+    }
+
+    /// Lets time pass until `until`, while the peer answers every check after the delay that `delay` gives for it, or
+    /// not at all.
+    pub fn run_answering(&mut self, until: Timestamp, delay: impl Fn(&Sent) -> Option<Duration>) {
+        loop {
+            while let Some((at, transmit)) = self.sent.get(self.seen) {
+                let check = Sent::decode(*at, transmit, Class::Request).filter(|it| it.username.is_some());
+                self.seen += 1;
+                if let Some((check, delay)) = check.and_then(|it| delay(&it).map(|delay| (it, delay))) {
+                    self.answers.push((check.at + delay, check));
+                }
+            }
+            let next = self.answers.iter().map(|(at, _)| *at).min().filter(|at| *at <= until);
+            let deadline = self.agent.deadline().filter(|at| *at <= until);
+            match (next, deadline) {
+                (Some(answer), deadline) if deadline.is_none_or(|deadline| answer <= deadline) => {
+                    self.now = self.now.max(answer);
+                    let at = self.answers.iter().position(|(at, _)| *at == answer).unwrap();
+                    let (_, check) = self.answers.remove(at);
+                    self.answer(&check);
+                }
+                (_, Some(deadline)) => self.run_until(deadline),
+                (_, None) => break,
+            }
+        }
+        self.run_until(until);
     }
 
     /// Feeds a datagram from `from` to `to`, and returns what became of it, without the payload.
@@ -240,7 +299,7 @@ impl Bench {
 
     /// A check of the peer, in the role opposite to the agent's, to be changed as the test wants.
     pub fn peer_check(&mut self) -> PeerCheck {
-        self.next_id += 1;
+        self.next_id = self.next_id.wrapping_add(1);
         let local = self.agent.local_credentials(self.stream).unwrap();
         PeerCheck {
             id: TransactionId::from([self.next_id; 12]),
@@ -265,6 +324,24 @@ impl Bench {
     pub fn pair_states(&self) -> Vec<(SocketAddr, PairState)> {
         let listed = self.agent.pairs(self.stream).filter(|pair| pair.is_listed());
         listed.map(|pair| (pair.path().remote(), pair.state())).collect()
+    }
+
+    /// The remote addresses of the pairs selected so far, in order.
+    pub fn selections(&self) -> Vec<SocketAddr> {
+        let selected = self.events.iter().filter_map(|(_, event)| match event {
+            Event::Selected { pair, .. } => Some(*pair),
+            _ => None,
+        });
+        selected.filter_map(|pair| self.agent.pair(pair)).map(|pair| pair.path().remote()).collect()
+    }
+
+    /// The states of the stream so far, in order.
+    pub fn states(&self) -> Vec<floe::StreamState> {
+        let states = self.events.iter().filter_map(|(_, event)| match event {
+            Event::State { stream, state } if *stream == self.stream => Some(*state),
+            _ => None,
+        });
+        states.collect()
     }
 
     /// Whether an event was seen.
