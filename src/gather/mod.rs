@@ -213,13 +213,8 @@ impl Gatherer {
         }
     }
 
-    /// Lets time pass: bindings that are due queue for a refresh where `keep` says that they are still wanted; what
-    /// should have been answered by now is returned.
-    pub(crate) fn handle_timeout(
-        &mut self,
-        now: Timestamp,
-        keep: impl Fn(ComponentId) -> bool,
-    ) -> Vec<Attempt> {
+    /// Lets time pass: bindings that are due queue for a refresh; what should have been answered by now is returned.
+    pub(crate) fn handle_timeout(&mut self, now: Timestamp) -> Vec<Attempt> {
         for attempt in &mut self.attempts {
             match attempt.state {
                 AttemptState::Bound { refresh_at } if refresh_at <= now => {
@@ -228,15 +223,19 @@ impl Gatherer {
                 _ => {}
             }
         }
-        self.attempts.retain(|attempt| match attempt.state {
-            AttemptState::Bound { .. } | AttemptState::Refreshing => keep(attempt.component),
-            AttemptState::Queued { .. } | AttemptState::Asked { .. } | AttemptState::Reasked { .. } => true,
-        });
         let late = |attempt: &mut Attempt| match attempt.state {
             AttemptState::Queued { give_up_at } | AttemptState::Asked { give_up_at, .. } => give_up_at <= now,
             AttemptState::Bound { .. } | AttemptState::Refreshing | AttemptState::Reasked { .. } => false,
         };
         self.attempts.extract_if(.., late).collect()
+    }
+
+    /// Forgets the bindings of the components that `keep` turns down: they are refreshed no more.
+    pub(crate) fn retain_bindings(&mut self, keep: impl Fn(ComponentId) -> bool) {
+        self.attempts.retain(|attempt| match attempt.state {
+            AttemptState::Bound { .. } | AttemptState::Refreshing => keep(attempt.component),
+            AttemptState::Queued { .. } | AttemptState::Asked { .. } | AttemptState::Reasked { .. } => true,
+        });
     }
 
     /// Adds the instants at which [`handle_timeout`](Self::handle_timeout) has something to do.
