@@ -1,9 +1,14 @@
 //! What costs no memory: counted, not promised.
 
+mod harness;
+
+use floe::ice::{Nomination, PairState, Role};
 use floe::stun::{
     Builder, Fingerprint, IceControlling, Integrity, Key, Message, Method, Priority, UseCandidate, Username,
     authenticate,
 };
+use floe::{Config, Ignored, Path, Received, StreamState};
+use harness::{Bench, LOCAL, PeerCheck, REMOTE, address, candidate, ms};
 
 fn key() -> Key {
     Key::short_term(b"VOkJxbRl1RmTxUk/WvJxBt")
@@ -63,4 +68,138 @@ fn building_into_a_vector_with_room_allocates_nothing() {
     let mut out = Vec::with_capacity(128);
     assert_eq!(allocations(|| check(&mut out, &key)), 0);
     assert!(Message::parse(&out).unwrap().verify(&key).is_ok());
+}
+
+/// An agent that has selected its one pair: its peer has answered, has checked and, if controlling, has nominated.
+fn established(role: Role) -> Bench {
+    let mut bench = Bench::new(role);
+    bench.end_of_candidates();
+    let check = bench.next_check();
+    bench.answer(&check);
+    bench.peer_checks(role == Role::Controlled);
+    if role == Role::Controlling {
+        let nomination = bench.next_check();
+        bench.answer(&nomination);
+    }
+    bench.run_for(ms(1_000));
+    assert_eq!(bench.agent.state(bench.stream), Some(StreamState::Completed));
+    bench
+}
+
+/// An agent with a valid pair and many others that are frozen behind a silent one.
+fn crowded() -> Bench {
+    let mut bench = Bench::with(Config::new().nomination(Nomination::Manual), Role::Controlling);
+    let check = bench.next_check();
+    bench.answer(&check);
+    for number in 2..62_u32 {
+        let priority = 2_130_706_431 - number;
+        bench.trickle(candidate(&format!("candidate:2 1 udp {priority} 198.51.100.{number} 2000 typ host")));
+    }
+    bench.peer_checks(false);
+    bench.next_check();
+    let frozen = bench.pair_states().iter().filter(|(_, state)| *state == PairState::Frozen).count();
+    assert!(frozen > 50, "{frozen} frozen pairs");
+    bench
+}
+
+/// What it costs to feed a datagram from the peer's address, to drop what comes of it, and to ask for the deadline.
+fn cost_of(bench: &mut Bench, datagram: &[u8], expected: fn(Received<'_>) -> bool) -> u64 {
+    let (now, path) = (bench.now, Path::udp(address(LOCAL), address(REMOTE)));
+    allocations(|| {
+        assert!(expected(bench.agent.handle_datagram(now, path, datagram)));
+        while bench.agent.poll_output().is_some() {}
+        assert!(bench.agent.deadline().is_none_or(|deadline| deadline >= now));
+    })
+}
+
+/// Three forged checks: a password that is wrong, a user that is not ours, no integrity at all.
+fn forgeries(bench: &mut Bench) -> [PeerCheck; 3] {
+    let honest = bench.peer_check();
+    [
+        PeerCheck { password: "notthepasswordofthisagent".into(), ..honest.clone() },
+        PeerCheck { username: Some("nobody:peer".into()), ..honest.clone() },
+        PeerCheck { integrity: None, ..honest },
+    ]
+}
+
+#[test]
+fn an_agent_turns_down_forged_checks_without_an_allocation() {
+    for mut bench in [established(Role::Controlling), established(Role::Controlled), crowded()] {
+        let forgeries = forgeries(&mut bench).map(|check| check.encode());
+        let unauthenticated =
+            |received: Received<'_>| received == Received::Ignored(Ignored::Unauthenticated);
+        // An answer is a datagram, and a datagram is memory: until the leave to answer strangers is used up.
+        let answered = (0..30).filter(|_| cost_of(&mut bench, &forgeries[0], unauthenticated) > 0).count();
+        assert_eq!(answered, 20);
+        for forged in &forgeries {
+            assert_eq!(cost_of(&mut bench, forged, unauthenticated), 0);
+        }
+    }
+}
+
+#[test]
+fn an_agent_ignores_garbage_without_an_allocation() {
+    let ignored = |received: Received<'_>| matches!(received, Received::Ignored(_));
+    for mut bench in [established(Role::Controlling), established(Role::Controlled), crowded()] {
+        let check = bench.peer_check();
+        let honest = check.encode();
+        let unsealed = PeerCheck { fingerprint: false, ..check }.encode();
+        let mut flipped = honest.clone();
+        flipped[30] ^= 1;
+        let mut answer = Vec::new();
+        Builder::success(&mut answer, Method::BINDING, [9; 12].into())
+            .integrity(&key(), Integrity::Sha1)
+            .fingerprint();
+        let mut indication = Vec::new();
+        Builder::indication(&mut indication, Method::BINDING, [9; 12].into()).fingerprint();
+        let mut overrun = honest.clone();
+        overrun[22..24].fill(0xff);
+        for garbage in [&unsealed, &flipped, &answer, &indication, &overrun] {
+            assert_eq!(cost_of(&mut bench, garbage, ignored), 0);
+        }
+        let (now, stranger) = (bench.now, Path::udp(address(LOCAL), address("203.0.113.9:9")));
+        let elsewhere = Path::udp(address("192.0.2.200:1"), address(REMOTE));
+        let count = allocations(|| {
+            for path in [stranger, elsewhere] {
+                assert!(ignored(bench.agent.handle_datagram(now, path, &[0x80; 1_200])));
+            }
+        });
+        assert_eq!(count, 0, "data from where nobody has authenticated");
+    }
+}
+
+#[test]
+fn an_agent_hands_up_data_without_an_allocation() {
+    let data =
+        |received: Received<'_>| matches!(received, Received::Data { payload, .. } if payload.len() == 1_200);
+    for mut bench in [established(Role::Controlling), established(Role::Controlled), crowded()] {
+        assert_eq!(cost_of(&mut bench, &[0x80; 1_200], data), 0);
+    }
+}
+
+#[test]
+fn an_authentic_check_on_an_established_pair_costs_its_answer_and_nothing_else() {
+    for (name, mut bench) in [
+        ("controlling", established(Role::Controlling)),
+        ("controlled", established(Role::Controlled)),
+        ("crowded", crowded()),
+    ] {
+        for round in 0..3 {
+            // A controlling peer goes on saying that it has nominated the pair.
+            let use_candidate = bench.agent.role() == Role::Controlled;
+            let check = PeerCheck { use_candidate, ..bench.peer_check() }.encode();
+            let count = cost_of(&mut bench, &check, |received| received == Received::Control);
+            if round > 0 {
+                assert_eq!(count, 1, "{name}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_timeout_before_the_deadline_costs_nothing() {
+    for mut bench in [established(Role::Controlling), established(Role::Controlled), crowded()] {
+        let now = bench.now;
+        assert_eq!(allocations(|| bench.agent.handle_timeout(now)), 0);
+    }
 }

@@ -388,7 +388,7 @@ fn a_stream_is_completed_by_the_nomination_of_its_last_component() {
 /// Scenario: S-21
 #[test]
 fn nomination_ends_the_other_pairs_of_its_component_and_late_answers_do_no_harm() {
-    let mut bench = two_components(manual(), Role::Controlling);
+    let mut bench = two_components(manual().consent(false), Role::Controlling);
     // Component 1 has two more pairs: one will be under way, one waiting for its triggered check.
     bench.trickle(typed("5", "host", 50, LOW));
     bench.trickle(typed("6", "host", 40, MIDDLE));

@@ -18,6 +18,7 @@ impl Agent {
             self.conclude_gathering(index);
             self.conclude(index, &mut patience);
         }
+        self.release_bindings();
         self.compute_deadline(patience);
     }
 

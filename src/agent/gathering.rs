@@ -103,17 +103,20 @@ impl Agent {
 
     /// What gathering has to do as time passes.
     pub(super) fn handle_gathering_timeout(&mut self) {
-        let streams = &self.streams;
-        // rfc8445-5.1.1.4-1: bindings are kept while ICE has not completed.
-        let keep = |component| {
-            super::stream_of(streams, component).is_some_and(|stream| {
-                !matches!(stream.state, StreamState::Completed | StreamState::Failed(_) | StreamState::Closed)
-            })
-        };
-        for attempt in self.gatherer.handle_timeout(self.now, keep) {
+        for attempt in self.gatherer.handle_timeout(self.now) {
             self.end_attempt(&attempt, ServerError::Timeout);
             self.cancel(attempt.state.transaction());
         }
+    }
+
+    /// Lets go of bindings that are not needed any more (rfc8445-5.1.1.4-1: they are kept while ICE has not completed).
+    pub(super) fn release_bindings(&mut self) {
+        let streams = &self.streams;
+        self.gatherer.retain_bindings(|component| {
+            super::stream_of(streams, component).is_some_and(|stream| {
+                !matches!(stream.state, StreamState::Completed | StreamState::Failed(_) | StreamState::Closed)
+            })
+        });
     }
 
     /// Announces the end of gathering where it has come (RFC 8838 section 13).

@@ -185,16 +185,17 @@ impl Gatherer {
         removed.filter_map(|attempt| attempt.state.transaction()).collect()
     }
 
-    /// The attempt whose turn it is: in the order in which they were queued, no server asked more than it should be at
-    /// once (rfc8489-6.2-1).
+    /// The attempt whose turn it is: those of the lowest component first (rfc8838-17-1), of these in the order in which
+    /// they were queued, no server asked more than it should be at once (rfc8489-6.2-1).
     pub(crate) fn next(&self) -> Option<&Attempt> {
         let under_way = |server| {
             let asks = |attempt: &&Attempt| attempt.server == server && attempt.state.transaction().is_some();
             self.attempts.iter().filter(asks).count()
         };
-        self.attempts.iter().find(|attempt| {
+        let may_ask = |attempt: &&Attempt| {
             attempt.state.is_waiting() && under_way(attempt.server) < OUTSTANDING_PER_SERVER_MAX
-        })
+        };
+        self.attempts.iter().filter(may_ask).min_by_key(|attempt| attempt.component.number())
     }
 
     /// How many candidates are being gathered: what the RTO of RFC 8445 section 14.3 grows with.
@@ -231,13 +232,8 @@ impl Gatherer {
         }
     }
 
-    /// Lets time pass: bindings that are due queue for a refresh where `keep` says that they are still wanted; what
-    /// should have been answered by now is returned.
-    pub(crate) fn handle_timeout(
-        &mut self,
-        now: Timestamp,
-        keep: impl Fn(ComponentId) -> bool,
-    ) -> Vec<Attempt> {
+    /// Lets time pass: bindings that are due queue for a refresh; what should have been answered by now is returned.
+    pub(crate) fn handle_timeout(&mut self, now: Timestamp) -> Vec<Attempt> {
         for attempt in &mut self.attempts {
             match attempt.state {
                 AttemptState::Bound { refresh_at } if refresh_at <= now => {
@@ -246,15 +242,19 @@ impl Gatherer {
                 _ => {}
             }
         }
-        self.attempts.retain(|attempt| match attempt.state {
-            AttemptState::Bound { .. } | AttemptState::Refreshing => keep(attempt.component),
-            AttemptState::Queued { .. } | AttemptState::Asked { .. } | AttemptState::Reasked { .. } => true,
-        });
         let late = |attempt: &mut Attempt| match attempt.state {
             AttemptState::Queued { give_up_at } | AttemptState::Asked { give_up_at, .. } => give_up_at <= now,
             AttemptState::Bound { .. } | AttemptState::Refreshing | AttemptState::Reasked { .. } => false,
         };
         self.attempts.extract_if(.., late).collect()
+    }
+
+    /// Forgets the bindings of the components that `keep` turns down: they are refreshed no more.
+    pub(crate) fn retain_bindings(&mut self, keep: impl Fn(ComponentId) -> bool) {
+        self.attempts.retain(|attempt| match attempt.state {
+            AttemptState::Bound { .. } | AttemptState::Refreshing => keep(attempt.component),
+            AttemptState::Queued { .. } | AttemptState::Asked { .. } | AttemptState::Reasked { .. } => true,
+        });
     }
 
     /// Adds the instants at which [`handle_timeout`](Self::handle_timeout) has something to do.

@@ -162,13 +162,18 @@ impl CheckListSet {
         if lists().any(|(_, list)| list.has_triggered() || list.best_waiting().is_some()) {
             return true;
         }
-        let frozen =
-            || lists().flat_map(|(_, list)| list.pairs()).filter(|pair| pair.state == PairState::Frozen);
-        if frozen().next().is_none() {
-            return false;
-        }
-        let active = self.active_foundations();
-        frozen().any(|pair| !active.contains(&pair.foundation))
+        let mut frozen =
+            lists().flat_map(|(_, list)| list.pairs()).filter(|pair| pair.state == PairState::Frozen);
+        // Asked after every datagram, so without a set: neighbours mostly share their foundation, and few are active.
+        let mut last = None;
+        frozen.any(|pair| {
+            let is_another = last.replace(pair.foundation) != Some(pair.foundation);
+            is_another && !self.is_active(pair.foundation)
+        })
+    }
+
+    fn is_active(&self, foundation: PairFoundation) -> bool {
+        self.pairs().any(|pair| pair.state.is_active() && pair.foundation == foundation)
     }
 
     fn is_running(&self, index: usize) -> bool {

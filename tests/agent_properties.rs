@@ -1,0 +1,73 @@
+//! What holds for an agent whatever is done to it.
+
+mod agent_bytes;
+
+use agent_bytes::{PHASES, Phase, Step, Subject};
+use proptest::prelude::*;
+
+fn phase() -> impl Strategy<Value = Phase> {
+    prop::sample::select(&PHASES[..])
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let bytes = prop_oneof![
+        prop::collection::vec(any::<u8>(), 0..8),
+        prop::collection::vec(any::<u8>(), 20..100),
+        Just(Vec::new()),
+    ];
+    (any::<u8>(), any::<u8>(), any::<u8>(), bytes).prop_map(|(wait, path, template, bytes)| Step {
+        wait,
+        path,
+        template,
+        bytes,
+    })
+}
+
+/// Every template on every path in every phase, as made and with its fingerprint made right after a change: and all the
+/// reasons to ignore a datagram are met on the way.
+#[test]
+fn no_forgery_changes_anything_and_each_is_counted_with_its_reason() {
+    let mut met = floe::IgnoredStats::default();
+    for phase in PHASES {
+        let mut subject = Subject::in_phase(phase);
+        for template in (1..8).flat_map(|template| [template, template | 0x80]) {
+            for path in (0..5).flat_map(|remote| (0..4).map(move |local| remote << 4 | local)) {
+                let bytes = if template < 0x80 { vec![] } else { vec![25, 1] };
+                subject.take(&Step { wait: path % 3, path, template, bytes });
+            }
+        }
+        let reasons = subject.stats().ignored;
+        met.unknown_base += reasons.unknown_base;
+        met.fingerprint += reasons.fingerprint;
+        met.unknown_transaction += reasons.unknown_transaction;
+        met.bad_integrity += reasons.bad_integrity;
+        met.unauthenticated += reasons.unauthenticated;
+        met.indication += reasons.indication;
+        met.unverified += reasons.unverified;
+        met.closed += reasons.closed;
+    }
+    let reasons = [met.unknown_base, met.fingerprint, met.unknown_transaction, met.bad_integrity];
+    assert!(reasons.iter().all(|count| *count > 10), "{met:?}");
+    let reasons = [met.unauthenticated, met.indication, met.unverified, met.closed];
+    assert!(reasons.iter().all(|count| *count > 10), "{met:?}");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn no_script_of_bytes_changes_anything(script in prop::collection::vec(any::<u8>(), 0..400)) {
+        agent_bytes::run(&script);
+    }
+
+    #[test]
+    fn a_datagram_without_credentials_changes_nothing(
+        phase in phase(),
+        steps in prop::collection::vec(step(), 1..24),
+    ) {
+        let mut subject = Subject::in_phase(phase);
+        for step in &steps {
+            subject.take(step);
+        }
+    }
+}
