@@ -7,7 +7,7 @@ use crate::agent::{Agent, CheckRto, Event, Owner, Reason};
 use crate::ice::authenticated::AuthenticatedPath;
 use crate::ice::check::{Check, Outcome};
 use crate::ice::local::Reflexive;
-use crate::ice::nomination::Progress;
+use crate::ice::nomination::{Nominated, Progress};
 use crate::ice::pair::{CandidatePair, PairEvent, PairState, Priorities};
 use crate::ice::valid::ValidPair;
 use crate::ice::{
@@ -26,7 +26,7 @@ pub(super) struct CheckOwner {
     /// The priority that a peer-reflexive candidate found by it has.
     pub(super) priority: Priority,
     /// Whether it carried USE-CANDIDATE.
-    pub(super) nominates: bool,
+    pub(super) nominates: Option<Nominated>,
 }
 
 impl Owner {
@@ -72,10 +72,11 @@ impl Agent {
         let (rto, transaction) = (self.check_rto(), self.next_transaction_id());
         let known = self.streams.get(usize::from(stream.to_raw()))?;
         let pair = self.lists.list_mut(stream)?.pair_mut(id)?;
-        let progress = known.component(pair.component)?.nomination;
-        let nominates = self.claim.role == Role::Controlling && progress == Progress::Nominating(id);
+        let component = known.component(pair.component)?;
+        let wanted = self.claim.role == Role::Controlling && component.nomination == Progress::Nominating(id);
+        let nominates = wanted.then_some(component.nominations);
         // An answer that came late has overtaken the triggered check, which is not needed any more.
-        if pair.state == PairState::Succeeded && !nominates {
+        if pair.state == PairState::Succeeded && nominates.is_none() {
             return None;
         }
         let (remote, local) = (known.remote.as_ref()?, known.locals.get(pair.local)?);
@@ -160,21 +161,23 @@ impl Agent {
         let Ok(stream) = self.stream_mut(owner.stream) else { return };
         let (path, component) = (pair.path, pair.component);
         stream.authenticated.insert(AuthenticatedPath { path, component, pair: valid, valid: true });
-        let nominated_by_us = owner.nominates && owner.role == Role::Controlling;
-        let stream_role = self.claim.role;
+        let nominated_by_us = owner.nominates.filter(|_| owner.role == Role::Controlling);
         // rfc8445-7.2.5.3.4-1, rfc8445-7.2.5.3.4-3
-        let nominated = match stream_role {
+        let nominated = match self.claim.role {
             Role::Controlling => nominated_by_us,
             Role::Controlled => pair.nominated_by_peer,
         };
-        if nominated && let Ok(stream) = self.stream_mut(owner.stream) {
-            stream.valid.nominate(valid);
+        let Ok(stream) = self.stream_mut(owner.stream) else { return };
+        let Some(nominated) = nominated else { return };
+        stream.valid.nominate(valid, nominated);
+        if let Some(component) = stream.component_mut(component) {
+            component.nomination = Progress::Nothing;
         }
     }
 
     /// The local candidate that the peer has seen: a known one, or a new peer-reflexive one, which is not paired
     /// (RFC 8445 section 7.2.5.3.1).
-    fn mapped_candidate(
+    pub(super) fn mapped_candidate(
         &mut self,
         pair: &CandidatePair,
         mapped: SocketAddr,
@@ -205,7 +208,7 @@ impl Agent {
 
     /// Puts the pair of the mapped address and the peer into the valid list and returns its id: that of the checked
     /// pair, of another pair of the list, or a new one (RFC 8445 section 7.2.5.3.2).
-    fn validate(&mut self, checked: &CandidatePair, local: CandidateId) -> Option<PairId> {
+    pub(super) fn validate(&mut self, checked: &CandidatePair, local: CandidateId) -> Option<PairId> {
         let stream_id = checked.component.stream();
         let stream = self.stream(stream_id)?;
         let (ours, theirs) = (stream.locals.get(local)?, stream.remotes.get(checked.remote)?);
@@ -229,7 +232,7 @@ impl Agent {
             remote: checked.remote,
             path,
             priorities,
-            nominated: false,
+            nominated: None,
             answered_at: now,
         }))
     }
@@ -278,7 +281,9 @@ impl Agent {
         let void: alloc::vec::Vec<TransactionId> = self
             .transactions
             .iter()
-            .filter(|transaction| matches!(transaction.owner(), Owner::Check(owner) if owner.nominates))
+            .filter(
+                |transaction| matches!(transaction.owner(), Owner::Check(owner) if owner.nominates.is_some()),
+            )
             .map(crate::stun::Transaction::id)
             .collect();
         for id in void {
@@ -294,7 +299,7 @@ impl Agent {
             return;
         };
         let nomination =
-            owner.nominates && owner.role == self.claim.role && pair.state == PairState::Succeeded;
+            owner.nominates.is_some() && owner.role == self.claim.role && pair.state == PairState::Succeeded;
         let event = if nomination { PairEvent::NominationFailed } else { PairEvent::Fail(id) };
         if !pair.apply(event) {
             return;

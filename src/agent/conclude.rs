@@ -29,6 +29,7 @@ impl Agent {
             self.consider_nomination(component, patience);
             self.announce_selection(component);
             self.announce_route(component);
+            self.consider_reopening(component);
         }
         self.announce_state(id, patience);
     }
@@ -39,10 +40,13 @@ impl Agent {
         let (now, role) = (self.now, self.claim.role);
         let Some(list) = self.lists.list_mut(id.stream()) else { return };
         let Some(stream) = self.streams.get_mut(usize::from(id.stream().to_raw())) else { return };
-        if role != Role::Controlling || stream.is_concluded(id) {
+        if role != Role::Controlling {
             return;
         }
-        let more_expected = stream.expects_candidates();
+        if stream.is_concluded(id) {
+            return self.consider_failover(id);
+        }
+        let (more_expected, renominates) = (stream.expects_candidates(), stream.renominates());
         let kind = |stream: &Stream, best: &crate::ice::valid::ValidPair| {
             let local = stream.locals.get(best.local).map(|local| local.candidate.kind());
             let remote = stream.remotes.get(best.remote).map(|remote| remote.candidate.kind());
@@ -60,6 +64,7 @@ impl Agent {
         match nomination::decide(now, since, waits, &best, Rivals::of(&best, kinds, list, more_expected)) {
             Verdict::Nominate(pair) => {
                 component.nomination = Progress::Nominating(pair);
+                component.nominations.0 += u32::from(renominates);
                 list.queue(pair);
             }
             Verdict::WaitUntil(until) => {
@@ -101,11 +106,12 @@ impl Agent {
         if component.selected.replace(selected.0) == Some(selected.0) {
             return;
         }
+        component.reopened = false;
         // What the peer has nominated besides, as one of RFC 5245 may, is still checked: the best of them is selected.
         self.drop_pairs(id.stream(), |pair| {
             let kept = pair.id == selected.0
                 || pair.id == selected.1
-                || (pair.nominated_by_peer && pair.state.is_open());
+                || (pair.nominated_by_peer.is_some() && pair.state.is_open());
             pair.component == id && !kept
         });
         self.emit(Event::Selected { component: id, pair: selected.0 });
@@ -126,8 +132,9 @@ impl Agent {
         let Some((stream, list)) = self.stream(id).zip(self.lists.list(id)) else { return };
         let (state, until) = judge(stream, list, self.now);
         patience.at(until);
-        // Pairs that a peer of RFC 5245 nominates after the first are checked although the component has one.
-        let pending = list.pairs().iter().any(|pair| pair.state.is_open());
+        // Pairs that a peer of RFC 5245 nominates after the first are checked although the component has one, and so is the
+        // pair that is to take over from the one that is selected.
+        let pending = list.has_triggered() || list.pairs().iter().any(|pair| pair.state.is_open());
         let concluded =
             !pending && stream.needed_components().all(|component| stream.is_concluded(component));
         if let Some(list) = self.lists.list_mut(id) {

@@ -31,6 +31,7 @@ pub struct Config {
     pub(crate) loopback: bool,
     pub(crate) heed_transmit_errors: bool,
     pub(crate) consent: bool,
+    pub(crate) renomination: bool,
     pub(crate) keepalive: Duration,
 }
 
@@ -102,6 +103,7 @@ impl Config {
             loopback: false,
             heed_transmit_errors: true,
             consent: true,
+            renomination: true,
             keepalive: KEEPALIVE_MIN,
         }
     }
@@ -197,6 +199,14 @@ impl Config {
     #[must_use]
     pub fn consent(mut self, on: bool) -> Self {
         self.consent = on;
+        self
+    }
+
+    /// Whether the selected pair may change without a restart (draft-thatcher-ice-renomination), if the peer announces
+    /// `renomination` as well: yes. The agent then moves off a pair whose peer does not answer.
+    #[must_use]
+    pub fn renomination(mut self, on: bool) -> Self {
+        self.renomination = on;
         self
     }
 

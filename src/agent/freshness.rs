@@ -43,23 +43,23 @@ impl Agent {
         }
     }
 
-    /// Does what is due for the paths in use; `true` if one of them was lost and left the valid list.
+    /// Does what is due for the paths in use; `true` if one of them stands otherwise now.
     pub(super) fn serve_upkeep(&mut self) -> bool {
-        let mut lost = false;
+        let mut changed = false;
         for index in 0..self.streams.len() {
             let Some(components) = self.streams.get(index).map(|stream| stream.component_ids()) else {
                 break;
             };
             for component in components {
-                lost |= self.serve_component(component);
+                changed |= self.serve_component(component);
             }
         }
-        lost
+        changed
     }
 
     fn serve_component(&mut self, id: ComponentId) -> bool {
         let (now, tr) = (self.now, self.config.keepalive);
-        let mut lost = false;
+        let mut changed = false;
         for which in [Which::Current, Which::Previous] {
             let entropy = &mut self.entropy;
             let stream = self.streams.get_mut(usize::from(id.stream().to_raw()));
@@ -68,12 +68,16 @@ impl Agent {
             match upkeep {
                 Upkeep::Consent(consent) => {
                     let draw = || consent::interval(u32::from_be_bytes(entropy.bytes(Purpose::Jitter)));
+                    let before = consent.standing();
                     let check = consent.handle_timeout(now, draw);
-                    let over = matches!(consent.standing(), Standing::Lost(_));
+                    let after = consent.standing();
+                    changed |= before != after;
                     if check {
                         self.send_consent_check(id, pair);
                     }
-                    lost |= over && self.lose(id, pair);
+                    if before != after && matches!(after, Standing::Lost(_)) {
+                        self.lose(id, pair);
+                    }
                 }
                 Upkeep::Keepalive { at, .. } => {
                     if *at <= now {
@@ -83,7 +87,7 @@ impl Agent {
                 }
             }
         }
-        lost
+        changed
     }
 
     fn draw_interval(&mut self) -> core::time::Duration {
@@ -101,7 +105,7 @@ impl Agent {
             key: &remote.key,
             priority,
             claim: self.claim,
-            use_candidate: false,
+            use_candidate: None,
         };
         let (payload, role) = (check.encode(), self.claim.role);
         let one = core::num::NonZeroU8::MIN;
@@ -126,7 +130,14 @@ impl Agent {
     /// An authentic answer to a consent check.
     pub(super) fn apply_consent(&mut self, owner: ConsentOwner, outcome: Outcome) {
         match outcome {
-            Outcome::Success { .. } => self.renew_consent(owner.component, owner.pair),
+            Outcome::Success { mapped } => {
+                let now = self.now;
+                if !self.notice_rebinding(owner.component, owner.pair, mapped) {
+                    self.renew_consent(owner.component, owner.pair);
+                } else if let Some(consent) = self.consent_mut(owner.component, owner.pair) {
+                    consent.answered(now);
+                }
+            }
             // rfc7675-5.2-1
             Outcome::Failure(CheckError::Rejected(FORBIDDEN)) => {
                 if let Some(consent) = self.consent_mut(owner.component, owner.pair) {
@@ -164,12 +175,12 @@ impl Agent {
     }
 
     /// Consent of a pair is gone, and its checks with it (rfc7675-5.1-12). A pair that was not nominated is valid no
-    /// longer, and `true` comes back; a selected one stays, without data, for a restart to replace.
-    fn lose(&mut self, component: ComponentId, pair: PairId) -> bool {
-        self.transactions.retain(|owner| !matches!(owner, Owner::Consent(owner) if owner.pair == pair));
-        let Ok(stream) = self.stream_mut(component.stream()) else { return false };
+    /// longer; a selected one stays, without data, for a restart to replace.
+    fn lose(&mut self, component: ComponentId, pair: PairId) {
+        self.transactions.retain(|owner| !owner.is_consent_of(pair));
+        let Ok(stream) = self.stream_mut(component.stream()) else { return };
         if stream.is_concluded(component) || stream.valid.get(pair).is_none() {
-            return false;
+            return;
         }
         stream.valid.remove(|valid| valid.id == pair);
         if let Some(list) = self.lists.list_mut(component.stream()) {
@@ -177,7 +188,6 @@ impl Agent {
                 listed.apply(PairEvent::NominationFailed);
             }
         }
-        true
     }
 
     /// From now on the peer's checks on this stream are answered with 403: it loses our consent at once (RFC 7675 section

@@ -7,6 +7,7 @@ use crate::agent::{Agent, Ignored, StreamState};
 use crate::gather::BaseEntry;
 use crate::ice::authenticated::AuthenticatedPath;
 use crate::ice::early::{EarlyRequest, Learned};
+use crate::ice::nomination::Nominated;
 use crate::ice::pair::PairState;
 use crate::ice::responder::{self, Refusal, Request};
 use crate::ice::{CandidateId, PairId, Resolution, Role, StreamId};
@@ -177,8 +178,10 @@ impl Agent {
         if matches!(known.state, StreamState::Failed(_) | StreamState::Closed) {
             return;
         }
-        let nominated = request.use_candidate && self.claim.role == Role::Controlled;
-        if known.is_concluded(request.component) && !nominated {
+        let nominated = self.accept_nomination(request);
+        let Some(known) = self.stream(stream) else { return };
+        // A peer whose address has changed is known by its checks: where nominations can move, they are followed up.
+        if known.is_concluded(request.component) && nominated.is_none() && !known.renominates() {
             return self.vouch(request);
         }
         // The pair has left the check list when another one was nominated, but it is still valid.
@@ -186,13 +189,30 @@ impl Agent {
             known.valid.pairs().iter().find(|pair| pair.path == request.path).map(|pair| pair.id);
         let listed = self.lists.list(stream).is_some_and(|list| list.on_path(request.path).is_some());
         if let (Some(id), false) = (passed_over, listed) {
-            if nominated && let Ok(known) = self.stream_mut(stream) {
-                known.valid.nominate(id);
+            if let (Some(how), Ok(known)) = (nominated, self.stream_mut(stream)) {
+                known.valid.nominate(id, how);
             }
             return;
         }
         let Some(pair) = self.pair_of(request) else { return };
         self.trigger(stream, pair, request, nominated);
+    }
+
+    /// The nomination that a check makes, if it is one to follow: by the controlling peer, and where nominations are
+    /// numbered by a larger number than before (renom-v1-5, renom-v2-3).
+    fn accept_nomination(&mut self, request: &Learned) -> Option<Nominated> {
+        let role = self.claim.role;
+        let stream = self.stream_mut(request.component.stream()).ok()?;
+        let how = request.use_candidate.filter(|_| role == Role::Controlled)?;
+        if !stream.renominates() {
+            return Some(Nominated::default());
+        }
+        let component = stream.component_mut(request.component)?;
+        if component.followed >= Some(how) {
+            return None;
+        }
+        component.followed = Some(how);
+        Some(how)
     }
 
     /// Takes data from the path of a request that changes nothing else: until it learns of the selection, the peer sends
@@ -239,11 +259,11 @@ impl Agent {
     }
 
     /// RFC 8445 sections 7.3.1.4 and 7.3.1.5.
-    fn trigger(&mut self, stream: StreamId, id: PairId, request: &Learned, nominated: bool) {
+    fn trigger(&mut self, stream: StreamId, id: PairId, request: &Learned, nominated: Option<Nominated>) {
         let Some(list) = self.lists.list_mut(stream) else { return };
         let Some(pair) = list.pair_mut(id) else { return };
         let (state, valid) = (pair.state, pair.valid);
-        pair.nominated_by_peer |= nominated;
+        pair.nominated_by_peer = pair.nominated_by_peer.max(nominated);
         match state {
             // rfc8445-7.3.1.4-2
             PairState::Succeeded => {}
@@ -263,8 +283,8 @@ impl Agent {
             valid: false,
         });
         // rfc8445-7.3.1.5-1; before success it is remembered: rfc8445-7.3.1.5-2.
-        if let (true, PairState::Succeeded, Some(valid)) = (nominated, state, valid) {
-            known.valid.nominate(valid);
+        if let (Some(how), PairState::Succeeded, Some(valid)) = (nominated, state, valid) {
+            known.valid.nominate(valid, how);
         }
     }
 }

@@ -9,6 +9,7 @@
 //! | `gathering.rs` | a server is asked, or answers |
 //! | `pairing.rs` | a candidate is paired |
 //! | `freshness.rs` | a path in use is kept, or lost |
+//! | `failover.rs` | a selected pair is in trouble, and another takes over |
 //! | `restart.rs` | a new generation begins |
 //! | `conclude.rs` | what follows: nomination, selected pairs, states |
 //! | `timer.rs` | time passes |
@@ -18,6 +19,7 @@ mod conclude;
 mod config;
 mod error;
 mod event;
+mod failover;
 mod freshness;
 mod gathering;
 mod input;
@@ -318,8 +320,11 @@ impl Agent {
                 self.begin_generation(stream, credentials);
             }
         }
+        let renomination = self.config.renomination;
         let known = self.stream_mut(stream)?;
-        known.remote = Some(RemoteSide::new(&remote, known.local.credentials.ufrag(), patient_until)?);
+        let mut side = RemoteSide::new(&remote, known.local.credentials.ufrag(), patient_until)?;
+        side.renomination &= renomination;
+        known.remote = Some(side);
         self.drop_foreign_candidates(stream);
         self.take_coming(stream);
         for candidate in remote.candidates {

@@ -71,7 +71,7 @@ impl Agent {
         }
         let Some(stream) = self.stream(component.stream()) else { return };
         // rfc8445-8.1.2-1
-        if stream.is_concluded(component) {
+        if stream.is_settled(component) {
             return;
         }
         let remotes: Vec<CandidateId> = stream.remotes.iter().map(|remote| remote.id).collect();
@@ -149,7 +149,7 @@ impl Agent {
     fn pair_remote(&mut self, stream: StreamId, remote: CandidateId) {
         let Some(known) = self.stream(stream) else { return };
         // rfc8445-8.1.2-1: what has concluded is taken up again by the peer's nomination only.
-        if known.remotes.get(remote).is_none_or(|remote| known.is_concluded(remote.component)) {
+        if known.remotes.get(remote).is_none_or(|remote| known.is_settled(remote.component)) {
             return;
         }
         let locals: Vec<CandidateId> = known.locals.iter().map(|local| local.id).collect();
@@ -224,7 +224,7 @@ impl Agent {
             priorities,
             state: PairState::Frozen,
             valid: None,
-            nominated_by_peer: false,
+            nominated_by_peer: None,
             rtt: None,
         });
         Some(id)
@@ -256,7 +256,7 @@ impl Agent {
     /// Removes a remote candidate and its pairs, but for a selected one.
     pub(super) fn forget_remote(&mut self, stream: StreamId, candidate: CandidateId) {
         let Ok(known) = self.stream_mut(stream) else { return };
-        if known.valid.pairs().iter().any(|pair| pair.remote == candidate && pair.nominated) {
+        if known.valid.pairs().iter().any(|pair| pair.remote == candidate && pair.nominated.is_some()) {
             return;
         }
         known.remotes.remove(candidate);

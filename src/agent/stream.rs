@@ -13,7 +13,7 @@ use crate::ice::authenticated::AuthenticatedPaths;
 use crate::ice::consent::Standing;
 use crate::ice::early::EarlyRequests;
 use crate::ice::local::LocalCandidates;
-use crate::ice::nomination::Progress;
+use crate::ice::nomination::{Nominated, Progress};
 use crate::ice::remote::RemoteCandidates;
 use crate::ice::valid::{ValidList, ValidPair};
 use crate::ice::{Candidate, CandidateId, ComponentId, Credentials, Generation, PairId, StreamId};
@@ -31,13 +31,14 @@ pub struct Remote {
     pub(crate) candidates: Vec<Candidate>,
     pub(crate) pacing: Option<Duration>,
     pub(crate) trickle: bool,
+    pub(crate) renomination: bool,
 }
 
 impl Remote {
     /// A peer with these credentials, which trickles its candidates and proposes no pacing.
     #[must_use]
     pub const fn new(credentials: Credentials) -> Self {
-        Self { credentials, candidates: Vec::new(), pacing: None, trickle: true }
+        Self { credentials, candidates: Vec::new(), pacing: None, trickle: true, renomination: false }
     }
 
     /// The candidates that came with the description.
@@ -51,6 +52,16 @@ impl Remote {
     #[must_use]
     pub const fn pacing(mut self, ta: Duration) -> Self {
         self.pacing = Some(ta);
+        self
+    }
+
+    /// The ice-options that the peer announced, separated by spaces: `trickle` and `renomination` are understood, and without
+    /// `trickle` the description is complete.
+    #[must_use]
+    pub fn options(mut self, options: &str) -> Self {
+        let has = |wanted: &str| options.split_ascii_whitespace().any(|option| option == wanted);
+        self.trickle = has("trickle");
+        self.renomination = has("renomination") || has("renomination2");
         self
     }
 
@@ -125,6 +136,8 @@ pub(crate) struct RemoteSide {
     pub(crate) username: Box<str>,
     pub(crate) pacing: Option<Duration>,
     pub(crate) trickle: bool,
+    /// Both sides understand a nomination that follows another.
+    pub(crate) renomination: bool,
     /// Until then the peer's checks may still bring a candidate (the PAC timer, RFC 8863 section 4).
     pub(crate) patient_until: Timestamp,
 }
@@ -140,6 +153,7 @@ impl RemoteSide {
             username,
             pacing: remote.pacing,
             trickle: remote.trickle,
+            renomination: remote.renomination,
             patient_until,
         })
     }
@@ -161,6 +175,12 @@ pub(crate) enum Gathering {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Component {
     pub(crate) nomination: Progress,
+    /// The number of our last nomination, where they are numbered.
+    pub(crate) nominations: Nominated,
+    /// The largest nomination of the peer that we have followed.
+    pub(crate) followed: Option<Nominated>,
+    /// The selected pair is in trouble, and all others are looked at again.
+    pub(crate) reopened: bool,
     /// How many bases it has had: the next one's rank.
     pub(crate) bases: u16,
     /// May we go on sending on the pair that data uses?
@@ -301,6 +321,17 @@ impl Stream {
         }
         self.coming.push((id, candidate));
         Ok(id)
+    }
+
+    /// Whether nominations may follow one another.
+    pub(crate) fn renominates(&self) -> bool {
+        self.remote.as_ref().is_some_and(|remote| remote.renomination)
+    }
+
+    /// Whether no more pairs are wanted for a component.
+    pub(crate) fn is_settled(&self, component: ComponentId) -> bool {
+        let reopened = self.component(component).is_some_and(|component| component.reopened);
+        self.is_concluded(component) && !reopened
     }
 
     /// Whether ICE has concluded for a component (RFC 8445 section 8.1.2).

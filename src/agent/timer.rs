@@ -20,7 +20,8 @@ impl Agent {
         // What has just failed may leave room for a better pair, or be the last hope of a stream.
         self.settle();
         while self.serve_upkeep() {
-            // A path was lost, and the one that takes its place may want a check at once. Each can be lost but once.
+            // A path is in trouble, or lost: others are looked at, and the one that takes its place may want a check at once.
+            // Each can be lost but once.
             self.settle();
         }
         self.send_next();

@@ -85,7 +85,7 @@ impl<'a> Pair<'a> {
     /// Whether it has been nominated.
     #[must_use]
     pub fn is_nominated(&self) -> bool {
-        self.valid.is_some_and(|pair| pair.nominated)
+        self.valid.is_some_and(|pair| pair.nominated.is_some())
     }
 
     /// Whether it is the selected pair of its component.
@@ -147,6 +147,12 @@ impl Agent {
     #[must_use]
     pub fn remote_ufrag(&self, stream: StreamId) -> Option<&str> {
         self.stream(stream)?.remote.as_ref().map(|remote| remote.credentials.ufrag())
+    }
+
+    /// The ice-options to signal (RFC 8839 section 5.6).
+    #[must_use]
+    pub fn local_options(&self) -> &'static str {
+        if self.config.renomination { "ice2 trickle renomination" } else { "ice2 trickle" }
     }
 
     /// The Ta to signal (`ice-pacing`), where it is not the default of 50 ms (rfc8445-14.2-4).

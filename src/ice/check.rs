@@ -4,6 +4,7 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 use core::net::SocketAddr;
 
+use crate::ice::nomination::Nominated;
 use crate::ice::{Priority, Role, RoleClaim};
 use crate::net::{Path, canonical};
 use crate::stun::{
@@ -22,7 +23,8 @@ pub(crate) struct Check<'a> {
     /// What a peer-reflexive candidate found by this check would have (rfc8445-7.1.1-1).
     pub(crate) priority: Priority,
     pub(crate) claim: RoleClaim,
-    pub(crate) use_candidate: bool,
+    /// Nominates the pair.
+    pub(crate) use_candidate: Option<Nominated>,
 }
 
 impl Check<'_> {
@@ -36,8 +38,11 @@ impl Check<'_> {
             Role::Controlling => builder.attribute(&IceControlling(self.claim.tie_breaker.to_raw())),
             Role::Controlled => builder.attribute(&IceControlled(self.claim.tie_breaker.to_raw())),
         };
-        if self.use_candidate && self.claim.role == Role::Controlling {
+        if let (Some(Nominated(value)), Role::Controlling) = (self.use_candidate, self.claim.role) {
             builder = builder.attribute(&UseCandidate);
+            if value > 0 {
+                builder = builder.raw(NOMINATION, &value.to_be_bytes());
+            }
         }
         // rfc8445-7.2.4-2: SHA-1 alone, as nothing else has been agreed.
         builder.integrity(self.key, Integrity::Sha1).fingerprint();
@@ -111,8 +116,15 @@ pub(crate) fn is_known(attribute: AttributeType) -> bool {
             | AttributeType::XOR_MAPPED_ADDRESS
             | AttributeType::PRIORITY
             | AttributeType::USE_CANDIDATE
+            | NOMINATION_DRAFT
     ) || TURN_ATTRIBUTES.contains(&attribute.as_u16())
 }
+
+/// NOMINATION as browsers send it (draft-thatcher-ice-renomination).
+pub(crate) const NOMINATION: AttributeType = AttributeType::new(0xc001);
+
+/// NOMINATION as its second draft numbers it.
+pub(crate) const NOMINATION_DRAFT: AttributeType = AttributeType::new(0x0030);
 
 /// Those of RFC 8656 section 18.
 const TURN_ATTRIBUTES: [u16; 10] =

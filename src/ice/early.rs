@@ -3,6 +3,7 @@
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 
+use crate::ice::nomination::Nominated;
 use crate::ice::{ComponentId, Priority};
 use crate::net::Path;
 
@@ -12,7 +13,7 @@ pub(crate) struct Learned {
     pub(crate) path: Path,
     pub(crate) component: ComponentId,
     pub(crate) priority: Priority,
-    pub(crate) use_candidate: bool,
+    pub(crate) use_candidate: Option<Nominated>,
 }
 
 /// What is kept of a request that was answered before the peer's credentials were known.
@@ -37,8 +38,10 @@ impl EarlyRequests {
             && let Some(known) = self.requests.remove(known)
         {
             // A nomination is not undone by a later check without the flag.
-            let nominated = known.learned.use_candidate && known.remote_ufrag == request.remote_ufrag;
-            request.learned.use_candidate |= nominated;
+            if known.remote_ufrag == request.remote_ufrag {
+                request.learned.use_candidate =
+                    request.learned.use_candidate.max(known.learned.use_candidate);
+            }
         }
         self.requests.push_back(request);
         let full = self.requests.len() > limit;

@@ -29,6 +29,11 @@ impl Default for Nomination {
     }
 }
 
+/// How strongly a pair is nominated: 0 by USE-CANDIDATE alone, otherwise the value beside it, of which the largest wins
+/// (draft-thatcher-ice-renomination).
+#[derive(Clone, Copy, Debug, Default, Eq, Ord, PartialEq, PartialOrd)]
+pub(crate) struct Nominated(pub(crate) u32);
+
 /// How far the nomination of one component has come on the controlling side.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub(crate) enum Progress {

@@ -2,6 +2,7 @@
 
 use core::time::Duration;
 
+use crate::ice::nomination::Nominated;
 use crate::ice::{CandidateId, ComponentId, Foundation, PairId, PairPriority, Priority, Role};
 use crate::net::Path;
 use crate::stun::TransactionId;
@@ -95,7 +96,7 @@ pub(crate) struct CandidatePair {
     /// The valid pair that the last answered check produced: often, but not always, this one.
     pub(crate) valid: Option<PairId>,
     /// The controlling peer has nominated the pair before its check succeeded (RFC 8445 section 7.3.1.5).
-    pub(crate) nominated_by_peer: bool,
+    pub(crate) nominated_by_peer: Option<Nominated>,
     /// Round-trip time of the last check that was answered without a retransmission.
     pub(crate) rtt: Option<Duration>,
 }

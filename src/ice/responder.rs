@@ -4,7 +4,8 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 use core::net::SocketAddr;
 
-use crate::ice::check::is_known;
+use crate::ice::check::{NOMINATION, NOMINATION_DRAFT, is_known};
+use crate::ice::nomination::Nominated;
 use crate::ice::{Priority, Role, RoleClaim, TieBreaker};
 use crate::stun::{
     self, AttributeType, Builder, ErrorCode, IceControlled, IceControlling, Integrity, Key, Message, Method,
@@ -21,7 +22,7 @@ pub(crate) struct Request<'a> {
     pub(crate) remote_ufrag: &'a str,
     pub(crate) priority: Priority,
     pub(crate) claim: Option<RoleClaim>,
-    pub(crate) use_candidate: bool,
+    pub(crate) use_candidate: Option<Nominated>,
 }
 
 /// Why a request goes no further.
@@ -62,7 +63,7 @@ fn read<'a>(verified: &Verified<'a>) -> Option<Request<'a>> {
         remote_ufrag,
         priority: Priority::clamped(priority),
         claim: claim(verified)?,
-        use_candidate: verified.contains(AttributeType::USE_CANDIDATE),
+        use_candidate: nomination(verified),
     })
 }
 
@@ -76,6 +77,17 @@ fn claim(verified: &Verified<'_>) -> Option<Option<RoleClaim>> {
         (None, None) => Some(None),
         _ => None,
     }
+}
+
+/// The nomination that a check makes: the value beside USE-CANDIDATE, 0 if there is none or it cannot be read.
+fn nomination(verified: &Verified<'_>) -> Option<Nominated> {
+    if !verified.contains(AttributeType::USE_CANDIDATE) {
+        return None;
+    }
+    let numbered = |kind| [NOMINATION, NOMINATION_DRAFT].contains(&kind);
+    let value =
+        verified.attributes().find(|(kind, _)| numbered(*kind)).and_then(|(_, value)| value.try_into().ok());
+    Some(Nominated(value.map_or(0, u32::from_be_bytes)))
 }
 
 /// A user name has two parts, neither empty, and one colon (rfc8445-7.3-1, rfc8445-7.3-8).

@@ -2,6 +2,7 @@
 
 use alloc::vec::Vec;
 
+use crate::ice::nomination::Nominated;
 use crate::ice::pair::Priorities;
 use crate::ice::{CandidateId, ComponentId, PairId, Role};
 use crate::net::Path;
@@ -21,7 +22,7 @@ pub(crate) struct ValidPair {
     /// From the base of `local` to `remote`.
     pub(crate) path: Path,
     pub(crate) priorities: Priorities,
-    pub(crate) nominated: bool,
+    pub(crate) nominated: Option<Nominated>,
     /// The last authentic answer to a check on this path.
     pub(crate) answered_at: Timestamp,
 }
@@ -62,9 +63,9 @@ impl ValidList {
     }
 
     /// Sets the nominated flag of a pair.
-    pub(crate) fn nominate(&mut self, id: PairId) {
+    pub(crate) fn nominate(&mut self, id: PairId, how: Nominated) {
         for pair in self.pairs.iter_mut().filter(|pair| pair.id == id) {
-            pair.nominated = true;
+            pair.nominated = pair.nominated.max(Some(how));
         }
     }
 
@@ -78,9 +79,12 @@ impl ValidList {
         self.pairs.iter().find(|pair| pair.component == component)
     }
 
-    /// The nominated pair of a component; of several, as a peer of RFC 5245 nominates them, the best (rfc8445-8.1.1-4).
+    /// The nominated pair of a component. Of several the one nominated last, where nominations are numbered; otherwise, as a
+    /// peer of RFC 5245 nominates them, the best (rfc8445-8.1.1-4).
     pub(crate) fn selected(&self, component: ComponentId) -> Option<&ValidPair> {
-        self.pairs.iter().find(|pair| pair.component == component && pair.nominated)
+        let nominated =
+            self.pairs.iter().filter(|pair| pair.component == component && pair.nominated.is_some());
+        nominated.rev().max_by_key(|pair| pair.nominated)
     }
 
     /// What application data uses: the selected pair, before that the best valid one (RFC 8445 section 12.1).

@@ -184,9 +184,9 @@ impl Peer {
         if let Some(pacing) = self.agent.local_pacing() {
             text += &format!("{}\r\n", Line::Pacing(pacing));
         }
-        if self.trickle {
-            text += "a=ice-options:ice2 trickle\r\n";
-        }
+        let options =
+            self.agent.local_options().split(' ').filter(|option| self.trickle || *option != "trickle");
+        text += &format!("a=ice-options:{}\r\n", options.collect::<Vec<_>>().join(" "));
         for line in self.unsaid.drain(..) {
             text += &line;
             text += "\r\n";
@@ -212,7 +212,7 @@ struct Description {
     ufrag: String,
     password: String,
     pacing: Option<core::time::Duration>,
-    trickle: bool,
+    options: String,
     candidates: Vec<Candidate>,
     ended: bool,
 }
@@ -224,7 +224,7 @@ impl Description {
             match Line::parse(line) {
                 Ok(Some(Line::Ufrag(ufrag))) => description.ufrag = ufrag.to_string(),
                 Ok(Some(Line::Password(password))) => description.password = password.as_str().to_string(),
-                Ok(Some(Line::Options(options))) => description.trickle |= options.contains("trickle"),
+                Ok(Some(Line::Options(options))) => description.options = options.to_string(),
                 Ok(Some(Line::Pacing(ta))) => description.pacing = Some(ta),
                 Ok(Some(Line::Candidate(candidate))) => description.candidates.push(*candidate),
                 Ok(Some(Line::EndOfCandidates)) => description.ended = true,
@@ -273,12 +273,12 @@ impl Node for Peer {
         self.now = self.now.max(now);
         let description = Description::read(&String::from_utf8_lossy(message));
         let Ok(credentials) = Credentials::new(&description.ufrag, &description.password) else { return };
-        let mut remote = Remote::new(credentials);
+        let mut remote = Remote::new(credentials).options(&description.options);
         if let Some(pacing) = description.pacing {
             remote = remote.pacing(pacing);
         }
-        if !description.trickle {
-            remote = remote.complete().candidates(description.candidates.iter().cloned());
+        if !description.options.split(' ').any(|option| option == "trickle") {
+            remote = remote.candidates(description.candidates.iter().cloned());
         }
         // The same credentials again change nothing; other ones are a restart, and our new candidates say so.
         let _ = self.agent.set_remote(now, self.stream, remote);

@@ -1,0 +1,93 @@
+//! A selected path dies or moves, and another takes over without a restart (renomination).
+
+use core::time::Duration;
+
+use floe::ice::Role;
+use floe::sim::{Host, Nat, NetworkId, NodeId, Peer, StunServer, World};
+use floe::{Config, Server, StreamState, Timestamp};
+
+fn pair_of(world: &mut World<Peer>, hosts: [Host; 2]) -> [NodeId; 2] {
+    let server = world.add_server(NetworkId::PUBLIC, StunServer::new());
+    let server = world.address(server);
+    let [left, right] = hosts;
+    let mut add = |host: Host, role: Role, n: u64| {
+        let seed = world.seed_for(n);
+        world.add_node(host, |_, now, addresses| {
+            let mut peer = Peer::with_components(now, Config::new(), role, seed, 1);
+            peer.agent_mut().add_server(now, Server::stun(server)).unwrap();
+            for address in addresses {
+                assert!(peer.add_base(now, 1, *address));
+            }
+            peer
+        })
+    };
+    let ids = [add(left, Role::Controlling, 0), add(right, Role::Controlled, 1)];
+    for (this, other) in [(0, 1), (1, 0)] {
+        world.with(ids[this], |peer, now| peer.call(now, ids[other]));
+    }
+    settle(world, ids, Duration::from_secs(20));
+    world.run_for(Duration::from_secs(45));
+    ids
+}
+
+fn settle(world: &mut World<Peer>, ids: [NodeId; 2], within: Duration) {
+    let done = world
+        .run_until(within, |world| ids.iter().all(|id| world.node(*id).state() == StreamState::Completed));
+    assert!(done.is_ok(), "{:?}", ids.map(|id| world.node(id).state()));
+}
+
+/// Sends both ways every 50 ms until both sides hear the other again, and returns how long that took.
+fn recovery(world: &mut World<Peer>, ids: [NodeId; 2]) -> Duration {
+    let start = world.now();
+    let heard = |world: &World<Peer>, since: Timestamp| {
+        ids.iter().all(|id| world.node(*id).received().last().is_some_and(|last| last.at > since))
+    };
+    // What was on its way at the start does not count.
+    world.run_for(Duration::from_millis(200));
+    let from = world.now();
+    while !heard(world, from) {
+        for id in ids {
+            world.with(id, |peer, _| peer.send(1, b"data"));
+        }
+        world.run_for(Duration::from_millis(50));
+        assert!(
+            world.now().saturating_since(start) < Duration::from_secs(60),
+            "{:?}",
+            ids.map(|id| world.node(id).state())
+        );
+    }
+    world.now().saturating_since(start)
+}
+
+/// Lesson: L-27
+#[test]
+fn a_nat_that_reboots_does_not_end_the_session() {
+    for (seed, behind) in (1..9).flat_map(|seed| [(seed, 0), (seed, 1)]) {
+        let mut world = World::new(seed);
+        let network = world.add_network(NetworkId::PUBLIC, Nat::port_restricted());
+        let mut hosts = [Host::from(NetworkId::PUBLIC), Host::from(NetworkId::PUBLIC)];
+        hosts[behind] = Host::from(network);
+        let ids = pair_of(&mut world, hosts);
+        world.reboot(network);
+        let took = recovery(&mut world, ids);
+        assert!(took <= Duration::from_secs(12), "{took:?} with side {behind} behind the NAT");
+        settle(&mut world, ids, Duration::from_secs(5));
+    }
+}
+
+/// Lesson: L-44
+#[test]
+fn a_second_interface_takes_over_when_the_first_goes_down() {
+    for (seed, two) in (1..9).flat_map(|seed| [(seed, 0), (seed, 1)]) {
+        let mut world = World::new(seed);
+        let mut hosts = [Host::from(NetworkId::PUBLIC), Host::from(NetworkId::PUBLIC)];
+        hosts[two] = Host::new().on(NetworkId::PUBLIC).on(NetworkId::PUBLIC);
+        let ids = pair_of(&mut world, hosts);
+        let used = world.node(ids[two]).selected(1).unwrap().local().ip();
+        world.unplug((ids[two], used));
+        let took = recovery(&mut world, ids);
+        assert!(took <= Duration::from_secs(12), "{took:?} with two interfaces at side {two}");
+        settle(&mut world, ids, Duration::from_secs(5));
+        assert_ne!(world.node(ids[two]).selected(1).unwrap().local().ip(), used);
+    }
+}
