@@ -14,7 +14,7 @@ use base64::prelude::{BASE64_STANDARD, Engine};
 use driver::{Driver, Happening, Mailbox};
 use floe::ice::{Credentials, PairId, Role, StreamId};
 use floe::sdp::{CandidateLine, parse_candidate};
-use floe::{Agent, Config, Event, Remote, Seed, Server, StreamState};
+use floe::{Agent, Config, Event, Remote, RemoteChange, Seed, Server, StreamState};
 use serde_json::{Value, json};
 
 /// The time between two checks that floe proposes. Both sides use the larger of what they propose, where 50 ms stands
@@ -74,13 +74,7 @@ impl Peer {
         let mut driver = Driver::new(Agent::new(config, role, Seed::from_os()), Instant::now());
         let components = command["components"].as_u64().unwrap_or(1).try_into()?;
         let stream = driver.agent.add_stream(components)?;
-
-        let credentials = driver.agent.local_credentials(stream).ok_or("a stream without credentials")?;
-        emit(json!({
-            "ev": "credentials", "ufrag": credentials.ufrag(), "pwd": credentials.password(),
-            "pacing": u64::try_from(PACING.as_millis())?,
-        }));
-
+        emit_credentials(&driver.agent, stream);
         for server in strings(&command["stun"]) {
             driver.agent.add_server(driver.now(), Server::stun(server.parse()?))?;
         }
@@ -98,12 +92,20 @@ impl Peer {
         match text(&command["op"])? {
             "remote-credentials" => {
                 let credentials = Credentials::new(text(&command["ufrag"])?, text(&command["pwd"])?)?;
-                let remote = Remote::new(credentials);
-                let remote = match command["pacing"].as_u64() {
-                    Some(pacing) => remote.pacing(Duration::from_millis(pacing)),
-                    None => remote,
-                };
-                agent.set_remote(now, stream, remote)?;
+                let mut remote = Remote::new(credentials);
+                if let Some(options) = command["options"].as_str() {
+                    remote = remote.options(options);
+                }
+                if let Some(pacing) = command["pacing"].as_u64() {
+                    remote = remote.pacing(Duration::from_millis(pacing));
+                }
+                if agent.set_remote(now, stream, remote)? == RemoteChange::Restarted {
+                    emit_credentials(agent, stream);
+                }
+            }
+            "restart" => {
+                agent.restart(now, stream)?;
+                emit_credentials(agent, stream);
             }
             "remote-candidate" => match parse_candidate(text(&command["candidate"])?) {
                 Ok(candidate) => drop(agent.add_remote_candidate(now, stream, candidate)?),
@@ -144,6 +146,16 @@ impl Peer {
     }
 }
 
+/// What the other side needs to know before any candidate; fields beyond the first two are for another floe.
+fn emit_credentials(agent: &Agent, stream: StreamId) {
+    let Some(credentials) = agent.local_credentials(stream) else { return };
+    let pacing = agent.local_pacing().map(|ta| ta.as_millis() as u64);
+    emit(json!({
+        "ev": "credentials", "ufrag": credentials.ufrag(), "pwd": credentials.password(),
+        "options": agent.local_options(), "pacing": pacing,
+    }));
+}
+
 fn refuse_what_is_not_there(command: &Value) {
     let missing = [
         (command["turn"].as_array().is_some_and(|servers| !servers.is_empty()), "TURN"),
@@ -160,6 +172,7 @@ fn state_name(state: StreamState) -> &'static str {
         StreamState::Checking => "checking",
         StreamState::Connected => "connected",
         StreamState::Completed => "completed",
+        StreamState::Unconfirmed(_) | StreamState::Lost(_) => "disconnected",
         StreamState::Failed(_) => "failed",
         StreamState::Closed => "closed",
         _ => "new",
