@@ -49,7 +49,8 @@ impl ValidList {
     pub(crate) fn insert(&mut self, pair: ValidPair) -> PairId {
         let same = |other: &&mut ValidPair| other.local == pair.local && other.remote == pair.remote;
         if let Some(known) = self.pairs.iter_mut().find(same) {
-            known.answered_at = pair.answered_at;
+            // The pair that was checked then may have left the check list since.
+            (known.answered_at, known.checked) = (pair.answered_at, pair.checked);
             return known.id;
         }
         let id = pair.id;
