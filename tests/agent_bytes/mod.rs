@@ -2,6 +2,7 @@
 //!
 //! Shared by the property tests and by the fuzz target of the same name: [`run`] reads a script from bytes, so that
 //! any bytes are one, and panics where an agent does what it must not.
+#![allow(dead_code, reason = "each of its users uses a part")]
 
 use core::net::SocketAddr;
 use core::time::Duration;
