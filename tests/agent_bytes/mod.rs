@@ -290,8 +290,8 @@ impl Subject {
         let ufrag = self.agent.local_credentials(stream).map_or("", Credentials::ufrag);
         let username = format!("{ufrag}:peer");
         let here = |(_, asked): &&(TransactionId, Path)| *asked == path;
-        let asked = self.asked.iter().rev().find(here).or(self.asked.last());
-        let id = asked.map_or(TransactionId::from([1; 12]), |(id, _)| *id);
+        let asked = self.asked.iter().rev().find(here).or_else(|| self.asked.last());
+        let id = asked.map_or_else(|| TransactionId::from([1; 12]), |(id, _)| *id);
         let request = |out| {
             Builder::request(out, Method::BINDING, TransactionId::from([number; 12]))
                 .attribute(&Username::new(&username).unwrap())
