@@ -1,8 +1,9 @@
 //! What an agent is told once: timers, limits, and its place among what the RFCs leave open.
 
+use alloc::sync::Arc;
 use core::time::Duration;
 
-use crate::ice::Nomination;
+use crate::ice::{Nomination, Policy, Standard};
 use crate::stun::Rto;
 
 /// The settings of an agent. One configuration, behind an `Arc`, serves any number of agents.
@@ -30,6 +31,7 @@ pub struct Config {
     pub(crate) unauthenticated_answers: u32,
     pub(crate) loopback: bool,
     pub(crate) heed_transmit_errors: bool,
+    pub(crate) policy: Arc<dyn Policy>,
 }
 
 /// How long a check waits for its answer before it is sent again (RFC 8445 section 14.3).
@@ -99,6 +101,7 @@ impl Config {
             unauthenticated_answers: 10,
             loopback: false,
             heed_transmit_errors: true,
+            policy: Arc::new(Standard),
         }
     }
 
@@ -186,6 +189,13 @@ impl Config {
         self.heed_transmit_errors = heed;
         self
     }
+
+    /// Who decides what the RFCs leave open.
+    #[must_use]
+    pub fn policy(mut self, policy: Arc<dyn Policy>) -> Self {
+        self.policy = policy;
+        self
+    }
 }
 
 impl Default for Config {
@@ -196,6 +206,9 @@ impl Default for Config {
 
 /// RFC 8445 section 14.2.
 pub(crate) const PACING: Duration = Duration::from_millis(50);
+
+/// A peer may ask for patience, not for standstill.
+pub(crate) const PACING_MAX: Duration = Duration::from_secs(1);
 
 /// RFC 8445 section 14.2: what all agents of a process together keep to.
 const PACING_MIN: Duration = Duration::from_millis(5);
