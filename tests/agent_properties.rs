@@ -1,12 +1,23 @@
 //! What holds for an agent whatever is done to it.
 
 mod agent_bytes;
+mod agent_ops;
 
 use agent_bytes::{PHASES, Phase, Step, Subject};
+use agent_ops::{Model, Op};
+use floe::ice::Role;
 use proptest::prelude::*;
 
 fn phase() -> impl Strategy<Value = Phase> {
     prop::sample::select(&PHASES[..])
+}
+
+fn op() -> impl Strategy<Value = Op> {
+    any::<[u8; 4]>().prop_map(Op::from)
+}
+
+fn role() -> impl Strategy<Value = Role> {
+    prop::sample::select(&[Role::Controlling, Role::Controlled][..])
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -53,7 +64,7 @@ fn no_forgery_changes_anything_and_each_is_counted_with_its_reason() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(64) })]
 
     #[test]
     fn no_script_of_bytes_changes_anything(script in prop::collection::vec(any::<u8>(), 0..400)) {
@@ -69,5 +80,18 @@ proptest! {
         for step in &steps {
             subject.take(step);
         }
+    }
+
+    #[test]
+    fn no_order_of_calls_breaks_an_agent(
+        role in role(),
+        manual in any::<bool>(),
+        ops in prop::collection::vec(op(), 1..120),
+    ) {
+        let mut model = Model::new(role, manual);
+        for op in ops {
+            model.apply(op);
+        }
+        model.finish();
     }
 }

@@ -5,7 +5,7 @@ mod harness;
 use core::time::Duration;
 use floe::ice::{CandidateKind, CheckListState, Nomination, PairState, Role};
 use floe::stun::ErrorCode;
-use floe::{Config, Event, Reason, StreamState};
+use floe::{Config, Event, Ignored, Reason, StreamState};
 use harness::{Bench, Fed, LOCAL, PeerCheck, REMOTE, Sent, address, at, host, ms, typed};
 
 const LOW: &str = "198.51.100.1:2001";
@@ -484,4 +484,32 @@ fn the_checks_of_the_peer_cause_none_of_ours_once_a_pair_is_selected() {
         }
         assert_eq!(bench.requests().len(), before, "{role}");
     }
+}
+
+/// Refuses every nomination.
+#[derive(Debug)]
+struct Never;
+
+impl floe::ice::Policy for Never {
+    fn accepts_nomination(&self, _: floe::Path) -> bool {
+        false
+    }
+}
+
+/// Proves: rfc8445-7.3.1.5-3
+#[test]
+fn a_nomination_that_the_policy_refuses_is_answered_with_a_signed_400() {
+    let config = || Config::new().policy(std::sync::Arc::new(Never));
+    let mut bench = Bench::with(config(), Role::Controlled);
+    let check = bench.next_check();
+    bench.answer(&check);
+    assert_eq!(bench.peer_checks(true), Fed::Ignored(Ignored::Refused));
+    let answer = bench.last_answer().unwrap();
+    assert_eq!(answer.error, Some(400));
+    let local = bench.agent.local_credentials(bench.stream).unwrap();
+    assert!(answer.is_signed_with(local.password()));
+    bench.run_for(ms(5_000));
+    assert!(bench.selections().is_empty());
+    // The same check without the nomination is as welcome as any.
+    assert_eq!(bench.peer_checks(false), Fed::Control);
 }

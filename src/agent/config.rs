@@ -1,8 +1,9 @@
 //! What an agent is told once: timers, limits, and its place among what the RFCs leave open.
 
+use alloc::sync::Arc;
 use core::time::Duration;
 
-use crate::ice::Nomination;
+use crate::ice::{Nomination, Policy, Standard};
 use crate::stun::Rto;
 
 /// The settings of an agent. One configuration, behind an `Arc`, serves any number of agents.
@@ -33,6 +34,7 @@ pub struct Config {
     pub(crate) consent: bool,
     pub(crate) renomination: bool,
     pub(crate) keepalive: Duration,
+    pub(crate) policy: Arc<dyn Policy>,
 }
 
 /// How long a check waits for its answer before it is sent again (RFC 8445 section 14.3).
@@ -105,6 +107,7 @@ impl Config {
             consent: true,
             renomination: true,
             keepalive: KEEPALIVE_MIN,
+            policy: Arc::new(Standard),
         }
     }
 
@@ -192,9 +195,14 @@ impl Config {
         self.heed_transmit_errors = heed;
         self
     }
-}
 
-impl Config {
+    /// Who decides what the RFCs leave open.
+    #[must_use]
+    pub fn policy(mut self, policy: Arc<dyn Policy>) -> Self {
+        self.policy = policy;
+        self
+    }
+
     /// Whether the peer's consent is kept fresh (RFC 7675): yes. Without it a lost peer goes unnoticed.
     #[must_use]
     pub fn consent(mut self, on: bool) -> Self {
@@ -226,6 +234,9 @@ impl Default for Config {
 
 /// RFC 8445 section 14.2.
 pub(crate) const PACING: Duration = Duration::from_millis(50);
+
+/// A peer may ask for patience, not for standstill.
+pub(crate) const PACING_MAX: Duration = Duration::from_secs(1);
 
 /// RFC 8445 section 14.2: what all agents of a process together keep to.
 const PACING_MIN: Duration = Duration::from_millis(5);

@@ -79,6 +79,9 @@ pub enum Ignored {
     /// No socket of ours has this address.
     #[error("not for any base of this agent")]
     UnknownBase,
+    /// A check from an address that cannot be sent to.
+    #[error("its source can be nobody's address")]
+    Source,
     /// It begins like STUN and is not.
     #[error("malformed STUN message: {0}")]
     Malformed(DecodeError),

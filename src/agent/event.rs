@@ -96,7 +96,8 @@ pub enum Event {
 ///            '--> Failed     '--------------------------^
 /// ```
 ///
-/// `Connected` goes back to `Checking` when the nomination of the only valid pair fails. `Closed` follows any state.
+/// `Connected` goes back to `Checking` when the nomination of the only valid pair fails, and `Completed` to either of
+/// them, or to `Failed`, when the base or the component of a selected pair is removed. `Closed` follows any state.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum StreamState {

@@ -2,7 +2,7 @@
 
 use crate::agent::{Agent, Ignored, Owner, Provenance, Received};
 use crate::gather::BaseEntry;
-use crate::ice::check;
+use crate::ice::{admit_peer_address, check};
 use crate::net::Path;
 use crate::stun::{self, Class, Fingerprint, Integrity, Message, Method, Sent};
 use crate::time::Timestamp;
@@ -94,6 +94,10 @@ impl Agent {
     }
 
     fn handle_request(&mut self, entry: &BaseEntry, path: Path, message: &Message<'_>) -> Received<'static> {
+        // A forged source is neither answered nor learned if nothing may be sent there, to ourselves least of all.
+        if admit_peer_address(path.remote()).is_err() || path.remote() == path.local() {
+            return self.ignore(Ignored::Source);
+        }
         // rfc8445-7.3-6
         if message.fingerprint() != Fingerprint::Valid {
             return self.ignore(Ignored::Fingerprint);

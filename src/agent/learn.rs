@@ -45,6 +45,20 @@ impl Agent {
             );
             return Err(Ignored::Refused);
         }
+        if request.use_candidate.is_some()
+            && self.claim.role == Role::Controlled
+            && !self.config.policy.accepts_nomination(path)
+        {
+            // rfc8445-7.3.1.5-3
+            self.send_signed_error(
+                stream_id(entry),
+                path,
+                request.id,
+                ErrorCode::BAD_REQUEST,
+                request.integrity,
+            );
+            return Err(Ignored::Refused);
+        }
         let Some(stream) = self.stream(stream_id(entry)) else { return Err(Ignored::Closed) };
         if stream.consent_revoked {
             // rfc7675-5.2-3

@@ -469,7 +469,9 @@ impl Agent {
     /// Ta as it holds now: the larger of ours and that of every peer known so far (rfc8445-14.2-2).
     fn ta(&self) -> Duration {
         let theirs = self.streams.iter().filter_map(|stream| stream.remote.as_ref());
-        theirs.map(|remote| remote.pacing.unwrap_or(config::PACING)).fold(self.config.pacing, Duration::max)
+        theirs
+            .map(|remote| remote.pacing.unwrap_or(config::PACING).min(config::PACING_MAX))
+            .fold(self.config.pacing, Duration::max)
     }
 
     fn next_candidate_id(&mut self) -> CandidateId {

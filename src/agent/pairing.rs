@@ -7,12 +7,13 @@ use crate::agent::stream::Gathering;
 use crate::agent::{Agent, Error, Event};
 use crate::gather::BaseEntry;
 use crate::ice::local::LocalCandidate;
+use crate::ice::nomination::Progress;
 use crate::ice::pair::{CandidatePair, PairFoundation, PairState, Priorities};
 use crate::ice::remote::{Added, RemoteCandidate, RemoteLimits};
 use crate::ice::schedule::Room;
 use crate::ice::{
-    Candidate, CandidateAddress, CandidateId, CandidateKind, FoundationKey, PairId, Priority, StreamId,
-    TypePreferences, admit_peer_address,
+    Candidate, CandidateAddress, CandidateId, CandidateKind, ComponentId, FoundationKey, PairId, Priority,
+    StreamId, TypePreferences, admit_peer_address,
 };
 use crate::net::{Path, Transport, is_link_local, unscoped};
 
@@ -234,8 +235,16 @@ impl Agent {
     pub(super) fn drop_pairs(&mut self, stream: StreamId, gone: impl Fn(&CandidatePair) -> bool) {
         let Some(list) = self.lists.list_mut(stream) else { return };
         let removed = list.remove(gone);
-        if !removed.is_empty() {
-            self.transactions.retain(|owner| !removed.iter().any(|pair| owner.is_check_of(pair.id)));
+        if removed.is_empty() {
+            return;
+        }
+        self.transactions.retain(|owner| !removed.iter().any(|pair| owner.is_check_of(pair.id)));
+        // A nomination that was under way on one of them is over, and another pair's turn.
+        let Ok(known) = self.stream_mut(stream) else { return };
+        for component in known.components_mut() {
+            if removed.iter().any(|pair| component.nomination == Progress::Nominating(pair.id)) {
+                component.nomination = Progress::Nothing;
+            }
         }
     }
 
@@ -277,11 +286,23 @@ impl Agent {
             let lost = |id: CandidateId| removed.iter().any(|local| local.id == id);
             known.valid.remove(|pair| lost(pair.local));
             self.drop_pairs(stream, |pair| lost(pair.local));
+            self.forget_what_cannot_be_nominated(stream);
             for local in removed.iter().filter(|local| local.signalled) {
                 self.emit(Event::LocalCandidateRemoved { stream, generation, id: local.id });
             }
             self.forget_unpaired_paths(stream);
         }
+    }
+
+    /// A nomination repeats the check of a pair of the list. A component that has lost its selected pair, or the pair
+    /// whose check went out by a base and was seen under the address of another one, has nothing to go on with.
+    fn forget_what_cannot_be_nominated(&mut self, stream: StreamId) {
+        let Some(list) = self.lists.list(stream) else { return };
+        let listed: Vec<PairId> = list.pairs().iter().map(|pair| pair.id).collect();
+        let Ok(known) = self.stream_mut(stream) else { return };
+        let concluded: Vec<ComponentId> =
+            known.component_ids().filter(|component| known.is_concluded(*component)).collect();
+        known.valid.remove(|pair| !concluded.contains(&pair.component) && !listed.contains(&pair.checked));
     }
 
     /// Data from a path whose pair was removed, rather than passed over, is nobody's any more.

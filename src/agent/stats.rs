@@ -34,6 +34,7 @@ pub struct Stats {
 #[expect(missing_docs, reason = "each field is named after the variant of `Ignored` that it counts")]
 pub struct IgnoredStats {
     pub unknown_base: u64,
+    pub source: u64,
     pub malformed: u64,
     pub fingerprint: u64,
     pub unexpected: u64,
@@ -51,6 +52,7 @@ impl Stats {
         let counters = &mut self.ignored;
         let counter = match reason {
             Ignored::UnknownBase => &mut counters.unknown_base,
+            Ignored::Source => &mut counters.source,
             Ignored::Malformed(_) => &mut counters.malformed,
             Ignored::Fingerprint => &mut counters.fingerprint,
             Ignored::Unexpected => &mut counters.unexpected,

@@ -12,6 +12,7 @@ mod id;
 pub(crate) mod local;
 pub(crate) mod nomination;
 pub(crate) mod pair;
+mod policy;
 mod priority;
 pub(crate) mod remote;
 pub(crate) mod responder;
@@ -31,6 +32,8 @@ pub use foundation::{Foundation, FoundationError, FoundationKey, Foundations};
 pub use id::{BaseId, CandidateId, ComponentId, Generation, PairId, ServerId, StreamId};
 pub use nomination::Nomination;
 pub use pair::PairState;
+pub use policy::Policy;
+pub(crate) use policy::Standard;
 pub use priority::{PairPriority, Priority, TypePreferences, TypePreferencesError};
 pub use role::{Resolution, Role, RoleClaim, TieBreaker};
 

@@ -2,6 +2,7 @@
 //!
 //! Shared by the property tests and by the fuzz target of the same name: [`run`] reads a script from bytes, so that
 //! any bytes are one, and panics where an agent does what it must not.
+#![allow(dead_code, reason = "each of its users uses a part")]
 
 use core::net::SocketAddr;
 use core::time::Duration;
@@ -289,8 +290,8 @@ impl Subject {
         let ufrag = self.agent.local_credentials(stream).map_or("", Credentials::ufrag);
         let username = format!("{ufrag}:peer");
         let here = |(_, asked): &&(TransactionId, Path)| *asked == path;
-        let asked = self.asked.iter().rev().find(here).or(self.asked.last());
-        let id = asked.map_or(TransactionId::from([1; 12]), |(id, _)| *id);
+        let asked = self.asked.iter().rev().find(here).or_else(|| self.asked.last());
+        let id = asked.map_or_else(|| TransactionId::from([1; 12]), |(id, _)| *id);
         let request = |out| {
             Builder::request(out, Method::BINDING, TransactionId::from([number; 12]))
                 .attribute(&Username::new(&username).unwrap())

@@ -1,0 +1,72 @@
+//! What a piece of work costs: memory counted, time by the way. Instructions are counted from outside, see
+//! `benches/README.md`.
+
+use std::env;
+use std::hint::black_box;
+use std::time::{Duration, Instant};
+
+/// Runs the cases that the command line names, all if it names none, and prints a table.
+#[derive(Debug)]
+pub struct Table {
+    /// Parts of names.
+    wanted: Vec<String>,
+    once: bool,
+}
+
+impl Table {
+    /// `--once` for one round without a clock; anything else that is not an option is a part of a name.
+    pub fn from_args() -> Self {
+        let arguments: Vec<String> = env::args().skip(1).collect();
+        let once = arguments.iter().any(|argument| argument == "--once");
+        let wanted = arguments.into_iter().filter(|argument| !argument.starts_with('-')).collect();
+        if !once {
+            println!("{:<44} {:>12} {:>10} {:>12}", "", "ns (min)", "allocs", "alloc bytes");
+        }
+        Self { wanted, once }
+    }
+
+    /// Measures `work`, which is to leave everything as it has found it, but for what has grown.
+    pub fn case<T>(&self, name: &str, mut work: impl FnMut() -> T) {
+        if !self.wanted.is_empty() && !self.wanted.iter().any(|part| name.contains(part.as_str())) {
+            return;
+        }
+        for _ in 0..WARM_UP {
+            black_box(work());
+        }
+        if self.once {
+            measured(&mut || drop(black_box(work())));
+            return;
+        }
+        let memory = allocation_counter::measure(|| drop(black_box(work())));
+        let nanos = fastest(|| drop(black_box(work())));
+        println!("{name:<44} {nanos:>12.1} {:>10} {:>12}", memory.count_total, memory.bytes_total);
+    }
+}
+
+/// One round. Has a name of its own and is never inlined: this is where a profiler starts to count.
+#[inline(never)]
+pub fn measured(work: &mut dyn FnMut()) {
+    work();
+}
+
+/// The time of a round in the fastest of many batches, in nanoseconds: what other programs do only adds to it.
+fn fastest(mut work: impl FnMut()) -> f64 {
+    let started = Instant::now();
+    work();
+    let once = started.elapsed().max(Duration::from_nanos(10));
+    let rounds = u32::try_from(BATCH.as_nanos() / once.as_nanos()).unwrap_or(u32::MAX).clamp(1, 100_000);
+    let batch = |_| {
+        let started = Instant::now();
+        for _ in 0..rounds {
+            work();
+        }
+        started.elapsed()
+    };
+    let best = (0..BATCHES).map(batch).min().unwrap_or_default();
+    best.as_secs_f64() * 1e9 / f64::from(rounds)
+}
+
+/// Enough for queues to have grown.
+const WARM_UP: u32 = 3;
+const BATCH: Duration = Duration::from_micros(400);
+const BATCHES: u32 = 300;
