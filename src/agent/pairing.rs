@@ -220,8 +220,7 @@ impl Agent {
 
     /// Takes pairs out of a check list, with their transactions.
     pub(super) fn drop_pairs(&mut self, stream: StreamId, gone: impl Fn(&CandidatePair) -> bool) {
-        let Some(list) = self.lists.list_mut(stream) else { return };
-        let removed = list.remove(gone);
+        let removed = self.lists.remove(stream, gone);
         if removed.is_empty() {
             return;
         }

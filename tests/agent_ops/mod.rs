@@ -37,6 +37,8 @@ const REMOTES: [&str; 8] = [
     "[ff02::1]:8",
 ];
 const SERVERS: [&str; 2] = ["203.0.113.1:3478", "[2001:db8::3]:3478"];
+/// Six pairs of one foundation, 39.5 s each, and as much again for nominations.
+const PATIENCE: Duration = Duration::from_secs(600);
 const STREAMS_MAX: usize = 3;
 const PASSWORD: &str = "passwordofthepeer/1234567";
 
@@ -149,15 +151,16 @@ impl Model {
         self.inspect();
     }
 
-    /// Nobody says anything any more: after two minutes every stream that has heard of its peer has come to an end, or
-    /// waits for a nomination; nothing is left under way.
+    /// Nobody says anything any more: every stream comes to an end, or waits for a nomination; nothing is left under way.
+    ///
+    /// That takes a while, since the pairs of a foundation are checked, and time out, one after another.
     pub fn finish(&mut self) {
         for index in 0..self.streams.len() {
             self.apply(Op::EndOfBases(index as u8));
             self.apply(Op::SetRemote(index as u8, false));
             self.apply(Op::EndOfRemote(index as u8));
         }
-        self.pass(Duration::from_secs(120));
+        self.pass(PATIENCE);
         self.inspect();
         for stream in &self.streams {
             let state = self.agent.state(*stream).unwrap();
