@@ -41,7 +41,7 @@ fn no_forgery_changes_anything_and_each_is_counted_with_its_reason() {
     let mut met = floe::IgnoredStats::default();
     for phase in PHASES {
         let mut subject = Subject::in_phase(phase);
-        for template in (1..8).flat_map(|template| [template, template | 0x80]) {
+        for template in (1..9).flat_map(|template| [template, template | 0x80]) {
             for path in (0..5).flat_map(|remote| (0..4).map(move |local| remote << 4 | local)) {
                 let bytes = if template < 0x80 { vec![] } else { vec![25, 1] };
                 subject.take(&Step { wait: path % 3, path, template, bytes });
