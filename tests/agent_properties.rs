@@ -83,7 +83,7 @@ fn a_nomination_whose_pair_is_removed_gives_way_to_the_next_one() {
             AddBase(0, 0, 0),
             OddTimeout(0),
             Answer(0, 4),
-            Pass(832),
+            Pass(300),
             Check(0, 1, 16),
             Pass(512),
             Answer(1, 4),
