@@ -6,12 +6,11 @@
 mod session;
 
 use core::fmt::Write;
-use core::time::Duration;
 
-use floe::ice::{CandidateKind, Role};
+use floe::ice::CandidateKind;
 use floe::sim::{Dependence, Host, Nat, NetworkId, Peer, StunServer, World};
 use floe::{Event, Reason, StreamState};
-use session::{Selected, Session, address, controlled, controlling, ms, secs};
+use session::{Selected, Session, address, controlled, controlling, secs};
 
 /// What an end is behind: a mapping and a filter, or nothing.
 type Edge = Option<(Dependence, Dependence)>;
@@ -49,7 +48,14 @@ fn outcome(session: &mut Session) -> Option<[CandidateKind; 2]> {
     } else {
         assert_eq!(session.states(), [StreamState::Failed(Reason::Timeout); 2]);
         for id in session.ends() {
-            assert!(!session.world.node(id).events().iter().any(|(_, event)| matches!(event, Event::Selected { .. })));
+            assert!(
+                !session
+                    .world
+                    .node(id)
+                    .events()
+                    .iter()
+                    .any(|(_, event)| matches!(event, Event::Selected { .. }))
+            );
         }
         None
     }
@@ -102,7 +108,10 @@ fn expected(alice: Edge, bob: Edge) -> Option<[CandidateKind; 2]> {
 }
 
 /// A table with a row for each of Alice's edges and a column for each of Bob's.
-fn table(edges: &[(&str, Edge)], mut cell_of: impl FnMut(Edge, Edge) -> Option<[CandidateKind; 2]>) -> String {
+fn table(
+    edges: &[(&str, Edge)],
+    mut cell_of: impl FnMut(Edge, Edge) -> Option<[CandidateKind; 2]>,
+) -> String {
     let mut table = String::from("     ");
     for (name, _) in edges {
         write!(table, " {name:<4}").unwrap();
@@ -122,7 +131,9 @@ fn run(alice: Edge, bob: Edge) -> Option<[CandidateKind; 2]> {
 
 /// The names of RFC 3489: open, full cone, restricted, port restricted, symmetric.
 fn classic() -> [(&'static str, Edge); 5] {
-    use Dependence::{AddressAndPortDependent as Port, AddressDependent as Address, EndpointIndependent as Any};
+    use Dependence::{
+        AddressAndPortDependent as Port, AddressDependent as Address, EndpointIndependent as Any,
+    };
     [
         ("OPEN", None),
         ("CONE", Some((Any, Any))),
@@ -154,10 +165,94 @@ SYMM  P/L  P/S  P/S   -    -  ";
 /// Mapping by filtering, all nine of RFC 4787, and no translator: a hundred sessions held against the oracle.
 #[test]
 fn every_mapping_and_filter_crosses_every_other_as_the_oracle_says() {
-    let names: Vec<String> =
-        DEPENDENCES.iter().flat_map(|(_, m)| DEPENDENCES.iter().map(move |(_, f)| format!("{m}{f}"))).collect();
-    let nats = DEPENDENCES.iter().flat_map(|(mapping, _)| DEPENDENCES.iter().map(move |(filter, _)| Some((*mapping, *filter))));
-    let edges: Vec<(&str, Edge)> = [("open", None)].into_iter().chain(names.iter().map(String::as_str).zip(nats)).collect();
+    let names: Vec<String> = DEPENDENCES
+        .iter()
+        .flat_map(|(_, m)| DEPENDENCES.iter().map(move |(_, f)| format!("{m}{f}")))
+        .collect();
+    let nats = DEPENDENCES
+        .iter()
+        .flat_map(|(mapping, _)| DEPENDENCES.iter().map(move |(filter, _)| Some((*mapping, *filter))));
+    let edges: Vec<(&str, Edge)> =
+        [("open", None)].into_iter().chain(names.iter().map(String::as_str).zip(nats)).collect();
     let (found, wanted) = (table(&edges, run), table(&edges, expected));
     assert_eq!(found, wanted, "\n{found}\n\nbut\n{wanted}");
+}
+
+/// Proves: rfc8863-4-3, rfc8863-4-4
+#[test]
+fn where_only_a_relay_would_help_both_fail_once_patience_is_over_and_not_before() {
+    let mut session = between(Nat::symmetric(), Nat::port_restricted(), World::new(1));
+    session.call();
+    session.world.run_for(secs(39));
+    assert_eq!(session.states(), [StreamState::Checking; 2]);
+    // The peer's credentials came after 50 ms; the last pair was made, and given its time, a little later.
+    session.world.run_for(secs(2));
+    assert_eq!(session.states(), [StreamState::Failed(Reason::Timeout); 2]);
+    let sent = session.ends().map(|id| session.world.counters(id).sent);
+    session.world.run_for(secs(600));
+    assert_eq!(session.ends().map(|id| session.world.counters(id).sent), sent, "not a word after that");
+}
+
+const HOST_HOST: Option<[CandidateKind; 2]> = Some([CandidateKind::Host; 2]);
+const REFLEXIVE: Option<[CandidateKind; 2]> = Some([CandidateKind::ServerReflexive; 2]);
+
+/// Proves: rfc8445-8.1.1-6
+#[test]
+fn neighbours_on_one_network_meet_there_and_not_at_their_translator() {
+    for nat in [Nat::symmetric(), Nat::full_cone().hairpinning(true)] {
+        let mut world = World::new(1);
+        let lan = world.add_network(NetworkId::PUBLIC, nat);
+        assert_eq!(outcome(&mut between(lan, lan, world)), HOST_HOST);
+    }
+}
+
+/// Two homes behind the translator of one carrier.
+fn behind_one_carrier(carrier: Nat, homes: [Nat; 2]) -> Session {
+    let mut world = World::new(1);
+    let carrier = world.add_network(NetworkId::PUBLIC, carrier);
+    let [alice, bob] = homes.map(|home| world.add_network(carrier, home));
+    between(alice, bob, world)
+}
+
+#[test]
+fn two_homes_behind_one_carrier_meet_by_hairpinning_or_not_at_all() {
+    let homes = || [Nat::full_cone(), Nat::full_cone()];
+    assert_eq!(outcome(&mut behind_one_carrier(Nat::full_cone(), homes())), None);
+    let hairpin = Nat::full_cone().hairpinning(true);
+    assert_eq!(outcome(&mut behind_one_carrier(hairpin, homes())), REFLEXIVE);
+    let hairpin = Nat::port_restricted().hairpinning(true);
+    assert_eq!(
+        outcome(&mut behind_one_carrier(hairpin, [Nat::port_restricted(), Nat::full_cone()])),
+        REFLEXIVE
+    );
+    let hairpin = Nat::symmetric().hairpinning(true);
+    assert_eq!(outcome(&mut behind_one_carrier(hairpin, homes())), None);
+}
+
+/// A home and its carrier, each with a translator.
+fn behind_two(carrier: Nat, home: Nat, other: Nat) -> Option<[CandidateKind; 2]> {
+    let mut world = World::new(1);
+    let carrier = world.add_network(NetworkId::PUBLIC, carrier);
+    let home = world.add_network(carrier, home);
+    outcome(&mut between(home, other, world))
+}
+
+#[test]
+fn of_two_translators_in_a_row_the_stricter_decides() {
+    let peer_reflexive = Some([CandidateKind::PeerReflexive, CandidateKind::ServerReflexive]);
+    assert_eq!(behind_two(Nat::full_cone(), Nat::full_cone(), Nat::port_restricted()), REFLEXIVE);
+    assert_eq!(behind_two(Nat::port_restricted(), Nat::full_cone(), Nat::port_restricted()), REFLEXIVE);
+    assert_eq!(behind_two(Nat::symmetric(), Nat::full_cone(), Nat::restricted()), peer_reflexive);
+    assert_eq!(behind_two(Nat::full_cone(), Nat::symmetric(), Nat::restricted()), peer_reflexive);
+    assert_eq!(behind_two(Nat::symmetric(), Nat::full_cone(), Nat::port_restricted()), None);
+    assert_eq!(behind_two(Nat::full_cone(), Nat::symmetric(), Nat::port_restricted()), None);
+}
+
+/// Both homes use 192.168.0.0/24, and even the same host.
+#[test]
+fn homes_with_the_same_private_addresses_do_not_mistake_their_own_hosts_for_the_other() {
+    let mut world = World::new(1);
+    let homes = [(); 2].map(|()| world.add_network(NetworkId::PUBLIC, Nat::port_restricted()));
+    let [alice, bob] = homes.map(|home| Host::new().address(home, address("192.168.0.2:4000")));
+    assert_eq!(outcome(&mut between(alice, bob, world)), REFLEXIVE);
 }

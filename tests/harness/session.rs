@@ -85,7 +85,9 @@ impl End {
             if let Some(server) = self.server {
                 peer.agent_mut().add_server(now, Server::stun(server)).unwrap();
             }
-            for (component, address) in (0..u16::from(self.components)).flat_map(|n| addresses.iter().map(move |a| (n, *a))) {
+            for (component, address) in
+                (0..u16::from(self.components)).flat_map(|n| addresses.iter().map(move |a| (n, *a)))
+            {
                 let base = SocketAddr::new(address.ip(), address.port() + component);
                 assert!(peer.add_base(now, component + 1, base));
             }
@@ -219,7 +221,10 @@ impl Session {
             let partner = self.partner(id);
             let before = self.world.node(partner).received().len();
             let text = format!("from {id}");
-            assert!(self.world.with(id, |peer, _| peer.send(component, text.as_bytes())), "{id} has no route");
+            assert!(
+                self.world.with(id, |peer, _| peer.send(component, text.as_bytes())),
+                "{id} has no route"
+            );
             self.world.run_for(secs(1));
             let received = &self.world.node(partner).received()[before..];
             let [delivery] = received else { panic!("{partner} received {received:?}") };
@@ -245,7 +250,12 @@ impl Session {
     /// The first transmission of each check.
     pub fn checks(&self, id: NodeId) -> Vec<Sent> {
         let mut known = Vec::new();
-        let mut is_new = |id: TransactionId| !known.contains(&id) && { known.push(id); true };
+        let mut is_new = |id: TransactionId| {
+            !known.contains(&id) && {
+                known.push(id);
+                true
+            }
+        };
         self.requests(id).into_iter().filter(|sent| is_new(sent.id)).collect()
     }
 
