@@ -41,7 +41,7 @@ fn no_forgery_changes_anything_and_each_is_counted_with_its_reason() {
     let mut met = floe::IgnoredStats::default();
     for phase in PHASES {
         let mut subject = Subject::in_phase(phase);
-        for template in (1..8).flat_map(|template| [template, template | 0x80]) {
+        for template in (1..9).flat_map(|template| [template, template | 0x80]) {
             for path in (0..5).flat_map(|remote| (0..4).map(move |local| remote << 4 | local)) {
                 let bytes = if template < 0x80 { vec![] } else { vec![25, 1] };
                 subject.take(&Step { wait: path % 3, path, template, bytes });
@@ -61,6 +61,67 @@ fn no_forgery_changes_anything_and_each_is_counted_with_its_reason() {
     assert!(reasons.iter().all(|count| *count > 10), "{met:?}");
     let reasons = [met.unauthenticated, met.indication, met.unverified, met.closed];
     assert!(reasons.iter().all(|count| *count > 10), "{met:?}");
+}
+
+/// Does all of it, then waits for the end.
+fn play(role: Role, ops: &[Op]) {
+    let mut model = Model::new(role, false);
+    for op in ops {
+        model.apply(*op);
+    }
+    model.finish();
+}
+
+#[test]
+fn a_nomination_whose_pair_is_removed_gives_way_to_the_next_one() {
+    use Op::{AddBase, AddRemote, Answer, Check, OddTimeout, Pass, RemoveRemote, SetRemote};
+    play(
+        Role::Controlling,
+        &[
+            SetRemote(0, false),
+            AddRemote(0, 0, 0),
+            AddBase(0, 0, 0),
+            OddTimeout(0),
+            Answer(0, 4),
+            Pass(300),
+            Check(0, 1, 16),
+            Pass(512),
+            Answer(1, 4),
+            RemoveRemote(0, 0),
+        ],
+    );
+}
+
+#[test]
+fn a_valid_pair_goes_with_the_base_that_its_check_left_by() {
+    use Op::{AddBase, AddRemote, AddServer, Answer, Check, OddTimeout, Pass, RemoveBase, SetRemote};
+    // The second base is seen under the address that the server has shown to the first.
+    play(
+        Role::Controlled,
+        &[
+            AddServer(0),
+            AddRemote(0, 0, 0),
+            AddBase(0, 0, 0),
+            OddTimeout(0),
+            Answer(0, 1),
+            AddBase(0, 0, 2),
+            SetRemote(0, true),
+            Pass(2_208),
+            Check(1, 1, 124),
+            OddTimeout(51),
+            Answer(3, 1),
+            Answer(2, 1),
+            RemoveBase(1),
+        ],
+    );
+}
+
+#[test]
+fn a_check_from_nowhere_or_from_ourselves_is_not_answered() {
+    use Op::{AddBase, Check, SetRemote};
+    for from in [4, 5, 6] {
+        play(Role::Controlled, &[AddBase(0, 0, 0), SetRemote(0, false), Check(0, from, 1)]);
+    }
 }
 
 proptest! {

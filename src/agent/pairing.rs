@@ -7,7 +7,6 @@ use crate::agent::stream::Gathering;
 use crate::agent::{Agent, Error, Event};
 use crate::gather::BaseEntry;
 use crate::ice::local::LocalCandidate;
-use crate::ice::nomination::Progress;
 use crate::ice::pair::{CandidatePair, PairFoundation, PairState, Priorities};
 use crate::ice::remote::{Added, RemoteCandidate, RemoteLimits};
 use crate::ice::schedule::Room;
@@ -233,18 +232,9 @@ impl Agent {
 
     /// Takes pairs out of a check list, with their transactions.
     pub(super) fn drop_pairs(&mut self, stream: StreamId, gone: impl Fn(&CandidatePair) -> bool) {
-        let Some(list) = self.lists.list_mut(stream) else { return };
-        let removed = list.remove(gone);
-        if removed.is_empty() {
-            return;
-        }
-        self.transactions.retain(|owner| !removed.iter().any(|pair| owner.is_check_of(pair.id)));
-        // A nomination that was under way on one of them is over, and another pair's turn.
-        let Ok(known) = self.stream_mut(stream) else { return };
-        for component in known.components_mut() {
-            if removed.iter().any(|pair| component.nomination == Progress::Nominating(pair.id)) {
-                component.nomination = Progress::Nothing;
-            }
+        let removed = self.lists.remove(stream, gone);
+        if !removed.is_empty() {
+            self.transactions.retain(|owner| !removed.iter().any(|pair| owner.is_check_of(pair.id)));
         }
     }
 

@@ -39,13 +39,6 @@ impl CheckList {
         self.pairs.iter_mut()
     }
 
-    /// The pairs by rising component, and within one by falling priority.
-    pub(crate) fn by_component(&mut self) -> Vec<&mut CandidatePair> {
-        let mut pairs: Vec<_> = self.pairs.iter_mut().collect();
-        pairs.sort_by_key(|pair| (pair.component, core::cmp::Reverse(pair.priorities.pair)));
-        pairs
-    }
-
     pub(crate) fn pair(&self, id: PairId) -> Option<&CandidatePair> {
         self.pairs.iter().find(|pair| pair.id == id)
     }

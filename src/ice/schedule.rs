@@ -57,14 +57,29 @@ impl CheckListSet {
 
     /// Inserts a pair into the list of its stream and gives it the state that the place asks for.
     pub(crate) fn insert(&mut self, mut pair: CandidatePair) {
-        let stream = pair.component.stream();
+        let (stream, foundation) = (pair.component.stream(), pair.foundation);
         pair.state = self.state_on_arrival(&pair);
         if let Some(list) = self.list_mut(stream) {
             list.insert(pair);
         }
         if !self.started {
-            self.set_initial_states();
+            self.set_initial_states(foundation);
         }
+    }
+
+    /// Takes out the pairs of a stream that `gone` picks.
+    pub(crate) fn remove(
+        &mut self,
+        stream: StreamId,
+        gone: impl Fn(&CandidatePair) -> bool,
+    ) -> Vec<CandidatePair> {
+        let removed = self.list_mut(stream).map(|list| list.remove(gone)).unwrap_or_default();
+        if !self.started {
+            for pair in &removed {
+                self.set_initial_states(pair.foundation);
+            }
+        }
+        removed
     }
 
     /// RFC 8838 section 12.
@@ -86,14 +101,15 @@ impl CheckListSet {
         if topmost || succeeded { PairState::Waiting } else { PairState::Frozen }
     }
 
-    /// Before any check: for each foundation in the whole set one pair waits, the lowest component's best in the first
-    /// list that has the foundation; all others are frozen (rfc8445-6.1.2.6-2).
-    fn set_initial_states(&mut self) {
-        let mut seen: BTreeSet<PairFoundation> = BTreeSet::new();
+    /// Before any check: of a foundation one pair waits in the whole set, the lowest component's best in the first list
+    /// that has the foundation; all others are frozen (rfc8445-6.1.2.6-2).
+    fn set_initial_states(&mut self, foundation: PairFoundation) {
+        let alike = self.pairs().filter(|pair| pair.foundation == foundation);
+        let first = alike.min_by_key(|pair| (pair.component, core::cmp::Reverse(pair.priorities.pair)));
+        let first = first.map(|pair| pair.id);
         for list in &mut self.lists {
-            for pair in list.by_component() {
-                let first = seen.insert(pair.foundation);
-                pair.state = if first { PairState::Waiting } else { PairState::Frozen };
+            for pair in list.pairs_mut().filter(|pair| pair.foundation == foundation) {
+                pair.state = if first == Some(pair.id) { PairState::Waiting } else { PairState::Frozen };
             }
             // The peer's checks may have come first, and what they triggered keeps its place in the queue.
             list.keep_triggered_waiting();

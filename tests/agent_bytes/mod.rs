@@ -299,7 +299,7 @@ impl Subject {
                 .attribute(&IceControlling(u64::MAX))
                 .attribute(&UseCandidate)
         };
-        match number % 8 {
+        match (number & !RESEAL) % 9 {
             1 => request(&mut out).integrity(&forged, Integrity::Sha1).fingerprint(),
             2 => request(&mut out).fingerprint(),
             3 => Builder::success(&mut out, Method::BINDING, id)
@@ -312,6 +312,8 @@ impl Subject {
             ),
             6 => Builder::indication(&mut out, Method::BINDING, id).fingerprint(),
             7 => out.extend_from_slice(&[0x80; 40]),
+            // Shorter than any answer to it.
+            8 => Builder::request(&mut out, Method::BINDING, id).fingerprint(),
             _ => {}
         }
         out

@@ -1,0 +1,344 @@
+//! Two agents in a simulated network: who they are, what they reach, and whether they agree.
+#![allow(dead_code, reason = "every test file uses a part of the session")]
+
+use core::net::SocketAddr;
+use core::time::Duration;
+
+use floe::ice::{CandidateKind, Role, StreamId};
+use floe::sim::{self, Host, NodeId, Peer, World};
+use floe::stun::{
+    AttributeType, Class, ErrorCode, IceControlled, IceControlling, Message, Method, TransactionId,
+};
+use floe::{Config, Event, Pair, Path, Remote, Seed, Server, StreamState, Timestamp};
+
+/// Milliseconds.
+pub fn ms(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
+
+/// Seconds.
+pub fn secs(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+/// An address from its text.
+pub fn address(text: &str) -> SocketAddr {
+    text.parse().unwrap()
+}
+
+/// One end of a session before it is there.
+pub struct End {
+    host: Host,
+    role: Role,
+    config: Config,
+    components: u8,
+    trickles: bool,
+    server: Option<SocketAddr>,
+    seed: Option<Seed>,
+}
+
+impl End {
+    /// An end with one component and a base on every address of its host.
+    pub fn new(host: impl Into<Host>, role: Role) -> Self {
+        Self {
+            host: host.into(),
+            role,
+            config: Config::new(),
+            components: 1,
+            trickles: true,
+            server: None,
+            seed: None,
+        }
+    }
+
+    pub fn config(mut self, config: Config) -> Self {
+        self.config = config;
+        self
+    }
+
+    /// So many components, each with a base on every address: component 2 on the next port, and so on.
+    pub fn components(mut self, components: u8) -> Self {
+        self.components = components;
+        self
+    }
+
+    pub fn without_trickle(mut self) -> Self {
+        self.trickles = false;
+        self
+    }
+
+    pub fn asks(mut self, server: SocketAddr) -> Self {
+        self.server = Some(server);
+        self
+    }
+
+    pub fn seed(mut self, seed: Seed) -> Self {
+        self.seed = Some(seed);
+        self
+    }
+
+    fn join(self, world: &mut World<Peer>) -> NodeId {
+        let drawn = world.seed_for(u64::from(self.role == Role::Controlled));
+        let seed = self.seed.unwrap_or(drawn);
+        world.add_node(self.host, |_, now, addresses| {
+            let mut peer = Peer::with_components(now, self.config, self.role, seed, self.components);
+            if let Some(server) = self.server {
+                peer.agent_mut().add_server(now, Server::stun(server)).unwrap();
+            }
+            for (component, address) in
+                (0..u16::from(self.components)).flat_map(|n| addresses.iter().map(move |a| (n, *a)))
+            {
+                let base = SocketAddr::new(address.ip(), address.port() + component);
+                assert!(peer.add_base(now, component + 1, base));
+            }
+            if self.trickles { peer } else { peer.without_trickle() }
+        })
+    }
+}
+
+/// An [`End`] that begins as controlling.
+pub fn controlling(host: impl Into<Host>) -> End {
+    End::new(host, Role::Controlling)
+}
+
+/// An [`End`] that begins as controlled.
+pub fn controlled(host: impl Into<Host>) -> End {
+    End::new(host, Role::Controlled)
+}
+
+/// Alice, Bob and the network between them.
+pub struct Session {
+    pub world: World<Peer>,
+    pub alice: NodeId,
+    pub bob: NodeId,
+}
+
+impl Session {
+    /// Both ends are there; neither has signalled anything.
+    pub fn new(mut world: World<Peer>, alice: End, bob: End) -> Self {
+        let bob = if alice.role == bob.role && bob.seed.is_none() {
+            let seed = world.seed_for(2);
+            bob.seed(seed)
+        } else {
+            bob
+        };
+        let (alice, bob) = (alice.join(&mut world), bob.join(&mut world));
+        Self { world, alice, bob }
+    }
+
+    /// Both ends, Alice first.
+    pub fn ends(&self) -> [NodeId; 2] {
+        [self.alice, self.bob]
+    }
+
+    /// The other end.
+    pub fn partner(&self, id: NodeId) -> NodeId {
+        if id == self.alice { self.bob } else { self.alice }
+    }
+
+    /// Lets both begin to signal, Alice first.
+    pub fn call(&mut self) {
+        for id in self.ends() {
+            let partner = self.partner(id);
+            self.world.with(id, |peer, now| peer.call(now, partner));
+        }
+    }
+
+    /// Calls, and waits until both have completed. Returns when that was.
+    pub fn connect(&mut self) -> Timestamp {
+        self.call();
+        self.settle(secs(120));
+        assert_eq!(self.states(), [StreamState::Completed; 2], "{}", self.world.trace());
+        self.world.now()
+    }
+
+    /// Waits until both have completed or failed, or `limit` has passed. Returns whether they have.
+    pub fn settle(&mut self, limit: Duration) -> bool {
+        let ends = self.ends();
+        let is_over =
+            |state| matches!(state, StreamState::Completed | StreamState::Failed(_) | StreamState::Closed);
+        let over = |world: &World<Peer>| ends.iter().all(|id| is_over(world.node(*id).state()));
+        self.world.run_until(limit, over).is_ok()
+    }
+
+    pub fn states(&self) -> [StreamState; 2] {
+        self.ends().map(|id| self.world.node(id).state())
+    }
+
+    pub fn roles(&self) -> [Role; 2] {
+        self.ends().map(|id| self.world.node(id).agent().role())
+    }
+
+    /// Hands an end the credentials of the other, as signalling would, now.
+    pub fn introduce(&mut self, to: NodeId) {
+        let partner = self.world.node(self.partner(to));
+        let credentials = partner.agent().local_credentials(partner.stream()).unwrap().clone();
+        self.world.with(to, |peer, now| {
+            let stream = peer.stream();
+            peer.agent_mut().set_remote(now, stream, Remote::new(credentials)).unwrap();
+        });
+    }
+
+    /// Ends the declaration of bases at both ends.
+    pub fn end_bases(&mut self) {
+        for id in self.ends() {
+            self.world.with(id, |peer, now| {
+                let stream = peer.stream();
+                peer.agent_mut().end_of_bases(now, stream).unwrap();
+            });
+        }
+    }
+
+    /// The selected pair of a component as an end sees it: kinds and addresses, local and remote.
+    pub fn selected(&self, id: NodeId, component: u16) -> Option<Selected> {
+        let peer = self.world.node(id);
+        self.selected_of(id, peer.stream(), component)
+    }
+
+    pub fn selected_of(&self, id: NodeId, stream: StreamId, component: u16) -> Option<Selected> {
+        let component = stream.component(component);
+        let mut pairs = self.world.node(id).agent().pairs(stream);
+        pairs.find(|pair| pair.is_selected() && pair.component() == component).map(|pair| Selected::of(&pair))
+    }
+
+    /// Both ends have selected the same pair for a component, each seen from its side. Returns Alice's view.
+    pub fn assert_mirrored(&self, component: u16) -> Selected {
+        let [ours, theirs] =
+            self.ends().map(|id| self.selected(id, component).unwrap_or_else(|| panic!("{id} has no pair")));
+        assert_eq!(ours.addresses(), theirs.mirrored().addresses(), "{}", self.world.trace());
+        ours
+    }
+
+    /// One is controlling, the other controlled.
+    pub fn assert_opposite_roles(&self) {
+        let [alice, bob] = self.roles();
+        assert_eq!(alice.other(), bob);
+    }
+
+    /// Each end sends a datagram that arrives at the other.
+    pub fn assert_data_flows(&mut self, component: u16) {
+        for id in self.ends() {
+            let partner = self.partner(id);
+            let before = self.world.node(partner).received().len();
+            let text = format!("from {id}");
+            assert!(
+                self.world.with(id, |peer, _| peer.send(component, text.as_bytes())),
+                "{id} has no route"
+            );
+            self.world.run_for(secs(1));
+            let received = &self.world.node(partner).received()[before..];
+            let [delivery] = received else { panic!("{partner} received {received:?}") };
+            assert_eq!((delivery.component.number(), &delivery.payload[..]), (component, text.as_bytes()));
+        }
+    }
+
+    /// The messages of STUN that an end has sent, servers apart.
+    pub fn sent(&self, id: NodeId) -> Vec<Sent> {
+        let entries = self.world.trace().entries();
+        let sent = entries.filter_map(|entry| match &entry.event {
+            sim::Event::Sent { node, path, payload } if *node == id => Sent::read(entry.at, *path, payload),
+            _ => None,
+        });
+        sent.collect()
+    }
+
+    /// The requests that an end has sent to its peer, retransmissions included: they carry a priority.
+    pub fn requests(&self, id: NodeId) -> Vec<Sent> {
+        self.sent(id).into_iter().filter(|sent| sent.is_check).collect()
+    }
+
+    /// The first transmission of each check.
+    pub fn checks(&self, id: NodeId) -> Vec<Sent> {
+        let mut known = Vec::new();
+        let mut is_new = |id: TransactionId| {
+            !known.contains(&id) && {
+                known.push(id);
+                true
+            }
+        };
+        self.requests(id).into_iter().filter(|sent| is_new(sent.id)).collect()
+    }
+
+    /// The destinations that an end has nominated, each once.
+    pub fn nominated(&self, id: NodeId) -> Vec<Path> {
+        let mut paths: Vec<Path> = Vec::new();
+        for sent in self.requests(id).iter().filter(|sent| sent.nominates) {
+            if !paths.contains(&sent.path) {
+                paths.push(sent.path);
+            }
+        }
+        paths
+    }
+
+    /// How often the role of an end has changed.
+    pub fn switches(&self, id: NodeId) -> usize {
+        self.world.node(id).events().iter().filter(|(_, event)| matches!(event, Event::Role(_))).count()
+    }
+
+    /// When an event first came.
+    pub fn when(&self, id: NodeId, wanted: impl Fn(&Event) -> bool) -> Option<Timestamp> {
+        self.world.node(id).events().iter().find(|(_, event)| wanted(event)).map(|(at, _)| *at)
+    }
+}
+
+/// A selected pair.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Selected {
+    pub kinds: [CandidateKind; 2],
+    pub local: SocketAddr,
+    pub remote: SocketAddr,
+}
+
+impl Selected {
+    fn of(pair: &Pair<'_>) -> Self {
+        Self {
+            kinds: [pair.local().kind(), pair.remote().kind()],
+            local: pair.local().ip().unwrap(),
+            remote: pair.remote().ip().unwrap(),
+        }
+    }
+
+    /// As the other end sees it.
+    pub fn mirrored(self) -> Self {
+        let [local, remote] = self.kinds;
+        Self { kinds: [remote, local], local: self.remote, remote: self.local }
+    }
+
+    pub fn addresses(self) -> [SocketAddr; 2] {
+        [self.local, self.remote]
+    }
+}
+
+/// A message of STUN that was sent.
+#[derive(Clone, Copy, Debug)]
+pub struct Sent {
+    pub at: Timestamp,
+    pub path: Path,
+    pub id: TransactionId,
+    pub class: Class,
+    pub is_check: bool,
+    pub nominates: bool,
+    /// The role and the tie-breaker that it claims.
+    pub claim: Option<(Role, u64)>,
+    pub error: Option<u16>,
+}
+
+impl Sent {
+    fn read(at: Timestamp, path: Path, payload: &[u8]) -> Option<Self> {
+        let message = Message::parse(payload).ok().filter(|message| message.method() == Method::BINDING)?;
+        let controlling = message.get::<IceControlling>().and_then(Result::ok);
+        let controlled = message.get::<IceControlled>().and_then(Result::ok);
+        Some(Self {
+            at,
+            path,
+            id: message.transaction_id(),
+            class: message.class(),
+            is_check: message.class() == Class::Request && message.contains(AttributeType::PRIORITY),
+            nominates: message.contains(AttributeType::USE_CANDIDATE),
+            claim: controlling
+                .map(|it| (Role::Controlling, it.0))
+                .or(controlled.map(|it| (Role::Controlled, it.0))),
+            error: message.get::<ErrorCode<'_>>().and_then(Result::ok).map(|error| error.code()),
+        })
+    }
+}
