@@ -236,8 +236,10 @@ impl Agent {
             }
             // rfc8445-7.2.5.1-3
             self.claim.tie_breaker = TieBreaker::generate(&mut self.entropy);
-        }
-        if let Some(list) = self.lists.list_mut(owner.stream) {
+            if let Some(list) = self.lists.list_mut(owner.stream) {
+                list.repeat(owner.pair);
+            }
+        } else if let Some(list) = self.lists.list_mut(owner.stream) {
             list.trigger(owner.pair);
         }
     }
