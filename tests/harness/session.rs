@@ -316,6 +316,17 @@ impl Session {
         self.requests(id).into_iter().filter(|sent| is_new(sent.id)).collect()
     }
 
+    /// Whether a success has arrived in answer to a check of an end.
+    pub fn has_answer(&self, id: NodeId, check: TransactionId) -> bool {
+        self.world.trace().entries().any(|entry| match &entry.event {
+            sim::Event::Delivered { node, path, payload } if *node == id => {
+                Sent::read(entry.at, *path, payload)
+                    .is_some_and(|answer| answer.id == check && answer.class == Class::Success)
+            }
+            _ => false,
+        })
+    }
+
     /// The destinations that an end has nominated, each once.
     pub fn nominated(&self, id: NodeId) -> Vec<Path> {
         let mut paths: Vec<Path> = Vec::new();
