@@ -467,6 +467,23 @@ impl PeerCheck {
     }
 }
 
+/// A message without FINGERPRINT, with one: what anybody on the path can add to bytes of his choice.
+pub fn fingerprinted(bytes: &[u8]) -> Vec<u8> {
+    let mut out = bytes.to_vec();
+    let length = u16::try_from(bytes.len() - 20 + 8).unwrap();
+    out[2..4].copy_from_slice(&length.to_be_bytes());
+    let mut crc = !0_u32;
+    for byte in &out {
+        crc ^= u32::from(*byte);
+        for _ in 0..8 {
+            crc = if crc & 1 == 1 { (crc >> 1) ^ 0xedb8_8320 } else { crc >> 1 };
+        }
+    }
+    out.extend([0x80, 0x28, 0, 4]);
+    out.extend((!crc ^ 0x5354_554e).to_be_bytes());
+    out
+}
+
 fn remote_key() -> Key {
     Key::short_term(REMOTE_PASSWORD.as_bytes())
 }
