@@ -87,8 +87,8 @@ impl Agent {
         if stream.locals.is_redundant(base, mapped) || stream.locals.len() >= limit {
             return;
         }
-        // rfc8445-5.1.2.1-3: distinct from those that other servers show to this base.
-        let preference = host.candidate.priority().local_preference().saturating_sub(rank);
+        let highest = host.candidate.priority().local_preference().saturating_sub(rank);
+        let preference = stream.locals.free_preference(entry.component, kind, highest);
         let priority =
             Priority::of(TypePreferences::default().of(kind), preference, entry.component.number());
         let local = Reflexive { id, kind, mapped, foundation, priority }.of(host);
