@@ -246,6 +246,35 @@ impl Bench {
         checks
     }
 
+    /// The requests to servers sent so far, each once.
+    pub fn questions(&self) -> Vec<Sent> {
+        let mut questions: Vec<Sent> = Vec::new();
+        for request in self.requests().into_iter().filter(|request| request.username.is_none()) {
+            if questions.iter().all(|known| known.id != request.id) {
+                questions.push(request);
+            }
+        }
+        questions
+    }
+
+    /// A server answers a question: this is the address it came from.
+    pub fn serve(&mut self, question: &Sent, mapped: &str) -> Fed {
+        let mut out = Vec::new();
+        Builder::success(&mut out, Method::BINDING, question.id)
+            .attribute(&XorMappedAddress(address(mapped)))
+            .fingerprint();
+        self.feed_path(question.path, &out)
+    }
+
+    /// The candidates announced so far, in order.
+    pub fn announced(&self) -> Vec<Candidate> {
+        let announced = self.events.iter().filter_map(|(_, event)| match event {
+            Event::LocalCandidate { candidate, .. } => Some(candidate.clone()),
+            _ => None,
+        });
+        announced.collect()
+    }
+
     /// The last answer sent, decoded.
     pub fn last_answer(&self) -> Option<Sent> {
         let answer = |(at, transmit): &(Timestamp, Transmit)| {
