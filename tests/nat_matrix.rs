@@ -136,7 +136,7 @@ fn every_mapping_and_filter_crosses_every_other_as_the_oracle_says() {
     assert_eq!(found, wanted, "\n{found}\n\nbut\n{wanted}");
 }
 
-/// Proves: rfc8863-4-3, rfc8863-4-4
+/// Proves: rfc8863-4-4
 #[test]
 fn where_only_a_relay_would_help_both_fail_once_patience_is_over_and_not_before() {
     let mut session = between(Nat::symmetric(), Nat::port_restricted(), World::new(1));
@@ -154,7 +154,6 @@ fn where_only_a_relay_would_help_both_fail_once_patience_is_over_and_not_before(
 const HOST_HOST: Option<[CandidateKind; 2]> = Some([CandidateKind::Host; 2]);
 const REFLEXIVE: Option<[CandidateKind; 2]> = Some([CandidateKind::ServerReflexive; 2]);
 
-/// Proves: rfc8445-8.1.1-6
 #[test]
 fn neighbours_on_one_network_meet_there_and_not_at_their_translator() {
     for nat in [Nat::symmetric(), Nat::full_cone().hairpinning(true)] {

@@ -48,7 +48,7 @@ fn build(seed: u64, ends: [(usize, Link, Role, bool); 2], signalling: [Signallin
         session.world.set_link(id, link);
         session.world.set_signalling_between(id, session.partner(id), signalling);
     }
-    session.world.set_nudging(seed % 2 == 0);
+    session.world.set_nudging(seed.is_multiple_of(2));
     session
 }
 
@@ -158,7 +158,7 @@ fn edges() -> Vec<Edge> {
 /// Whenever there is a path both complete on it, as far as retransmission goes: of a check, all seven transmissions or
 /// their answers are lost in one of a hundred on such lines.
 ///
-/// Proves: rfc8489-6.2.1-10, rfc8489-6.3.1-2
+/// Proves: rfc8489-6.3.1-2
 /// Scenario: S-67
 #[test]
 fn over_rough_lines_and_translators_both_complete_on_one_pair_or_both_fail() {
@@ -167,7 +167,11 @@ fn over_rough_lines_and_translators_both_complete_on_one_pair_or_both_fail() {
         let pair = [edges[seed % 10], edges[seed / 10 % 10]];
         let mut session = rough_session(u64::try_from(seed).unwrap(), pair);
         session.call();
-        assert!(session.settle(secs(120)), "{}", session.world.trace());
+        // A controlled end with a valid pair waits for its nomination, also where the other has lost a check and failed.
+        if !session.settle(secs(120)) {
+            assert!(session.states()[0] != StreamState::Checking, "{}", session.world.trace());
+            assert_eq!(session.states()[1], StreamState::Connected, "{}", session.world.trace());
+        }
         let path = expected(pair[0], pair[1]).is_some();
         if session.states() == [StreamState::Completed; 2] {
             assert!(path, "{pair:?}");

@@ -61,7 +61,7 @@ fn two_public_hosts_complete_with_four_requests_at_most() {
     session.assert_data_flows(1);
 }
 
-/// Proves: rfc8445-12.1-1, rfc8445-12.2-1
+/// Proves: rfc8445-12.1-1
 #[test]
 fn data_flows_over_a_valid_pair_before_anything_is_nominated() {
     let alice = controlling(Nat::none()).config(manual());

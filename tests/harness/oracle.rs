@@ -16,7 +16,7 @@ pub const DEPENDENCES: [(Dependence, char); 3] = [
 
 /// The translator of an edge.
 pub fn nat(edge: Edge) -> Nat {
-    edge.map_or(Nat::none(), |(mapping, filtering)| Nat::new(mapping, filtering))
+    edge.map_or_else(Nat::none, |(mapping, filtering)| Nat::new(mapping, filtering))
 }
 
 /// What is to be selected: the oracle.

@@ -406,7 +406,7 @@ impl Sent {
             nominates: message.contains(AttributeType::USE_CANDIDATE),
             claim: controlling
                 .map(|it| (Role::Controlling, it.0))
-                .or(controlled.map(|it| (Role::Controlled, it.0))),
+                .or_else(|| controlled.map(|it| (Role::Controlled, it.0))),
             priority: message.get::<Priority>().and_then(Result::ok).map(|it| it.0),
             error: message.get::<ErrorCode<'_>>().and_then(Result::ok).map(|error| error.code()),
         })
