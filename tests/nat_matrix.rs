@@ -62,7 +62,7 @@ fn letter(kind: CandidateKind) -> char {
 }
 
 fn cell(kinds: Option<[CandidateKind; 2]>) -> String {
-    kinds.map_or("  -  ".into(), |[local, remote]| format!(" {}/{} ", letter(local), letter(remote)))
+    kinds.map_or_else(|| "  -  ".into(), |[local, remote]| format!(" {}/{} ", letter(local), letter(remote)))
 }
 
 /// A table with a row for each of Alice's edges and a column for each of Bob's.
