@@ -239,17 +239,21 @@ impl Agent {
 
     /// 487: the peer keeps the role that this check claimed (RFC 8445 section 7.2.5.1).
     fn give_way(&mut self, owner: CheckOwner, id: TransactionId) {
+        // Of two conflicts in flight the first settles the matter: the second was for a role that is ours no longer.
+        let settled = owner.role != self.claim.role;
         if !self.yield_role(owner.role) {
             return self.fail_check(owner, id, Reason::RoleConflict);
         }
-        if let Some(list) = self.lists.list_mut(owner.stream) {
+        let Some(list) = self.lists.list_mut(owner.stream) else { return };
+        if settled {
             list.trigger(owner.pair);
+        } else {
+            list.repeat(owner.pair);
         }
     }
 
     /// A request that claimed `claimed` was answered with 487; `false` if there were too many conflicts.
     pub(super) fn yield_role(&mut self, claimed: Role) -> bool {
-        // Of two conflicts in flight the first settles the matter: the second was for a role that is ours no longer.
         if claimed != self.claim.role {
             return true;
         }

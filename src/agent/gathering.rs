@@ -11,7 +11,9 @@ use crate::ice::check::is_known;
 use crate::ice::local::Reflexive;
 use crate::ice::{BaseId, CandidateKind, FoundationKey, Priority, ServerId, TypePreferences};
 use crate::net::{Path, canonical, is_sendable, unscoped};
-use crate::stun::{Builder, Class, ErrorCode, Fingerprint, MappedAddress, Message, Method, XorMappedAddress};
+use crate::stun::{
+    AttributeType, Builder, Class, ErrorCode, Fingerprint, MappedAddress, Message, Method, XorMappedAddress,
+};
 
 /// The transaction of a gathering attempt.
 #[derive(Clone, Copy, Debug)]
@@ -85,8 +87,8 @@ impl Agent {
         if stream.locals.is_redundant(base, mapped) || stream.locals.len() >= limit {
             return;
         }
-        // rfc8445-5.1.2.1-3: distinct from those that other servers show to this base.
-        let preference = host.candidate.priority().local_preference().saturating_sub(rank);
+        let highest = host.candidate.priority().local_preference().saturating_sub(rank);
+        let preference = stream.locals.free_preference(entry.component, kind, highest);
         let priority =
             Priority::of(TypePreferences::default().of(kind), preference, entry.component.number());
         let local = Reflexive { id, kind, mapped, foundation, priority }.of(host);
@@ -135,6 +137,7 @@ impl Agent {
 
 /// What a server says our address is (RFC 8489 section 6.3.3; MAPPED-ADDRESS alone is what servers of RFC 3489 send).
 fn mapped_address(message: &Message<'_>) -> Result<SocketAddr, ServerError> {
+    let is_known = |attribute| is_known(attribute) || RFC_3489_ATTRIBUTES.contains(&attribute);
     if message.unknown_required(is_known).next().is_some() {
         return Err(ServerError::UnknownAttribute);
     }
@@ -149,3 +152,7 @@ fn mapped_address(message: &Message<'_>) -> Result<SocketAddr, ServerError> {
     let mapped = xored.or_else(plain).map(|address| unscoped(canonical(address)));
     mapped.filter(|address| is_sendable(*address)).ok_or(ServerError::NoMappedAddress)
 }
+
+/// SOURCE-ADDRESS and CHANGED-ADDRESS: a server of RFC 3489 puts them into every answer, and they are of no interest
+/// (rfc8445-5.1.1.2-4).
+const RFC_3489_ATTRIBUTES: [AttributeType; 2] = [AttributeType::new(0x0004), AttributeType::new(0x0005)];

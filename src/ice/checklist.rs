@@ -73,6 +73,13 @@ impl CheckList {
         }
     }
 
+    /// Puts a pair whose check was answered with 487 at the end of the triggered queue and sets it to Waiting.
+    pub(crate) fn repeat(&mut self, id: PairId) {
+        let Some(pair) = self.pair_mut(id) else { return };
+        pair.apply(PairEvent::RoleRefused);
+        self.queue(id);
+    }
+
     /// Puts a pair at the end of the triggered queue as it is: a nomination repeats the check of a pair that succeeded
     /// (RFC 8445 section 8.1.1).
     pub(crate) fn queue(&mut self, id: PairId) {

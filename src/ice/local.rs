@@ -70,6 +70,18 @@ impl LocalCandidates {
         self.candidates.iter().any(|known| known.base == base && known.address == address)
     }
 
+    /// The highest local preference up to `highest` that no candidate of this type has (rfc8445-5.1.2.1-3): a server may
+    /// have come in the place of another whose candidates are still there.
+    pub(crate) fn free_preference(&self, component: ComponentId, kind: CandidateKind, highest: u16) -> u16 {
+        let is_taken = |preference: u16| {
+            let mut same = self.candidates.iter().filter(|known| known.component == component);
+            same.any(|known| {
+                known.candidate.kind() == kind && known.candidate.priority().local_preference() == preference
+            })
+        };
+        (0..=highest).rev().find(|preference| !is_taken(*preference)).unwrap_or(0)
+    }
+
     pub(crate) fn push(&mut self, candidate: LocalCandidate) {
         self.candidates.push(candidate);
     }

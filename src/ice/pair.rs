@@ -12,7 +12,7 @@ use crate::stun::TransactionId;
 /// ```text
 /// Frozen --unfreeze--> Waiting --send--> InProgress --succeed--> Succeeded --nomination fails--> Failed
 ///                         ^                  \------fail------> Failed
-///                         '-- trigger, from any state but Succeeded
+///                         '-- trigger, from any state but Succeeded; 487, from any state
 /// ```
 ///
 /// A pair that turns out to be the valid pair of another pair's check goes to Succeeded from wherever it is (section
@@ -41,6 +41,7 @@ pub(crate) enum PairEvent {
     Succeed,
     Fail(TransactionId),
     NominationFailed,
+    RoleRefused,
 }
 
 impl PairState {
@@ -48,7 +49,7 @@ impl PairState {
     pub(crate) fn after(self, event: PairEvent) -> Option<Self> {
         Some(match (self, event) {
             (Self::Frozen, PairEvent::Unfreeze) => Self::Waiting,
-            // rfc8445-7.3.1.4-3, rfc8445-7.3.1.4-4, rfc8445-7.2.5.1-2
+            // rfc8445-7.3.1.4-3, rfc8445-7.3.1.4-4
             (Self::Frozen | Self::Waiting | Self::InProgress(_) | Self::Failed, PairEvent::Trigger) => {
                 Self::Waiting
             }
@@ -58,6 +59,9 @@ impl PairState {
             (_, PairEvent::Succeed) => Self::Succeeded,
             (Self::InProgress(current), PairEvent::Fail(id)) if id == current => Self::Failed,
             (Self::Succeeded, PairEvent::NominationFailed) => Self::Failed,
+            // rfc8445-7.2.5.1-2: also a pair whose nomination met the conflict. Were it left alone, nobody would speak
+            // first where both ends have given way.
+            (_, PairEvent::RoleRefused) => Self::Waiting,
             _ => return None,
         })
     }

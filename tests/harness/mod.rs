@@ -248,6 +248,35 @@ impl Bench {
         checks
     }
 
+    /// The requests to servers sent so far, each once.
+    pub fn questions(&self) -> Vec<Sent> {
+        let mut questions: Vec<Sent> = Vec::new();
+        for request in self.requests().into_iter().filter(|request| request.username.is_none()) {
+            if questions.iter().all(|known| known.id != request.id) {
+                questions.push(request);
+            }
+        }
+        questions
+    }
+
+    /// A server answers a question: this is the address it came from.
+    pub fn serve(&mut self, question: &Sent, mapped: &str) -> Fed {
+        let mut out = Vec::new();
+        Builder::success(&mut out, Method::BINDING, question.id)
+            .attribute(&XorMappedAddress(address(mapped)))
+            .fingerprint();
+        self.feed_path(question.path, &out)
+    }
+
+    /// The candidates announced so far, in order.
+    pub fn announced(&self) -> Vec<Candidate> {
+        let announced = self.events.iter().filter_map(|(_, event)| match event {
+            Event::LocalCandidate { candidate, .. } => Some(candidate.clone()),
+            _ => None,
+        });
+        announced.collect()
+    }
+
     /// The last answer sent, decoded.
     pub fn last_answer(&self) -> Option<Sent> {
         let answer = |(at, transmit): &(Timestamp, Transmit)| {
@@ -467,6 +496,23 @@ impl PeerCheck {
         }
         out
     }
+}
+
+/// A message without FINGERPRINT, with one: what anybody on the path can add to bytes of his choice.
+pub fn fingerprinted(bytes: &[u8]) -> Vec<u8> {
+    let mut out = bytes.to_vec();
+    let length = u16::try_from(bytes.len() - 20 + 8).unwrap();
+    out[2..4].copy_from_slice(&length.to_be_bytes());
+    let mut crc = !0_u32;
+    for byte in &out {
+        crc ^= u32::from(*byte);
+        for _ in 0..8 {
+            crc = if crc & 1 == 1 { (crc >> 1) ^ 0xedb8_8320 } else { crc >> 1 };
+        }
+    }
+    out.extend([0x80, 0x28, 0, 4]);
+    out.extend((!crc ^ 0x5354_554e).to_be_bytes());
+    out
 }
 
 fn remote_key() -> Key {

@@ -4,10 +4,10 @@
 use core::net::SocketAddr;
 use core::time::Duration;
 
-use floe::ice::{CandidateKind, Role, StreamId};
-use floe::sim::{self, Host, NodeId, Peer, World};
+use floe::ice::{Candidate, CandidateKind, Role, StreamId};
+use floe::sim::{self, Host, Link, NodeId, Peer, World};
 use floe::stun::{
-    AttributeType, Class, ErrorCode, IceControlled, IceControlling, Message, Method, TransactionId,
+    AttributeType, Class, ErrorCode, IceControlled, IceControlling, Message, Method, Priority, TransactionId,
 };
 use floe::{Config, Event, Pair, Path, Remote, Seed, Server, StreamState, Timestamp};
 
@@ -32,6 +32,8 @@ pub struct End {
     role: Role,
     config: Config,
     components: u8,
+    /// On so many of its addresses it has bases.
+    bases: usize,
     trickles: bool,
     server: Option<SocketAddr>,
     seed: Option<Seed>,
@@ -45,6 +47,7 @@ impl End {
             role,
             config: Config::new(),
             components: 1,
+            bases: usize::MAX,
             trickles: true,
             server: None,
             seed: None,
@@ -59,6 +62,12 @@ impl End {
     /// So many components, each with a base on every address: component 2 on the next port, and so on.
     pub fn components(mut self, components: u8) -> Self {
         self.components = components;
+        self
+    }
+
+    /// Bases on the first `count` addresses alone.
+    pub fn bases(mut self, count: usize) -> Self {
+        self.bases = count;
         self
     }
 
@@ -85,8 +94,8 @@ impl End {
             if let Some(server) = self.server {
                 peer.agent_mut().add_server(now, Server::stun(server)).unwrap();
             }
-            for (component, address) in
-                (0..u16::from(self.components)).flat_map(|n| addresses.iter().map(move |a| (n, *a)))
+            for (component, address) in (0..u16::from(self.components))
+                .flat_map(|n| addresses.iter().take(self.bases).map(move |a| (n, *a)))
             {
                 let base = SocketAddr::new(address.ip(), address.port() + component);
                 assert!(peer.add_base(now, component + 1, base));
@@ -179,6 +188,54 @@ impl Session {
         });
     }
 
+    /// Hands both ends the whole description of the other, now: no trickle, no delay.
+    pub fn exchange(&mut self) {
+        self.end_bases();
+        for id in self.ends() {
+            let stream = self.world.node(id).stream();
+            self.describe(id, stream);
+        }
+    }
+
+    /// Hands an end the whole description of the other for one stream.
+    pub fn describe(&mut self, to: NodeId, stream: StreamId) {
+        let partner = self.world.node(self.partner(to)).agent();
+        let credentials = partner.local_credentials(stream).unwrap().clone();
+        let candidates: Vec<_> = partner.local_candidates(stream).map(|(_, it)| it.clone()).collect();
+        let remote = Remote::new(credentials).candidates(candidates).complete();
+        self.world.with(to, |peer, now| peer.agent_mut().set_remote(now, stream, remote).unwrap());
+    }
+
+    /// The signalled candidates of an end.
+    pub fn candidates(&self, of: NodeId) -> Vec<Candidate> {
+        let peer = self.world.node(of);
+        peer.agent().local_candidates(peer.stream()).map(|(_, it)| it.clone()).collect()
+    }
+
+    /// Hands an end one candidate of the other.
+    pub fn trickle(&mut self, to: NodeId, candidate: Candidate) {
+        self.world.with(to, |peer, now| {
+            let stream = peer.stream();
+            peer.agent_mut().add_remote_candidate(now, stream, candidate).unwrap();
+        });
+    }
+
+    /// Tells an end that the other has no more candidates.
+    pub fn end_candidates(&mut self, to: NodeId) {
+        self.world.with(to, |peer, now| {
+            let stream = peer.stream();
+            peer.agent_mut().end_of_remote_candidates(now, stream).unwrap();
+        });
+    }
+
+    /// Makes the way from host to host as long as scenarios have it: 20 ms.
+    pub fn twenty_milliseconds(mut self) -> Self {
+        for id in self.ends() {
+            self.world.set_link(id, Link::new(ms(10)));
+        }
+        self
+    }
+
     /// Ends the declaration of bases at both ends.
     pub fn end_bases(&mut self) {
         for id in self.ends() {
@@ -259,6 +316,17 @@ impl Session {
         self.requests(id).into_iter().filter(|sent| is_new(sent.id)).collect()
     }
 
+    /// Whether a success has arrived in answer to a check of an end.
+    pub fn has_answer(&self, id: NodeId, check: TransactionId) -> bool {
+        self.world.trace().entries().any(|entry| match &entry.event {
+            sim::Event::Delivered { node, path, payload } if *node == id => {
+                Sent::read(entry.at, *path, payload)
+                    .is_some_and(|answer| answer.id == check && answer.class == Class::Success)
+            }
+            _ => false,
+        })
+    }
+
     /// The destinations that an end has nominated, each once.
     pub fn nominated(&self, id: NodeId) -> Vec<Path> {
         let mut paths: Vec<Path> = Vec::new();
@@ -321,6 +389,7 @@ pub struct Sent {
     /// The role and the tie-breaker that it claims.
     pub claim: Option<(Role, u64)>,
     pub error: Option<u16>,
+    pub priority: Option<u32>,
 }
 
 impl Sent {
@@ -337,7 +406,8 @@ impl Sent {
             nominates: message.contains(AttributeType::USE_CANDIDATE),
             claim: controlling
                 .map(|it| (Role::Controlling, it.0))
-                .or(controlled.map(|it| (Role::Controlled, it.0))),
+                .or_else(|| controlled.map(|it| (Role::Controlled, it.0))),
+            priority: message.get::<Priority>().and_then(Result::ok).map(|it| it.0),
             error: message.get::<ErrorCode<'_>>().and_then(Result::ok).map(|error| error.code()),
         })
     }

@@ -23,6 +23,7 @@ fn the_transition_grid() {
         PairEvent::Fail(ours),
         PairEvent::Fail(other),
         PairEvent::NominationFailed,
+        PairEvent::RoleRefused,
     ];
     let grid: String = states
         .iter()
@@ -33,11 +34,11 @@ fn the_transition_grid() {
         })
         .collect();
     let expected = "\
-Frozen     | Waiting    Waiting    -          Succeeded  -          -          -
-Waiting    | -          Waiting    InProgress Succeeded  -          -          -
-InProgress | -          Waiting    -          Succeeded  Failed     -          -
-Succeeded  | -          -          -          Succeeded  -          -          Failed
-Failed     | -          Waiting    -          Succeeded  -          -          -
+Frozen     | Waiting    Waiting    -          Succeeded  -          -          -          Waiting
+Waiting    | -          Waiting    InProgress Succeeded  -          -          -          Waiting
+InProgress | -          Waiting    -          Succeeded  Failed     -          -          Waiting
+Succeeded  | -          -          -          Succeeded  -          -          Failed     Waiting
+Failed     | -          Waiting    -          Succeeded  -          -          -          Waiting
 ";
     assert_eq!(grid, expected, "\n{grid}");
 }

@@ -1,0 +1,241 @@
+//! What the peer's checks teach about where it is (RFC 8445 sections 7.3.1.3 and 7.3.1.4).
+
+mod harness;
+
+use floe::ice::{CandidateKind, Nomination, PairState, Role};
+use floe::{Config, Ignored};
+use harness::{Bench, Fed, LOCAL, PeerCheck, REMOTE, address, at, host, ms, typed};
+
+const SECOND_LOCAL: &str = "192.0.2.2:1000";
+const UNKNOWN: &str = "198.51.100.9:9000";
+
+fn manual() -> Config {
+    Config::new().nomination(Nomination::Manual)
+}
+
+/// The peer checks our usual address from `from`.
+fn check_from(bench: &mut Bench, from: &str) -> Fed {
+    let check = bench.peer_check();
+    bench.feed_on(LOCAL, from, &check.encode())
+}
+
+/// The states of the pairs that end there.
+fn states_of(bench: &Bench, remote: &str) -> Vec<PairState> {
+    let found = bench.pair_states().into_iter().filter(|(known, _)| *known == address(remote));
+    found.map(|(_, state)| state).collect()
+}
+
+/// Proves: rfc8445-7.3.1.3-1, rfc8445-7.3.1.3-2, rfc8445-7.3.1.4-5
+/// Scenario: S-28
+#[test]
+fn a_check_from_an_unknown_address_makes_one_candidate_and_one_pair_which_is_checked_next() {
+    let mut bench = Bench::with_components(manual(), Role::Controlled, 2);
+    bench.base(LOCAL);
+    bench.base_of(2, SECOND_LOCAL);
+    bench.base("192.0.2.3:1000");
+    bench.remote();
+    bench.trickle(host("1", 1, REMOTE));
+    let (before, learned_priority) = (bench.pair_states().len(), 1_862_270_974);
+    let check = PeerCheck { priority: Some(learned_priority), ..bench.peer_check() };
+    bench.feed_on(SECOND_LOCAL, UNKNOWN, &check.encode());
+    let remotes: Vec<_> = bench.agent.remote_candidates(bench.stream).map(|(_, it)| it.clone()).collect();
+    let [signalled, learned] = &remotes[..] else { panic!("{remotes:?}") };
+    assert_eq!(learned.kind(), CandidateKind::PeerReflexive);
+    assert_eq!((learned.ip(), learned.component()), (Some(address(UNKNOWN)), 2));
+    assert_eq!(learned.priority().get(), learned_priority);
+    assert_ne!(learned.foundation(), signalled.foundation());
+    let pairs: Vec<_> = bench.agent.pairs(bench.stream).collect();
+    assert_eq!(pairs.len(), before + 1);
+    assert!(pairs.windows(2).all(|two| two[0].priority() >= two[1].priority()));
+    assert_eq!(states_of(&bench, UNKNOWN), [PairState::Waiting]);
+    let triggered = bench.next_check();
+    assert_eq!((triggered.path.local(), triggered.path.remote()), (address(SECOND_LOCAL), address(UNKNOWN)));
+}
+
+/// Proves: rfc8445-7.3.1.3-2
+#[test]
+fn a_learned_candidate_is_not_paired_with_the_other_bases_of_its_component() {
+    let mut bench = Bench::with(manual(), Role::Controlled);
+    bench.base(SECOND_LOCAL);
+    check_from(&mut bench, UNKNOWN);
+    let learned = bench.agent.pairs(bench.stream).filter(|pair| pair.path().remote() == address(UNKNOWN));
+    let locals: Vec<_> = learned.map(|pair| pair.path().local()).collect();
+    assert_eq!(locals, [address(LOCAL)]);
+}
+
+/// Scenario: S-28
+#[test]
+fn a_peer_behind_a_symmetric_nat_is_selected_at_the_address_that_its_checks_come_from() {
+    let mut bench = Bench::new(Role::Controlling);
+    bench.end_of_candidates();
+    check_from(&mut bench, UNKNOWN);
+    bench.run_answering(at(3_000), |check| (check.path.remote() == address(UNKNOWN)).then_some(ms(20)));
+    assert_eq!(bench.selections(), [address(UNKNOWN)]);
+    assert_eq!(bench.feed_on(LOCAL, UNKNOWN, b"\x80"), Fed::Data(floe::Provenance::Valid, vec![0x80]));
+}
+
+/// Proves: rfc8445-7.3.1.3-3, rfc8838-11-4, rfc8445-7.3.1.4-2
+/// Scenario: S-29
+/// Lesson: R-12, L-12
+#[test]
+fn a_candidate_that_is_signalled_after_its_check_changes_nothing_but_its_name_at_any_moment() {
+    let signalled = || typed("7", "srflx", 1_694_498_815, UNKNOWN);
+    // Learned; checked; answered; nominated; selected.
+    let steps: [fn(&mut Bench); 4] = [
+        |bench| drop(bench.next_check()),
+        |bench| {
+            let check = bench.checks().last().unwrap().clone();
+            assert_eq!(bench.answer(&check), Fed::Control);
+        },
+        |bench| {
+            let check = PeerCheck { use_candidate: true, ..bench.peer_check() };
+            assert_eq!(bench.feed_on(LOCAL, UNKNOWN, &check.encode()), Fed::Control);
+        },
+        |bench| bench.run_for(ms(5_000)),
+    ];
+    for arrives_after in 0..=steps.len() {
+        let mut bench = Bench::bare(Config::new(), Role::Controlled);
+        bench.base(LOCAL);
+        bench.remote();
+        check_from(&mut bench, UNKNOWN);
+        let pair = bench.agent.pairs(bench.stream).next().unwrap().id();
+        for step in 0..=steps.len() {
+            if step == arrives_after {
+                let (before, events) = (bench.agent.pair(pair).unwrap().state(), bench.events.len());
+                let deadline = bench.agent.deadline();
+                bench.trickle(signalled());
+                assert_eq!(bench.agent.pair(pair).unwrap().state(), before);
+                assert_eq!((bench.events.len(), bench.agent.deadline()), (events, deadline), "after {step}");
+                let pairs: Vec<_> = bench.agent.pairs(bench.stream).collect();
+                let [only] = &pairs[..] else { panic!("{pairs:?}") };
+                let (id, remote) = (only.id(), only.remote());
+                assert_eq!((id, remote.kind()), (pair, CandidateKind::ServerReflexive));
+                assert_eq!(remote.foundation(), signalled().foundation());
+                assert_eq!(remote.priority(), signalled().priority());
+                let expected = Role::Controlled.pair_priority(only.local().priority(), remote.priority());
+                assert_eq!(only.priority(), expected);
+            }
+            if let Some(step) = steps.get(step) {
+                step(&mut bench);
+            }
+        }
+        assert_eq!(bench.selections(), [address(UNKNOWN)], "signalled after step {arrives_after}");
+        assert_eq!(bench.checks().len(), 1, "one check was enough");
+    }
+}
+
+/// A candidate that is signalled is paired with the other bases as well, which what was learned was not.
+///
+/// Proves: rfc8445-7.3.1.3-3
+#[test]
+fn a_learned_candidate_that_is_signalled_is_paired_as_any_other_and_never_twice() {
+    let mut bench = Bench::bare(manual(), Role::Controlled);
+    bench.base(LOCAL);
+    bench.base(SECOND_LOCAL);
+    bench.remote();
+    check_from(&mut bench, UNKNOWN);
+    for _ in 0..2 {
+        bench.trickle(typed("7", "host", 2_113_937_151, UNKNOWN));
+        let mut locals: Vec<_> = bench.agent.pairs(bench.stream).map(|pair| pair.path().local()).collect();
+        locals.sort();
+        assert_eq!(locals, [address(LOCAL), address(SECOND_LOCAL)]);
+        assert_eq!(bench.agent.remote_candidates(bench.stream).count(), 1);
+    }
+}
+
+/// Proves: rfc8445-7.3.1.3-1, rfc8445-7.2.5.2.3-1
+/// Scenario: S-63
+#[test]
+fn a_check_replayed_from_a_false_source_costs_a_check_and_no_more() {
+    let mut bench = Bench::with(manual(), Role::Controlled);
+    let own = bench.next_check();
+    bench.answer(&own);
+    let replayed = bench.peer_check().encode();
+    bench.feed(&replayed);
+    assert_eq!(bench.feed_on(LOCAL, UNKNOWN, &replayed), Fed::Control);
+    let triggered = bench.next_check();
+    assert_eq!(triggered.path.remote(), address(UNKNOWN));
+    // What the attacker can do: bring the check to the peer, and the peer's answer back from its true address.
+    let answer = bench.success(&triggered, address(LOCAL));
+    assert_eq!(bench.feed(&answer), Fed::Control);
+    assert_eq!(states_of(&bench, UNKNOWN), [PairState::Failed]);
+    assert_eq!(states_of(&bench, REMOTE), [PairState::Succeeded]);
+    let valid = bench.agent.pairs(bench.stream).filter(|pair| pair.is_valid());
+    assert_eq!(valid.map(|pair| pair.path().remote()).collect::<Vec<_>>(), [address(REMOTE)]);
+    let route = bench.agent.route(bench.component()).unwrap();
+    assert_eq!(route.path().remote(), address(REMOTE));
+}
+
+/// Proves: rfc8445-7.3.1.4-7
+/// Scenario: S-64
+#[test]
+fn a_flood_of_authentic_checks_stays_within_the_limits_and_spares_what_works() {
+    let mut bench = Bench::with(manual(), Role::Controlled);
+    let own = bench.next_check();
+    bench.answer(&own);
+    for n in 0..10_000_u16 {
+        let check = PeerCheck { priority: Some(u32::MAX >> 1), ..bench.peer_check() };
+        let from = format!("198.51.{}.{}:{}", 101 + n / 5_000, n % 250, 10_000 + n);
+        assert_eq!(bench.feed_on(LOCAL, &from, &check.encode()), Fed::Control);
+        assert!(bench.pair_states().len() <= 100);
+        assert!(bench.agent.remote_candidates(bench.stream).count() <= 17);
+        if n % 500 == 0 {
+            bench.run_for(ms(40_000));
+        }
+    }
+    assert!(bench.agent.stats().peer_reflexive_refused > 9_000);
+    assert_eq!(states_of(&bench, REMOTE), [PairState::Succeeded]);
+    for port in 0..10_000_u16 {
+        let more = host("9", 1, &format!("203.0.113.{}:{}", port % 250, 20_000 + port));
+        let _ = bench.agent.add_remote_candidate(bench.now, bench.stream, more);
+        assert!(bench.agent.pairs(bench.stream).count() <= 100);
+    }
+    bench.drain();
+    assert!(bench.agent.remote_candidates(bench.stream).count() <= 64 + 16);
+    assert_eq!(states_of(&bench, REMOTE), [PairState::Succeeded]);
+}
+
+/// Proves: rfc8445-7.3.1.4-7
+#[test]
+fn with_every_pair_taken_a_check_from_elsewhere_displaces_the_worst_or_none() {
+    let mut limits = floe::Limits::default();
+    limits.pairs = 3;
+    for (priority, displaces) in [(u32::MAX >> 1, true), (1, false)] {
+        let mut bench = Bench::bare(manual().limits(limits), Role::Controlled);
+        bench.base(LOCAL);
+        bench.remote();
+        for port in 1..=3 {
+            bench.trickle(typed(&port.to_string(), "host", 1_000 * port, &format!("198.51.100.1:{port}")));
+        }
+        let check = PeerCheck { priority: Some(priority), ..bench.peer_check() };
+        assert_eq!(bench.feed_on(LOCAL, UNKNOWN, &check.encode()), Fed::Control);
+        assert_eq!(bench.last_answer().unwrap().error, None);
+        let remotes: Vec<_> = bench.pair_states().into_iter().map(|(remote, _)| remote).collect();
+        assert_eq!(remotes.len(), 3);
+        assert_eq!(remotes.contains(&address(UNKNOWN)), displaces);
+        assert_eq!(remotes.contains(&address("198.51.100.1:1")), !displaces);
+    }
+}
+
+/// Nobody is at these addresses, and what is sent there reaches many or none.
+#[test]
+fn a_check_from_an_address_that_cannot_be_sent_to_is_not_answered() {
+    for from in
+        ["198.51.100.9:0", "224.0.0.1:9", "255.255.255.255:9", "0.0.0.0:9", "[ff02::1]:9", "[::]:9", LOCAL]
+    {
+        let mut bench = Bench::bare(manual(), Role::Controlled);
+        bench.base(LOCAL);
+        bench.base("[2001:db8::1]:1000");
+        bench.remote();
+        let to = if address(from).is_ipv4() { LOCAL } else { "[2001:db8::1]:1000" };
+        let good = bench.peer_check();
+        let unsigned = PeerCheck { integrity: None, ..good.clone() };
+        for check in [unsigned, good] {
+            assert!(matches!(bench.feed_on(to, from, &check.encode()), Fed::Ignored(_)), "{from}");
+            bench.run_for(ms(1_000));
+            assert_eq!(bench.sent, [], "{from}");
+            assert_eq!(bench.agent.remote_candidates(bench.stream).count(), 0);
+        }
+        assert_eq!(bench.feed_on(to, from, b"\x80"), Fed::Ignored(Ignored::Unverified));
+    }
+}
