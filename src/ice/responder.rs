@@ -8,7 +8,7 @@ use crate::ice::check::is_known;
 use crate::ice::{Priority, Role, RoleClaim, TieBreaker};
 use crate::stun::{
     self, AttributeType, Builder, ErrorCode, IceControlled, IceControlling, Integrity, Key, Message, Method,
-    TransactionId, Unauthenticated, UnknownAttributes, Username, Verified, XorMappedAddress,
+    TransactionId, Unauthenticated, UnknownAttributes, UseCandidate, Username, Verified, XorMappedAddress,
 };
 
 /// A request whose integrity has been verified, in the terms of ICE.
@@ -62,7 +62,8 @@ fn read<'a>(verified: &Verified<'a>) -> Option<Request<'a>> {
         remote_ufrag,
         priority: Priority::clamped(priority),
         claim: claim(verified)?,
-        use_candidate: verified.contains(AttributeType::USE_CANDIDATE),
+        // rfc8445-16.1-1: a flag has no value.
+        use_candidate: verified.get::<UseCandidate>().transpose().ok()?.is_some(),
     })
 }
 
