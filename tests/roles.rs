@@ -391,3 +391,21 @@ fn a_late_487_has_the_check_that_took_its_place_repeated_no_more() {
     bench.answer(&second);
     assert_eq!(bench.pair_states()[0].1, PairState::Succeeded, "late as it is, it counts");
 }
+
+/// Proves: rfc8445-7.2.5.1-4
+#[test]
+fn an_agent_that_is_made_to_control_again_nominates_anew() {
+    let mut bench = Bench::new(Role::Controlling);
+    bench.end_of_candidates();
+    let first = bench.next_check();
+    bench.answer(&first);
+    let nominating = bench.next_check();
+    conflict(&mut bench, &nominating);
+    let check = PeerCheck { role: Some((Role::Controlled, 0)), ..bench.peer_check() };
+    bench.feed(&check.encode());
+    assert_eq!(bench.agent.role(), Role::Controlling);
+    let again = bench.next_check();
+    assert!(again.use_candidate && again.id != nominating.id);
+    bench.answer(&again);
+    assert_eq!(bench.selections(), [address(REMOTE)]);
+}
