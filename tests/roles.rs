@@ -364,6 +364,10 @@ fn a_487_to_a_nomination_leaves_the_pair_valid_and_the_nomination_to_the_peer() 
     assert!(nominating.use_candidate);
     assert_eq!(conflict(&mut bench, &nominating), Fed::Control);
     assert_eq!(bench.agent.role(), Role::Controlled);
+    // The check is repeated in the other role, and nominates no more; the pair is as valid as before.
+    let again = bench.next_check();
+    assert!(!again.use_candidate && again.controlled.is_some());
+    bench.answer(&again);
     bench.run_for(ms(5_000));
     assert_eq!(bench.selections(), []);
     assert_eq!(bench.agent.state(bench.stream), Some(StreamState::Connected));
