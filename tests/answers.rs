@@ -271,7 +271,8 @@ fn a_check_that_comes_twice_is_answered_twice_and_counts_once() {
 fn checks_before_the_answer_are_answered_at_once_and_taken_up_when_the_peer_is_known() {
     let mut bench = Bench::bare(Config::new(), Role::Controlled);
     bench.base(LOCAL);
-    for (from, use_candidate) in [(UNKNOWN, true), ("198.51.100.8:8000", false)] {
+    // The repetition without the flag does not take the nomination back.
+    for (from, use_candidate) in [(UNKNOWN, true), (UNKNOWN, false), ("198.51.100.8:8000", false)] {
         let check = PeerCheck { use_candidate, ..bench.peer_check() };
         assert_eq!(bench.feed_on(LOCAL, from, &check.encode()), Fed::Control);
         let answer = bench.last_answer().unwrap();

@@ -168,7 +168,7 @@ fn foundations_are_equal_where_type_base_and_server_are() {
     let key = |it: &Candidate| {
         let server = (it.kind() == CandidateKind::ServerReflexive)
             .then(|| address(servers[usize::from(it.ip().unwrap().port() % 10)]).ip());
-        (it.kind(), it.related().or(it.ip()).unwrap().ip(), server)
+        (it.kind(), it.related().or_else(|| it.ip()).unwrap().ip(), server)
     };
     for one in &announced {
         for other in &announced {

@@ -352,3 +352,64 @@ fn two_agents_settle_every_conflict_whatever_their_roles_tie_breakers_and_order(
     }
     assert!(conflicts > 0, "487 was part of it");
 }
+
+/// Lesson: L-03
+#[test]
+fn a_487_to_a_nomination_leaves_the_pair_valid_and_the_nomination_to_the_peer() {
+    let mut bench = Bench::new(Role::Controlling);
+    bench.end_of_candidates();
+    let first = bench.next_check();
+    bench.answer(&first);
+    let nominating = bench.next_check();
+    assert!(nominating.use_candidate);
+    assert_eq!(conflict(&mut bench, &nominating), Fed::Control);
+    assert_eq!(bench.agent.role(), Role::Controlled);
+    // The check is repeated in the other role, and nominates no more; the pair is as valid as before.
+    let again = bench.next_check();
+    assert!(!again.use_candidate && again.controlled.is_some());
+    bench.answer(&again);
+    bench.run_for(ms(5_000));
+    assert_eq!(bench.selections(), []);
+    assert_eq!(bench.agent.state(bench.stream), Some(StreamState::Connected));
+    bench.peer_checks(true);
+    assert_eq!(bench.selections(), [address(REMOTE)]);
+}
+
+/// Proves: rfc8445-7.2.5.1-2
+#[test]
+fn a_late_487_has_the_check_that_took_its_place_repeated_no_more() {
+    let mut bench = Bench::with(manual(), Role::Controlling);
+    let first = bench.next_check();
+    bench.run_until(at(100));
+    bench.peer_checks(false);
+    let second = bench.next_check();
+    assert_eq!(second.path, first.path);
+    conflict(&mut bench, &first);
+    assert_eq!(bench.agent.role(), Role::Controlled);
+    let third = bench.next_check();
+    assert_eq!((third.path, claim(&third).0), (first.path, Role::Controlled));
+    bench.run_until(at(30_000));
+    let repeated = |check: &Sent| bench.requests().iter().filter(|it| it.id == check.id).count() > 1;
+    assert!(repeated(&third) && !repeated(&second));
+    assert_eq!(bench.pair_states()[0].1, PairState::InProgress(third.id));
+    bench.answer(&second);
+    assert_eq!(bench.pair_states()[0].1, PairState::Succeeded, "late as it is, it counts");
+}
+
+/// Proves: rfc8445-7.2.5.1-4
+#[test]
+fn an_agent_that_is_made_to_control_again_nominates_anew() {
+    let mut bench = Bench::new(Role::Controlling);
+    bench.end_of_candidates();
+    let first = bench.next_check();
+    bench.answer(&first);
+    let nominating = bench.next_check();
+    conflict(&mut bench, &nominating);
+    let check = PeerCheck { role: Some((Role::Controlled, 0)), ..bench.peer_check() };
+    bench.feed(&check.encode());
+    assert_eq!(bench.agent.role(), Role::Controlling);
+    let again = bench.next_check();
+    assert!(again.use_candidate && again.id != nominating.id);
+    bench.answer(&again);
+    assert_eq!(bench.selections(), [address(REMOTE)]);
+}

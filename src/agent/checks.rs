@@ -240,16 +240,16 @@ impl Agent {
     /// 487: the peer keeps the role that this check claimed (RFC 8445 section 7.2.5.1).
     fn give_way(&mut self, owner: CheckOwner, id: TransactionId) {
         // Of two conflicts in flight the first settles the matter: the second was for a role that is ours no longer.
-        let settled = owner.role != self.claim.role;
+        let is_news = owner.role == self.claim.role;
         if !self.yield_role(owner.role) {
             return self.fail_check(owner, id, Reason::RoleConflict);
         }
         let Some(list) = self.lists.list_mut(owner.stream) else { return };
-        if settled {
-            list.trigger(owner.pair);
-        } else {
-            list.repeat(owner.pair);
+        if let Some(PairState::InProgress(current)) = list.pair(owner.pair).map(|pair| pair.state) {
+            // A check that the peer's own has triggered meanwhile: as in rfc8445-7.3.1.4-3, it is not repeated.
+            self.transactions.silence(current);
         }
+        if is_news { list.repeat(owner.pair) } else { list.trigger(owner.pair) }
     }
 
     /// A request that claimed `claimed` was answered with 487; `false` if there were too many conflicts.

@@ -9,7 +9,7 @@ use crate::ice::nomination::Nominated;
 use crate::ice::{Priority, Role, RoleClaim, TieBreaker};
 use crate::stun::{
     self, AttributeType, Builder, ErrorCode, IceControlled, IceControlling, Integrity, Key, Message, Method,
-    TransactionId, Unauthenticated, UnknownAttributes, Username, Verified, XorMappedAddress,
+    TransactionId, Unauthenticated, UnknownAttributes, UseCandidate, Username, Verified, XorMappedAddress,
 };
 
 /// A request whose integrity has been verified, in the terms of ICE.
@@ -63,7 +63,7 @@ fn read<'a>(verified: &Verified<'a>) -> Option<Request<'a>> {
         remote_ufrag,
         priority: Priority::clamped(priority),
         claim: claim(verified)?,
-        use_candidate: nomination(verified),
+        use_candidate: nomination(verified)?,
     })
 }
 
@@ -79,15 +79,15 @@ fn claim(verified: &Verified<'_>) -> Option<Option<RoleClaim>> {
     }
 }
 
-/// The nomination that a check makes: the value beside USE-CANDIDATE, 0 if there is none or it cannot be read.
-fn nomination(verified: &Verified<'_>) -> Option<Nominated> {
-    if !verified.contains(AttributeType::USE_CANDIDATE) {
-        return None;
-    }
+/// The nomination that a check makes, with the value beside USE-CANDIDATE, 0 if there is none or it cannot be read:
+/// `Some(None)` where it makes none, `None` where the flag is malformed.
+fn nomination(verified: &Verified<'_>) -> Option<Option<Nominated>> {
+    // rfc8445-16.1-1: a flag has no value.
+    let Some(UseCandidate) = verified.get::<UseCandidate>().transpose().ok()? else { return Some(None) };
     let numbered = |kind| [NOMINATION, NOMINATION_DRAFT].contains(&kind);
-    let value =
-        verified.attributes().find(|(kind, _)| numbered(*kind)).and_then(|(_, value)| value.try_into().ok());
-    Some(Nominated(value.map_or(0, u32::from_be_bytes)))
+    let value = verified.attributes().find(|(kind, _)| numbered(*kind)).map(|(_, value)| value);
+    let value = value.and_then(|value| value.try_into().ok()).map_or(0, u32::from_be_bytes);
+    Some(Some(Nominated(value)))
 }
 
 /// A user name has two parts, neither empty, and one colon (rfc8445-7.3-1, rfc8445-7.3-8).

@@ -139,7 +139,7 @@ fn equalize(session: &mut Session, ties: [u64; 2]) {
         match Message::parse(&datagram.payload) {
             Ok(check) if check.class() == Class::Request => {
                 let claimed = check.get::<IceControlling>().map(|it| it.unwrap().0);
-                let claimed = claimed.or(check.get::<IceControlled>().map(|it| it.unwrap().0));
+                let claimed = claimed.or_else(|| check.get::<IceControlled>().map(|it| it.unwrap().0));
                 match claimed == Some(ties[own]) {
                     true => Verdict::Replace(claim(&check, ties[other], &keys[other])),
                     false => Verdict::Deliver,
