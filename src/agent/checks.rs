@@ -38,6 +38,10 @@ impl Owner {
         matches!(self, Self::Consent(owner) if owner.pair == pair)
     }
 
+    pub(super) fn is_consent_for(&self, stream: StreamId) -> bool {
+        matches!(self, Self::Consent(owner) if owner.component.stream() == stream)
+    }
+
     pub(super) fn is_check_for(&self, stream: StreamId) -> bool {
         matches!(self, Self::Check(owner) if owner.stream == stream)
     }

@@ -174,6 +174,7 @@ impl Agent {
         let (_, transactions) = self.gatherer.remove_bases(|entry| entry.component.stream() == id);
         self.cancel(transactions);
         self.drop_pairs(id, |_| true);
+        self.transactions.retain(|owner| !owner.is_consent_for(id));
         self.close_routes(id);
         let Ok(stream) = self.stream_mut(id) else { return };
         stream.close();
