@@ -379,6 +379,41 @@ fn the_old_pair_is_kept_by_requests_under_the_old_credentials() {
     }
 }
 
+/// Where no data could go before a restart, none goes after it.
+///
+/// Proves: rfc8445-12.1.1-1
+#[test]
+fn a_restart_before_every_component_has_its_pair_leaves_no_way_to_send() {
+    let mut bench = Bench::with_components(Config::new().lite(true), Role::Controlled, 2);
+    bench.base_of(1, LOCAL);
+    bench.base_of(2, "192.0.2.1:1001");
+    bench.agent.end_of_bases(bench.now, bench.stream).unwrap();
+    bench.remote();
+    bench.peer_checks(true);
+    bench.agent.restart(bench.now, bench.stream).unwrap();
+    bench.drain();
+    assert!(!is_routed(&bench));
+}
+
+/// What was not selected may go as soon as ICE has completed.
+///
+/// Proves: rfc8445-8.3.2-1
+#[test]
+fn a_lite_agent_can_free_what_was_not_selected_at_once() {
+    let mut bench = Bench::bare(Config::new().lite(true), Role::Controlled);
+    bench.base(LOCAL);
+    let unused = bench.base("[2001:db8::1]:1000");
+    bench.agent.end_of_bases(bench.now, bench.stream).unwrap();
+    bench.remote();
+    bench.peer_checks(true);
+    assert_eq!(bench.agent.state(bench.stream), Some(StreamState::Completed));
+    bench.agent.remove_base(bench.now, unused).unwrap();
+    bench.drain();
+    assert!(bench.saw(|event| matches!(event, Event::LocalCandidateRemoved { .. })));
+    assert_eq!(bench.states(), [StreamState::Checking, StreamState::Completed]);
+    assert!(is_routed(&bench));
+}
+
 /// Two lite agents that have exchanged candidates, the first of which is the initiator.
 struct Two {
     agents: [Agent; 2],

@@ -27,8 +27,9 @@ impl Agent {
         self.config.implementation == Implementation::Lite
     }
 
-    /// Tells a lite agent with a lite peer which pair of a component the two have agreed on, by the updated exchange that
-    /// [`Event::Reconcile`] asks for: the controlling one passes what it has signalled, the controlled one what it was told.
+    /// Tells a lite agent with a lite peer which pair of a component the two have agreed on, by the updated exchange
+    /// that [`Event::Reconcile`] asks for: the controlling one passes what it has signalled, the controlled one what
+    /// it was told.
     ///
     /// # Errors
     ///
@@ -107,8 +108,8 @@ impl Agent {
         request.claim.is_none_or(|claim| claim.role == Role::Controlling)
     }
 
-    /// The check of a full peer: its nomination makes the pair valid and selects it (RFC 8445 section 7.3.2); without one
-    /// nothing follows but that data is taken from there (rfc8445-7.3.2-2).
+    /// The check of a full peer: its nomination makes the pair valid and selects it (RFC 8445 section 7.3.2); without
+    /// one nothing follows but that data is taken from there (rfc8445-7.3.2-2).
     pub(super) fn follow(&mut self, request: &Learned) {
         self.vouch(request);
         let (path, now) = (request.path, self.now);
@@ -170,8 +171,8 @@ impl Agent {
         }
     }
 
-    /// The peer has fallen silent on a pair. If it was heard lately on another one that it has nominated, that one takes
-    /// over.
+    /// The peer has fallen silent on a pair. If it was heard lately on another one that it has nominated, that one
+    /// takes over.
     pub(super) fn fall_back(&mut self, component: ComponentId, lost: PairId) {
         let now = self.now;
         let Ok(stream) = self.stream_mut(component.stream()) else { return };
@@ -263,8 +264,8 @@ impl Agent {
 }
 
 impl Stream {
-    /// Which of the two agents are lite, as far as is known. A lite agent that hears from a peer before it was signalled
-    /// hears from a full one.
+    /// Which of the two agents are lite, as far as is known. A lite agent that hears from a peer before it was
+    /// signalled hears from a full one.
     pub(crate) fn meeting(&self) -> Meeting {
         let theirs = self.remote.as_ref().map_or(Implementation::Full, |remote| remote.implementation);
         Meeting::of(self.implementation, theirs)

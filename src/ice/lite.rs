@@ -1,5 +1,5 @@
-//! Lite agents: what follows from one side, or both, answering checks and sending none (RFC 8445 sections 2.5, 6.1.1 and
-//! 8.2).
+//! Lite agents: what follows from one side, or both, answering checks and sending none (RFC 8445 sections 2.5, 6.1.1
+//! and 8.2).
 
 use core::net::IpAddr;
 use core::time::Duration;
