@@ -165,8 +165,9 @@ pub mod stun;
 mod time;
 
 pub use agent::{
-    Agent, Base, CheckRto, Config, Error, Event, Ignored, IgnoredStats, Limits, Output, Pair, Provenance,
-    Reason, Received, Remote, RemoteChange, Route, Server, ServerError, Stats, StreamState, Transmit,
+    Agent, Base, CheckRto, Config, Error, Event, Ignored, IgnoredStats, Limits, NominateInConsent, Output,
+    Pair, Provenance, Reason, Received, Remote, RemoteChange, Route, Server, ServerError, Stats, StreamState,
+    Transmit,
 };
 pub use entropy::Seed;
 pub use net::{Path, Transport};

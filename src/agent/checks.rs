@@ -38,6 +38,10 @@ impl Owner {
         matches!(self, Self::Consent(owner) if owner.pair == pair)
     }
 
+    pub(super) fn is_consent_for(&self, stream: StreamId) -> bool {
+        matches!(self, Self::Consent(owner) if owner.component.stream() == stream)
+    }
+
     pub(super) fn is_check_for(&self, stream: StreamId) -> bool {
         matches!(self, Self::Check(owner) if owner.stream == stream)
     }
@@ -257,7 +261,7 @@ impl Agent {
         if claimed != self.claim.role {
             return true;
         }
-        let switched = self.switch_role();
+        let switched = !self.is_bound_to_control() && self.switch_role();
         if switched {
             // rfc8445-7.2.5.1-3
             self.claim.tie_breaker = TieBreaker::generate(&mut self.entropy);
@@ -265,12 +269,18 @@ impl Agent {
         switched
     }
 
-    /// Takes the other role, with all that depends on it; `false` if that has happened too often.
+    /// Gives way in a role conflict; `false` if that has happened too often.
     pub(super) fn switch_role(&mut self) -> bool {
         if self.role_switches >= ROLE_SWITCHES_MAX {
             return false;
         }
         self.role_switches += 1;
+        self.take_other_role();
+        true
+    }
+
+    /// Takes the other role, with all that depends on it.
+    pub(super) fn take_other_role(&mut self) {
         self.claim.role = self.claim.role.other();
         let role = self.claim.role;
         // rfc8445-6.1.2.3-4
@@ -294,7 +304,6 @@ impl Agent {
             self.transactions.silence(id);
         }
         self.emit(Event::Role(role));
-        true
     }
 
     /// A check has failed: its pair does, and no other (rfc8445-7.2.5.2-1).

@@ -5,6 +5,7 @@ use crate::agent::stream::Stream;
 use crate::agent::{Agent, Error, Event, Reason, StreamState};
 use crate::ice::checklist::{CheckList, CheckListState};
 use crate::ice::consent::{Loss, Standing};
+use crate::ice::lite::Meeting;
 use crate::ice::nomination::{self, Nomination, Progress, Rivals, Verdict};
 use crate::ice::valid::ValidList;
 use crate::ice::{ComponentId, PairId, Role, StreamId};
@@ -25,6 +26,7 @@ impl Agent {
     fn conclude(&mut self, index: usize, patience: &mut Deadline) {
         let Some(stream) = self.streams.get(index).filter(|stream| is_alive(stream)) else { return };
         let (id, components) = (stream.id, stream.component_ids());
+        self.pair_both_lite(id);
         for component in components {
             self.consider_nomination(component, patience);
             self.announce_selection(component);
@@ -40,7 +42,7 @@ impl Agent {
         let (now, role) = (self.now, self.claim.role);
         let Some(list) = self.lists.list_mut(id.stream()) else { return };
         let Some(stream) = self.streams.get_mut(usize::from(id.stream().to_raw())) else { return };
-        if role != Role::Controlling {
+        if role != Role::Controlling || stream.is_lite() {
             return;
         }
         if stream.is_concluded(id) {
@@ -76,7 +78,8 @@ impl Agent {
 
     /// Nominates the valid pair that the application has chosen.
     pub(super) fn nominate_by_hand(&mut self, id: PairId) -> Result<(), Error> {
-        if self.config.nomination != Nomination::Manual || self.claim.role != Role::Controlling {
+        let nominates = self.config.nomination == Nomination::Manual && !self.is_lite();
+        if !nominates || self.claim.role != Role::Controlling {
             return Err(Error::CannotNominate);
         }
         let valid = |stream: &Stream| stream.valid.pairs().iter().find(|pair| pair.id == id).cloned();
@@ -101,6 +104,9 @@ impl Agent {
     /// (RFC 8445 section 8.1.2).
     fn announce_selection(&mut self, id: ComponentId) {
         let Ok(stream) = self.stream_mut(id.stream()) else { return };
+        if !stream.is_ready() {
+            return;
+        }
         let Some(selected) = stream.valid.selected(id).map(|pair| (pair.id, pair.checked)) else { return };
         let Some(component) = stream.component_mut(id) else { return };
         if component.selected.replace(selected.0) == Some(selected.0) {
@@ -168,6 +174,7 @@ impl Agent {
         let (_, transactions) = self.gatherer.remove_bases(|entry| entry.component.stream() == id);
         self.cancel(transactions);
         self.drop_pairs(id, |_| true);
+        self.transactions.retain(|owner| !owner.is_consent_for(id));
         self.close_routes(id);
         let Ok(stream) = self.stream_mut(id) else { return };
         stream.close();
@@ -222,13 +229,17 @@ fn judge(stream: &Stream, list: &CheckList, now: Timestamp) -> (StreamState, Opt
     let exhausted = !stream.expects_candidates() && list.pairs().iter().all(|pair| !pair.state.is_open());
     match &stream.remote {
         // rfc8863-4-3: the peer's own checks may still bring a candidate.
-        Some(remote) if exhausted && now < remote.patient_until => {
+        Some(remote) if exhausted && now < remote.patient_until && stream.meeting() != Meeting::BothLite => {
             (StreamState::Checking, Some(remote.patient_until))
         }
         // rfc8863-4-4
         Some(_) if exhausted => {
             let failure = stream.last_failure.unwrap_or(Reason::Timeout);
-            let reason = if list.pairs().is_empty() { Reason::NoPairs } else { failure };
+            let reason = match stream.meeting() {
+                Meeting::LiteSelf => Reason::NotNominated,
+                _ if list.pairs().is_empty() => Reason::NoPairs,
+                _ => failure,
+            };
             (StreamState::Failed(reason), None)
         }
         _ => (StreamState::Checking, None),

@@ -3,6 +3,7 @@
 use alloc::sync::Arc;
 use core::time::Duration;
 
+use crate::ice::lite::Implementation;
 use crate::ice::{Nomination, Policy, Standard};
 use crate::stun::Rto;
 
@@ -18,6 +19,10 @@ use crate::stun::Rto;
 /// let config = Config::new().pacing(Duration::from_millis(20)).loopback(true);
 /// # let _ = config;
 /// ```
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a setting of its own, behind a setter with a name"
+)]
 #[derive(Clone, Debug)]
 pub struct Config {
     pub(crate) pacing: Duration,
@@ -35,6 +40,24 @@ pub struct Config {
     pub(crate) renomination: bool,
     pub(crate) keepalive: Duration,
     pub(crate) policy: Arc<dyn Policy>,
+    pub(crate) implementation: Implementation,
+    pub(crate) nominate_in_consent: NominateInConsent,
+}
+
+/// Which consent checks of a controlling agent repeat the nomination of the selected pair (USE-CANDIDATE).
+///
+/// RFC 7675 asks for none, and after a nomination RFC 8445 needs none; but there are lite agents that take no notice of a
+/// check without one, and on which a healthy call would die.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum NominateInConsent {
+    /// None.
+    Never,
+    /// Those to a lite peer.
+    #[default]
+    WithLitePeer,
+    /// All.
+    Always,
 }
 
 /// How long a check waits for its answer before it is sent again (RFC 8445 section 14.3).
@@ -108,6 +131,8 @@ impl Config {
             renomination: true,
             keepalive: KEEPALIVE_MIN,
             policy: Arc::new(Standard),
+            implementation: Implementation::Full,
+            nominate_in_consent: NominateInConsent::default(),
         }
     }
 
@@ -222,6 +247,27 @@ impl Config {
     #[must_use]
     pub fn keepalive(mut self, interval: Duration) -> Self {
         self.keepalive = interval.max(KEEPALIVE_MIN);
+        self
+    }
+
+    /// Whether the agent is lite (RFC 8445 section 2.5): no. For servers with a public address, which answer checks and
+    /// send none; whoever is behind a NAT has to be full.
+    ///
+    /// A lite agent has host candidates only, one for each address and component, preferably one of a family; they are
+    /// signalled at [`Agent::end_of_bases`](crate::Agent::end_of_bases). It is controlled by a full peer, whatever role it
+    /// began in, and selects what that nominates; of several nominated pairs the one whose checks name the highest
+    /// PRIORITY. It sends data where an authentic request came from within the last 30 s, and when those cease, or 6 s
+    /// after a clock that has jumped, the stream is lost; with [`consent`](Self::consent) off it never is.
+    #[must_use]
+    pub fn lite(mut self, lite: bool) -> Self {
+        self.implementation = if lite { Implementation::Lite } else { Implementation::Full };
+        self
+    }
+
+    /// Which consent checks nominate the selected pair again: those to a lite peer.
+    #[must_use]
+    pub fn nominate_in_consent(mut self, when: NominateInConsent) -> Self {
+        self.nominate_in_consent = when;
         self
     }
 }

@@ -58,6 +58,12 @@ pub enum Error {
     /// The peer declared the end of its candidates before this one (RFC 8838 section 14).
     #[error("the peer has declared the end of its candidates")]
     EndOfCandidates,
+    /// A lite agent has host candidates only (RFC 8445 section 5.2).
+    #[error("a lite agent asks no servers")]
+    LiteServer,
+    /// A lite agent has one candidate for an IP address and a component (RFC 8445 section 5.2).
+    #[error("a lite agent has one candidate for an address and a component")]
+    LiteAddress,
     /// A limit of the configuration is reached.
     #[error("a limit of the configuration is reached")]
     Limit,
@@ -142,6 +148,9 @@ pub enum Reason {
     /// There was no pair to check: no candidates of the two sides match.
     #[error("no pair of candidates to check")]
     NoPairs,
+    /// To a lite agent: the peer has not nominated a pair for every component.
+    #[error("the peer has not nominated a pair for every component")]
+    NotNominated,
     /// No check was answered.
     #[error("no check was answered")]
     Timeout,
@@ -160,7 +169,7 @@ pub enum Reason {
     /// The clock has jumped past the expiry of consent: data waits for one answer of the peer.
     #[error("the clock has jumped past the expiry of consent")]
     ClockJumped,
-    /// The peer has not answered for 30 s (RFC 7675 section 5.1).
+    /// The peer has not answered for 30 s (RFC 7675 section 5.1); to a lite agent, it has not asked.
     #[error("consent has expired")]
     ConsentExpired,
     /// The peer has answered 403 (RFC 7675 section 5.2).

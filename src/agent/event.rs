@@ -76,7 +76,15 @@ pub enum Event {
         /// Its state.
         state: StreamState,
     },
-    /// A role conflict was resolved, and the agent now has this role (RFC 8445 section 7.3.1.1).
+    /// Two lite agents have several pairs for a component, and this one controls: signal the candidates of the valid pairs
+    /// in an updated exchange, then say which they are with [`Agent::reconcile`](crate::Agent::reconcile) (RFC 8445 section
+    /// 8.2). Data can flow meanwhile.
+    Reconcile {
+        /// The stream that it is about.
+        stream: StreamId,
+    },
+    /// The agent now has this role: a role conflict was resolved (RFC 8445 section 7.3.1.1), or one of the agents is lite
+    /// (section 6.1.1).
     Role(Role),
     /// A server was of no use to a base.
     ServerFailed {
@@ -146,6 +154,8 @@ pub enum Received<'d> {
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 #[non_exhaustive]
 pub enum Provenance {
+    /// Nobody but the signalling: both agents are lite, and neither has authenticated the other's address.
+    Signalled,
     /// A check with the right credentials was received from it.
     Authenticated,
     /// Our own check to it was answered: its pair is in the valid list.

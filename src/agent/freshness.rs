@@ -5,13 +5,14 @@ use bytes::Bytes;
 
 use crate::agent::checks::peer_reflexive_priority;
 use crate::agent::stream::{RemoteSide, Stream};
-use crate::agent::{Agent, Error, Owner};
+use crate::agent::{Agent, Error, NominateInConsent, Owner};
 use crate::entropy::Purpose;
 use crate::ice::check::{Check, CheckError, Outcome};
 use crate::ice::consent::{self, Consent, Standing};
+use crate::ice::lite::{Heard, Implementation};
 use crate::ice::pair::PairEvent;
+use crate::ice::valid::ValidPair;
 use crate::ice::{ComponentId, PairId, Priority, Role, StreamId};
-use crate::net::Path;
 use crate::stun::{Builder, Method, Rto, Username};
 use crate::time::{Deadline, Timestamp};
 
@@ -33,10 +34,7 @@ impl Agent {
         if component.upkeep.map(|upkeep| upkeep.pair()) == route.map(|(pair, _)| pair) {
             return;
         }
-        let upkeep = route.map(|(pair, answered_at)| match self.config.consent {
-            true => Upkeep::Consent(Consent::new(pair, answered_at, self.draw_interval())),
-            false => Upkeep::Keepalive { pair, at: self.now + self.config.keepalive },
-        });
+        let upkeep = route.map(|(pair, answered_at)| self.upkeep_for(id.stream(), pair, answered_at));
         if let Some(component) = self.stream_mut(id.stream()).ok().and_then(|stream| stream.component_mut(id))
         {
             component.upkeep = upkeep;
@@ -79,6 +77,14 @@ impl Agent {
                         self.lose(id, pair);
                     }
                 }
+                Upkeep::Heard(heard) => {
+                    let before = heard.standing();
+                    let lost = heard.handle_timeout(now);
+                    changed |= before != heard.standing();
+                    if lost {
+                        self.fall_back(id, pair);
+                    }
+                }
                 Upkeep::Keepalive { at, .. } => {
                     if *at <= now {
                         *at = now + tr;
@@ -90,22 +96,29 @@ impl Agent {
         changed
     }
 
-    fn draw_interval(&mut self) -> core::time::Duration {
+    pub(super) fn draw_interval(&mut self) -> core::time::Duration {
         consent::interval(u32::from_be_bytes(self.entropy.bytes(Purpose::Jitter)))
     }
 
-    /// rfc7675-5.1-2, rfc7675-5.1-9: a check like any other, without a nomination, sent once, in no slot.
+    /// rfc7675-5.1-2, rfc7675-5.1-9: a check like any other, sent once, in no slot; it nominates where the peer may need it
+    /// ([`NominateInConsent`]).
     fn send_consent_check(&mut self, component: ComponentId, pair: PairId) -> Option<()> {
         let transaction = self.next_transaction_id();
         let stream = self.stream(component.stream())?;
-        let (path, remote, priority) = stream.upkeep_target(pair)?;
+        let (valid, remote, priority) = stream.upkeep_target(pair)?;
+        let path = valid.path;
+        let repeats = match self.config.nominate_in_consent {
+            NominateInConsent::Never => false,
+            NominateInConsent::WithLitePeer => remote.implementation == Implementation::Lite,
+            NominateInConsent::Always => true,
+        };
         let check = Check {
             id: transaction,
             username: Username::new(&remote.username).ok()?,
             key: &remote.key,
             priority,
             claim: self.claim,
-            use_candidate: None,
+            use_candidate: valid.nominated.filter(|_| repeats),
         };
         let (payload, role) = (check.encode(), self.claim.role);
         let one = core::num::NonZeroU8::MIN;
@@ -120,7 +133,7 @@ impl Agent {
     /// rfc8445-11-5
     fn send_keepalive(&mut self, component: ComponentId, pair: PairId) -> Option<()> {
         let transaction = self.next_transaction_id();
-        let (path, ..) = self.stream(component.stream())?.upkeep_target(pair)?;
+        let path = self.stream(component.stream())?.upkeep_target(pair)?.0.path;
         let mut out = Vec::with_capacity(28);
         Builder::indication(&mut out, Method::BINDING, transaction).fingerprint();
         self.transmit(path, Bytes::from(out));
@@ -170,7 +183,7 @@ impl Agent {
         let which = if stream.valid.get(pair).is_some() { Which::Current } else { Which::Previous };
         match which.upkeep(stream, component)? {
             Upkeep::Consent(consent) if consent.pair == pair => Some(consent),
-            Upkeep::Consent(_) | Upkeep::Keepalive { .. } => None,
+            Upkeep::Consent(_) | Upkeep::Keepalive { .. } | Upkeep::Heard(_) => None,
         }
     }
 
@@ -209,6 +222,7 @@ impl Agent {
             match upkeep {
                 Upkeep::Consent(consent) => consent.deadlines(deadline),
                 Upkeep::Keepalive { at, .. } => deadline.at(*at),
+                Upkeep::Heard(heard) => heard.deadlines(deadline),
             }
         }
     }
@@ -223,6 +237,8 @@ pub(crate) enum Upkeep {
         pair: PairId,
         at: Timestamp,
     },
+    /// A lite agent waits to be asked.
+    Heard(Heard),
 }
 
 impl Upkeep {
@@ -230,6 +246,7 @@ impl Upkeep {
         match self {
             Self::Consent(consent) => consent.pair,
             Self::Keepalive { pair, .. } => *pair,
+            Self::Heard(heard) => heard.pair,
         }
     }
 
@@ -237,6 +254,7 @@ impl Upkeep {
         match self {
             Self::Consent(consent) => consent.standing(),
             Self::Keepalive { .. } => Standing::Fresh,
+            Self::Heard(heard) => heard.standing(),
         }
     }
 }
@@ -261,15 +279,15 @@ impl Which {
 }
 
 impl Stream {
-    /// Where a pair in use leads, under whose credentials, and with what priority.
-    fn upkeep_target(&self, pair: PairId) -> Option<(Path, &RemoteSide, Priority)> {
+    /// A pair in use, the credentials under which it is checked, and the priority that checks name.
+    fn upkeep_target(&self, pair: PairId) -> Option<(&ValidPair, &RemoteSide, Priority)> {
         if let Some(valid) = self.valid.get(pair) {
             let local = self.locals.get(valid.local)?;
-            return Some((valid.path, self.remote.as_ref()?, peer_reflexive_priority(&local.candidate)));
+            return Some((valid, self.remote.as_ref()?, peer_reflexive_priority(&local.candidate)));
         }
         let previous = self.previous.as_ref()?;
         let path = previous.path(pair)?;
-        Some((path.valid.path, &previous.remote, peer_reflexive_priority(&path.local)))
+        Some((&path.valid, &previous.remote, peer_reflexive_priority(&path.local)))
     }
 
     /// The peer's credentials under which a pair in use is checked.

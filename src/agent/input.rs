@@ -2,6 +2,7 @@
 
 use crate::agent::{Agent, Ignored, Owner, Provenance, Received};
 use crate::gather::BaseEntry;
+use crate::ice::lite::Meeting;
 use crate::ice::{admit_peer_address, check};
 use crate::net::Path;
 use crate::stun::{self, Class, Fingerprint, Integrity, Message, Method, Sent};
@@ -47,11 +48,16 @@ impl Agent {
     ) -> Received<'d> {
         let known = self.stream(stream).and_then(|stream| {
             let previous = || stream.previous.as_ref()?.authenticated.get(path);
-            stream.authenticated.get(path).or_else(previous).copied()
+            let known = stream.authenticated.get(path).or_else(previous).copied()?;
+            Some((known, stream.meeting() == Meeting::BothLite))
         });
-        let Some(known) = known else { return self.ignore(Ignored::Unverified) };
+        let Some((known, both_lite)) = known else { return self.ignore(Ignored::Unverified) };
         self.stats.data_received += 1;
-        let provenance = if known.valid { Provenance::Valid } else { Provenance::Authenticated };
+        let provenance = match known.valid {
+            true => Provenance::Valid,
+            false if both_lite => Provenance::Signalled,
+            false => Provenance::Authenticated,
+        };
         Received::Data { component: known.component, pair: known.pair, provenance, payload }
     }
 

@@ -7,6 +7,7 @@ use crate::agent::{Agent, Ignored, StreamState};
 use crate::gather::BaseEntry;
 use crate::ice::authenticated::AuthenticatedPath;
 use crate::ice::early::{EarlyRequest, Learned};
+use crate::ice::lite::Meeting;
 use crate::ice::nomination::Nominated;
 use crate::ice::pair::PairState;
 use crate::ice::responder::{self, Refusal, Request};
@@ -34,7 +35,7 @@ impl Agent {
             }
             Err(refusal) => return Err(self.refuse(stream.id, path, message, &refusal)),
         };
-        if !self.settle_roles(&request) {
+        if !self.settle_roles(stream_id(entry), &request) {
             // rfc8445-7.3.1.1-6: nothing else follows from a request that is answered with 487.
             self.send_signed_error(
                 stream_id(entry),
@@ -45,10 +46,7 @@ impl Agent {
             );
             return Err(Ignored::Refused);
         }
-        if request.use_candidate.is_some()
-            && self.claim.role == Role::Controlled
-            && !self.config.policy.accepts_nomination(path)
-        {
+        if request.use_candidate.is_some() && self.follows() && !self.config.policy.accepts_nomination(path) {
             // rfc8445-7.3.1.5-3
             self.send_signed_error(
                 stream_id(entry),
@@ -104,7 +102,10 @@ impl Agent {
     }
 
     /// Resolves a role conflict; `false` if the peer has to give way (RFC 8445 section 7.3.1.1).
-    fn settle_roles(&mut self, request: &Request<'_>) -> bool {
+    fn settle_roles(&mut self, stream: StreamId, request: &Request<'_>) -> bool {
+        if self.stream(stream).is_some_and(|stream| stream.meeting() == Meeting::LiteSelf) {
+            return Self::is_role_in_order(request);
+        }
         let Some(theirs) = request.claim else { return true };
         match self.claim.role.resolve(self.claim.tie_breaker, theirs) {
             Resolution::Agree => true,
@@ -123,6 +124,7 @@ impl Agent {
             Ok(request) => {
                 let answer = responder::success(&request, unscoped(path.remote()), &local.key);
                 self.transmit(path, answer);
+                self.hear_on_previous(id, path);
                 Ok(())
             }
             Err(refusal @ Refusal::Unauthenticated(_)) => Err(self.refuse(id, path, message, &refusal)),
@@ -192,6 +194,9 @@ impl Agent {
         if matches!(known.state, StreamState::Failed(_) | StreamState::Closed) {
             return;
         }
+        if known.is_lite() {
+            return self.follow(request);
+        }
         let nominated = self.accept_nomination(request);
         let Some(known) = self.stream(stream) else { return };
         // A peer whose address has changed is known by its checks: where nominations can move, they are followed up.
@@ -214,7 +219,7 @@ impl Agent {
 
     /// The nomination that a check makes, if it is one to follow: by the controlling peer, and where nominations are
     /// numbered by a larger number than before (renom-v1-5, renom-v2-3).
-    fn accept_nomination(&mut self, request: &Learned) -> Option<Nominated> {
+    pub(super) fn accept_nomination(&mut self, request: &Learned) -> Option<Nominated> {
         let role = self.claim.role;
         let stream = self.stream_mut(request.component.stream()).ok()?;
         let how = request.use_candidate.filter(|_| role == Role::Controlled)?;
@@ -231,7 +236,7 @@ impl Agent {
 
     /// Takes data from the path of a request that changes nothing else: until it learns of the selection, the peer sends
     /// on whatever pair our answers have made valid for it (rfc8445-12.2-1).
-    fn vouch(&mut self, request: &Learned) {
+    pub(super) fn vouch(&mut self, request: &Learned) {
         let (stream, path, limits) = (request.component.stream(), request.path, self.remote_limits());
         let is_known = |known: &Stream| known.authenticated.get(path).is_some();
         // Only a candidate of the peer counts, so that the limits of those hold for paths as well.

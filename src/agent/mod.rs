@@ -6,6 +6,7 @@
 //! | `input.rs` | a datagram comes in: whose is it, is it authentic |
 //! | `checks.rs` | a check is sent, or answered |
 //! | `learn.rs` | the peer's check teaches something |
+//! | `lite.rs` | a lite agent follows its peer |
 //! | `gathering.rs` | a server is asked, or answers |
 //! | `pairing.rs` | a candidate is paired |
 //! | `freshness.rs` | a path in use is kept, or lost |
@@ -24,6 +25,7 @@ mod freshness;
 mod gathering;
 mod input;
 mod learn;
+mod lite;
 mod pacer;
 mod pairing;
 mod restart;
@@ -52,7 +54,7 @@ use crate::stun::{TransactionId, Transactions};
 use crate::time::Timestamp;
 
 pub use crate::gather::{Base, Server};
-pub use config::{CheckRto, Config, Limits};
+pub use config::{CheckRto, Config, Limits, NominateInConsent};
 pub use error::{Error, Ignored, Reason, ServerError};
 pub use event::{Event, Output, Provenance, Received, StreamState, Transmit};
 pub use route::Route;
@@ -154,9 +156,13 @@ impl Agent {
     ///
     /// # Errors
     ///
-    /// [`Error::Address`] if the address cannot be sent to, [`Error::Closed`], [`Error::Limit`].
+    /// [`Error::Address`] if the address cannot be sent to, [`Error::LiteServer`], [`Error::Closed`], [`Error::Limit`].
     pub fn add_server(&mut self, now: Timestamp, server: Server) -> Result<ServerId, Error> {
         self.begin(now)?;
+        // rfc8445-5.2-1
+        if self.is_lite() {
+            return Err(Error::LiteServer);
+        }
         admit_peer_address(server.address()).map_err(Error::Address)?;
         let id = ServerId::from_raw(self.ids.server);
         self.ids.server = self.ids.server.checked_add(1).ok_or(Error::Limit)?;
@@ -205,7 +211,10 @@ impl Agent {
             return Err(Error::ComponentCount);
         }
         let id = StreamId::from_raw(u16::try_from(self.streams.len()).map_err(|_| Error::Limit)?);
-        self.streams.push(Stream::new(id, components, credentials));
+        self.streams.push(Stream {
+            implementation: self.config.implementation,
+            ..Stream::new(id, components, credentials)
+        });
         self.lists.add();
         Ok(id)
     }
@@ -243,6 +252,7 @@ impl Agent {
     /// # Errors
     ///
     /// [`Error::Address`], [`Error::Trackable`], [`Error::Loopback`], [`Error::BaseExists`], [`Error::EndOfBases`], [`Error::Limit`],
+    /// [`Error::LiteAddress`],
     /// [`Error::UnknownStream`], [`Error::UnknownComponent`], [`Error::Closed`].
     pub fn add_base(&mut self, now: Timestamp, component: ComponentId, base: Base) -> Result<BaseId, Error> {
         self.begin(now)?;
@@ -255,12 +265,16 @@ impl Agent {
         if stream.locals.len() >= limit {
             return Err(Error::Limit);
         }
+        self.admit_lite_base(component, &base)?;
         self.admit_base(&base)?;
         let id = BaseId::from_raw(self.ids.base);
         self.ids.base += 1;
         let entry = BaseEntry { id, component, base };
         self.gatherer.add_base(entry.clone(), self.now + self.config.gathering_limit);
-        self.add_host_candidate(&entry);
+        // Those of a lite agent wait for the last base.
+        if !self.is_lite() {
+            self.add_host_candidate(&entry);
+        }
         self.settle();
         Ok(id)
     }
@@ -285,9 +299,12 @@ impl Agent {
     /// [`Error::UnknownStream`], [`Error::Closed`].
     pub fn end_of_bases(&mut self, now: Timestamp, stream: StreamId) -> Result<(), Error> {
         self.begin(now)?;
-        let stream = self.stream_mut(stream)?;
-        if stream.gathering == Gathering::Open {
-            stream.gathering = Gathering::BasesKnown;
+        let known = self.stream_mut(stream)?;
+        if known.gathering == Gathering::Open {
+            known.gathering = Gathering::BasesKnown;
+            if known.is_lite() {
+                self.add_lite_candidates(stream);
+            }
         }
         self.settle();
         Ok(())
@@ -325,6 +342,7 @@ impl Agent {
         let mut side = RemoteSide::new(&remote, known.local.credentials.ufrag(), patient_until)?;
         side.renomination &= renomination;
         known.remote = Some(side);
+        self.take_role_for(stream);
         self.drop_foreign_candidates(stream);
         self.take_coming(stream);
         for candidate in remote.candidates {

@@ -17,8 +17,17 @@ use crate::ice::{
 use crate::net::{Path, Transport, is_link_local, unscoped};
 
 impl Agent {
-    /// A base's own candidate (RFC 8445 section 5.1.1.1).
+    /// A base's own candidate (RFC 8445 section 5.1.1.1): of several bases of a component the first is preferred.
     pub(super) fn add_host_candidate(&mut self, entry: &BaseEntry) {
+        let Ok(stream) = self.stream_mut(entry.component.stream()) else { return };
+        let Some(component) = stream.component_mut(entry.component) else { return };
+        let preference = u16::MAX.saturating_sub(component.bases.saturating_mul(PREFERENCE_STEP));
+        component.bases = component.bases.saturating_add(1);
+        self.add_host_candidate_with(entry, preference);
+    }
+
+    /// The same with this local preference.
+    pub(super) fn add_host_candidate_with(&mut self, entry: &BaseEntry, preference: u16) {
         let (address, local) = (unscoped(entry.base.local()), entry.base.local());
         let key = FoundationKey {
             kind: CandidateKind::Host,
@@ -27,10 +36,6 @@ impl Agent {
             transport: entry.base.transport,
         };
         let foundation = self.foundations.of(key);
-        let Ok(stream) = self.stream_mut(entry.component.stream()) else { return };
-        let Some(component) = stream.component_mut(entry.component) else { return };
-        let preference = u16::MAX.saturating_sub(component.bases.saturating_mul(PREFERENCE_STEP));
-        component.bases = component.bases.saturating_add(1);
         let priority = Priority::of(
             TypePreferences::default().of(CandidateKind::Host),
             preference,
@@ -171,7 +176,10 @@ impl Agent {
             }
             list.reprioritise(role);
         }
-        if let Ok(known) = self.stream_mut(stream) {
+        // A lite agent goes by what the checks say (L-09).
+        if let Ok(known) = self.stream_mut(stream)
+            && !known.is_lite()
+        {
             for pair in known.valid.pairs_mut().filter(|pair| pair.remote == id) {
                 pair.priorities.remote = priority;
             }
@@ -189,7 +197,8 @@ impl Agent {
     ) -> Option<PairId> {
         let known = self.stream(stream)?;
         let (ours, theirs) = (known.locals.get(local)?, known.remotes.get(remote)?);
-        if !matches(ours, theirs) {
+        // A lite agent has nothing to check.
+        if known.is_lite() || !matches(ours, theirs) {
             return None;
         }
         let path = Path::new(ours.candidate.transport(), ours.base_address, theirs.address);
@@ -308,7 +317,7 @@ impl Agent {
 
 /// Whether two candidates can make a pair: same component, transport and family (rfc8445-6.1.2.2-1), link-local only
 /// with link-local (rfc8445-6.1.2.2-3), loopback only with loopback, and no talking to oneself.
-fn matches(ours: &LocalCandidate, theirs: &RemoteCandidate) -> bool {
+pub(super) fn matches(ours: &LocalCandidate, theirs: &RemoteCandidate) -> bool {
     let (local, remote) = (ours.address, theirs.address);
     ours.is_paired()
         && ours.component == theirs.component

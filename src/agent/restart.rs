@@ -179,6 +179,7 @@ impl Stream {
     /// Replaces everything that belongs to one generation. Of two restarts in a row, before the first has selected, the
     /// paths in use are those of the generation before both.
     fn next_generation(&mut self, local: LocalSide) {
+        let in_use = self.is_ready();
         self.generation = self.generation.next();
         let local = core::mem::replace(&mut self.local, local);
         let remote = self.remote.take();
@@ -191,6 +192,7 @@ impl Stream {
             let upkeep = component.upkeep.take();
             component.nomination = Default::default();
             component.selected = None;
+            let upkeep = upkeep.filter(|_| in_use);
             let Some(pair) = upkeep.and_then(|upkeep| valid.get(upkeep.pair())) else { continue };
             let (Some(ours), Some(theirs)) = (locals.get(pair.local), remotes.get(pair.remote)) else {
                 continue;

@@ -12,11 +12,14 @@ use crate::agent::restart::Previous;
 use crate::ice::authenticated::AuthenticatedPaths;
 use crate::ice::consent::Standing;
 use crate::ice::early::EarlyRequests;
+use crate::ice::lite::Implementation;
 use crate::ice::local::LocalCandidates;
 use crate::ice::nomination::{Nominated, Progress};
-use crate::ice::remote::RemoteCandidates;
+use crate::ice::remote::{RemoteCandidate, RemoteCandidates};
 use crate::ice::valid::{ValidList, ValidPair};
-use crate::ice::{Candidate, CandidateId, ComponentId, Credentials, Generation, PairId, StreamId};
+use crate::ice::{
+    Candidate, CandidateId, CandidateKind, ComponentId, Credentials, Generation, PairId, StreamId,
+};
 use crate::net::Path;
 use crate::stun::{Key, Username};
 use crate::time::Timestamp;
@@ -32,13 +35,21 @@ pub struct Remote {
     pub(crate) pacing: Option<Duration>,
     pub(crate) trickle: bool,
     pub(crate) renomination: bool,
+    pub(crate) implementation: Implementation,
 }
 
 impl Remote {
     /// A peer with these credentials, which trickles its candidates and proposes no pacing.
     #[must_use]
     pub const fn new(credentials: Credentials) -> Self {
-        Self { credentials, candidates: Vec::new(), pacing: None, trickle: true, renomination: false }
+        Self {
+            credentials,
+            candidates: Vec::new(),
+            pacing: None,
+            trickle: true,
+            renomination: false,
+            implementation: Implementation::Full,
+        }
     }
 
     /// The candidates that came with the description.
@@ -71,6 +82,13 @@ impl Remote {
         self.trickle = false;
         self
     }
+
+    /// The peer is a lite agent (`ice-lite`): it answers checks, sends none, and never controls.
+    #[must_use]
+    pub const fn lite(mut self) -> Self {
+        self.implementation = Implementation::Lite;
+        self
+    }
 }
 
 /// What a call of [`Agent::set_remote`](crate::Agent::set_remote) has changed.
@@ -89,6 +107,8 @@ pub enum RemoteChange {
 #[derive(Debug)]
 pub(crate) struct Stream {
     pub(crate) id: StreamId,
+    /// Whether our agent is full or lite.
+    pub(crate) implementation: Implementation,
     pub(crate) state: StreamState,
     pub(crate) generation: Generation,
     /// Component `n` stands at `n - 1`; a removed one leaves a gap.
@@ -138,6 +158,7 @@ pub(crate) struct RemoteSide {
     pub(crate) trickle: bool,
     /// Both sides understand a nomination that follows another.
     pub(crate) renomination: bool,
+    pub(crate) implementation: Implementation,
     /// Until then the peer's checks may still bring a candidate (the PAC timer, RFC 8863 section 4).
     pub(crate) patient_until: Timestamp,
 }
@@ -154,6 +175,7 @@ impl RemoteSide {
             pacing: remote.pacing,
             trickle: remote.trickle,
             renomination: remote.renomination,
+            implementation: remote.implementation,
             patient_until,
         })
     }
@@ -195,6 +217,7 @@ impl Stream {
     pub(crate) fn new(id: StreamId, components: u8, credentials: Credentials) -> Self {
         Self {
             id,
+            implementation: Implementation::Full,
             state: StreamState::New,
             generation: Generation::FIRST,
             components: (0..components).map(|_| Some(Component::default())).collect(),
@@ -269,7 +292,8 @@ impl Stream {
     /// The components that a pair is needed for: ours, up to the highest that the peer has candidates for, once it has
     /// said that it has no more (rfc8445-6.1.2.2-2).
     pub(crate) fn needed_components(&self) -> impl Iterator<Item = ComponentId> + use<'_> {
-        let theirs = self.remotes.iter().map(|remote| remote.component.number()).max();
+        let signalled = |remote: &&RemoteCandidate| remote.candidate.kind() != CandidateKind::PeerReflexive;
+        let theirs = self.remotes.iter().filter(signalled).map(|remote| remote.component.number()).max();
         let highest = theirs.filter(|_| self.remote_ended).unwrap_or(u16::MAX);
         let numbered = (1..=highest).zip(&self.components);
         numbered.filter(|(_, ours)| ours.is_some()).map(|(number, _)| self.id.component(number))
@@ -296,7 +320,7 @@ impl Stream {
         let upkeep = self.component(component)?.upkeep;
         let consented = |pair: &&ValidPair| {
             let standing = upkeep.filter(|upkeep| upkeep.pair() == pair.id).map(|upkeep| upkeep.standing());
-            matches!(standing, Some(Standing::Fresh | Standing::Overdue))
+            self.is_ready() && matches!(standing, Some(Standing::Fresh | Standing::Overdue))
         };
         let previous = || self.previous.as_ref()?.route(component);
         let selected = self.valid.selected(component).filter(consented);

@@ -9,6 +9,7 @@ mod credentials;
 pub(crate) mod early;
 mod foundation;
 mod id;
+pub(crate) mod lite;
 pub(crate) mod local;
 pub(crate) mod nomination;
 pub(crate) mod pair;

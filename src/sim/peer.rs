@@ -184,6 +184,9 @@ impl Peer {
         if let Some(pacing) = self.agent.local_pacing() {
             text += &format!("{}\r\n", Line::Pacing(pacing));
         }
+        if self.agent.is_lite() {
+            text += &format!("{}\r\n", Line::Lite);
+        }
         let options =
             self.agent.local_options().split(' ').filter(|option| self.trickle || *option != "trickle");
         text += &format!("a=ice-options:{}\r\n", options.collect::<Vec<_>>().join(" "));
@@ -213,6 +216,7 @@ struct Description {
     password: String,
     pacing: Option<core::time::Duration>,
     options: String,
+    lite: bool,
     candidates: Vec<Candidate>,
     ended: bool,
 }
@@ -225,6 +229,7 @@ impl Description {
                 Ok(Some(Line::Ufrag(ufrag))) => description.ufrag = ufrag.to_string(),
                 Ok(Some(Line::Password(password))) => description.password = password.as_str().to_string(),
                 Ok(Some(Line::Options(options))) => description.options = options.to_string(),
+                Ok(Some(Line::Lite)) => description.lite = true,
                 Ok(Some(Line::Pacing(ta))) => description.pacing = Some(ta),
                 Ok(Some(Line::Candidate(candidate))) => description.candidates.push(*candidate),
                 Ok(Some(Line::EndOfCandidates)) => description.ended = true,
@@ -276,6 +281,9 @@ impl Node for Peer {
         let mut remote = Remote::new(credentials).options(&description.options);
         if let Some(pacing) = description.pacing {
             remote = remote.pacing(pacing);
+        }
+        if description.lite {
+            remote = remote.lite();
         }
         if !description.options.split(' ').any(|option| option == "trickle") {
             remote = remote.candidates(description.candidates.iter().cloned());
