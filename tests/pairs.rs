@@ -217,12 +217,15 @@ fn two_lists_share_a_hundred_pairs_evenly_and_keep_their_best() {
     bench.agent.add_base(bench.now, second.component(1), Base::udp(address("192.0.2.3:1"))).unwrap();
     bench.remote();
     bench.agent.set_remote(bench.now, second, Remote::new(remote_credentials())).unwrap();
-    for n in 0..250_u32 {
-        let candidate =
-            typed(&n.to_string(), "host", 1_000 + n, &format!("198.51.{}.{}:2", n / 200, n % 200 + 1));
-        bench.trickle(candidate.clone());
-        bench.agent.add_remote_candidate(bench.now, second, candidate).unwrap();
+    // The first list is full before anything comes for the second.
+    for stream in [bench.stream, second] {
+        for n in 0..250_u32 {
+            let remote = format!("198.51.{}.{}:2", n / 200, n % 200 + 1);
+            let candidate = typed(&n.to_string(), "host", 1_000 + n, &remote);
+            bench.agent.add_remote_candidate(bench.now, stream, candidate).unwrap();
+        }
     }
+    bench.drain();
     for stream in [bench.stream, second] {
         let kept: Vec<u32> = bench
             .agent

@@ -285,7 +285,10 @@ fn both_use_the_larger_ta() {
         let mut bench = Bench::bare(Config::new().pacing(ms(ours)), Role::Controlled);
         bench.base(LOCAL);
         let remote = Remote::new(remote_credentials());
-        let remote = theirs.map_or(remote.clone(), |ta| remote.pacing(ms(ta)));
+        let remote = match theirs {
+            Some(ta) => remote.pacing(ms(ta)),
+            None => remote,
+        };
         bench.agent.set_remote(bench.now, bench.stream, remote).unwrap();
         for n in 1..=4 {
             bench.trickle(host(&n.to_string(), 1, &format!("198.51.100.{n}:1")));
