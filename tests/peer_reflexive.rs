@@ -170,7 +170,7 @@ fn a_check_replayed_from_a_false_source_costs_a_check_and_no_more() {
 /// Scenario: S-64
 #[test]
 fn a_flood_of_authentic_checks_stays_within_the_limits_and_spares_what_works() {
-    let mut bench = Bench::with(manual(), Role::Controlled);
+    let mut bench = Bench::with(manual().consent(false), Role::Controlled);
     let own = bench.next_check();
     bench.answer(&own);
     for n in 0..10_000_u16 {

@@ -239,7 +239,7 @@ fn no_check_leaves_before_the_credentials_of_the_peer_are_known() {
 /// Proves: rfc8445-14.1-1, rfc8445-14.3-2
 #[test]
 fn the_rto_of_the_formula_grows_with_the_checks_that_are_to_be_made() {
-    let mut bench = with_pairs(manual().check_rto(CheckRto::Formula), 20);
+    let mut bench = with_pairs(manual().consent(false).check_rto(CheckRto::Formula), 20);
     bench.run_until(at(450));
     let early = bench.checks();
     assert_eq!(early.len(), 10);
@@ -253,7 +253,7 @@ fn the_rto_of_the_formula_grows_with_the_checks_that_are_to_be_made() {
     let sent: Vec<_> = bench.requests().into_iter().filter(|it| it.id == checks[10].id).collect();
     assert_eq!(sent[1].at, sent[0].at + ms(10_000));
 
-    let mut bench = with_pairs(manual().check_rto(CheckRto::Formula), 20);
+    let mut bench = with_pairs(manual().consent(false).check_rto(CheckRto::Formula), 20);
     bench.run_until(at(30_000));
     let first = bench.checks()[0].clone();
     let sent: Vec<_> = bench.requests().into_iter().filter(|it| it.id == first.id).collect();
