@@ -5,7 +5,7 @@ mod harness;
 use floe::ice::{Credentials, Nomination, PairState, Role, StreamId};
 use floe::stun::ErrorCode;
 use floe::{
-    Agent, Base, Config, Event, Ignored, Output, Path, Received, Remote, Seed, StreamState, Timestamp,
+    Agent, Base, Config, Event, Ignored, Output, Path, Reason, Received, Remote, Seed, StreamState, Timestamp,
 };
 use harness::{Bench, Fed, LOCAL, PeerCheck, REMOTE, Sent, address, at, host, ms, typed};
 
@@ -353,9 +353,10 @@ fn two_agents_settle_every_conflict_whatever_their_roles_tie_breakers_and_order(
     assert!(conflicts > 0, "487 was part of it");
 }
 
+/// Proves: rfc8445-7.2.5.1-2
 /// Lesson: L-03
 #[test]
-fn a_487_to_a_nomination_leaves_the_pair_valid_and_the_nomination_to_the_peer() {
+fn after_a_487_to_a_nomination_the_check_is_repeated_without_it_and_the_peer_nominates() {
     let mut bench = Bench::new(Role::Controlling);
     bench.end_of_candidates();
     let first = bench.next_check();
@@ -363,14 +364,13 @@ fn a_487_to_a_nomination_leaves_the_pair_valid_and_the_nomination_to_the_peer() 
     let nominating = bench.next_check();
     assert!(nominating.use_candidate);
     assert_eq!(conflict(&mut bench, &nominating), Fed::Control);
-    assert_eq!(bench.agent.role(), Role::Controlled);
-    // The check is repeated in the other role, and nominates no more; the pair is as valid as before.
     let again = bench.next_check();
-    assert!(!again.use_candidate && again.controlled.is_some());
+    assert_eq!((again.path, again.use_candidate), (nominating.path, false));
+    assert_eq!(claim(&again).0, Role::Controlled);
+    assert_eq!(bench.agent.state(bench.stream), Some(StreamState::Connected), "the pair stays valid");
     bench.answer(&again);
     bench.run_for(ms(5_000));
     assert_eq!(bench.selections(), []);
-    assert_eq!(bench.agent.state(bench.stream), Some(StreamState::Connected));
     bench.peer_checks(true);
     assert_eq!(bench.selections(), [address(REMOTE)]);
 }
@@ -412,4 +412,21 @@ fn an_agent_that_is_made_to_control_again_nominates_anew() {
     assert!(again.use_candidate && again.id != nominating.id);
     bench.answer(&again);
     assert_eq!(bench.selections(), [address(REMOTE)]);
+}
+
+#[test]
+fn a_valid_pair_whose_check_is_repeated_after_a_487_and_lost_is_valid_no_longer() {
+    let mut bench = Bench::new(Role::Controlling);
+    bench.end_of_candidates();
+    let first = bench.next_check();
+    bench.answer(&first);
+    let nominating = bench.next_check();
+    conflict(&mut bench, &nominating);
+    let again = bench.next_check();
+    bench.run_until(again.at + ms(39_499));
+    assert!(bench.agent.route(bench.component()).is_some());
+    bench.run_for(ms(1));
+    assert_eq!(bench.pair_states(), [(address(REMOTE), PairState::Failed)]);
+    assert!(bench.agent.route(bench.component()).is_none());
+    assert_eq!(bench.states().last(), Some(&StreamState::Failed(Reason::Timeout)));
 }

@@ -1,7 +1,7 @@
 //! The walk of a timer: what is repeated, what is given up, what is sent next.
 
 use crate::agent::{Agent, Owner, Reason, ServerError};
-use crate::ice::pair::PairState;
+use crate::ice::pair::{CandidatePair, PairState};
 use crate::net::Path;
 use crate::stun::{Due, Transaction, TransactionId};
 use crate::time::Timestamp;
@@ -92,7 +92,10 @@ impl Agent {
                 Owner::Consent(_) => {}
                 Owner::Check(check) => {
                     let pair = self.lists.list(check.stream).and_then(|list| list.pair(check.pair));
-                    if pair.is_some_and(|pair| pair.state == PairState::InProgress(id)) {
+                    let unproven = |pair: &CandidatePair| {
+                        pair.state == PairState::InProgress(id) && pair.valid.is_none()
+                    };
+                    if pair.is_some_and(unproven) {
                         self.transactions.cancel(id);
                         self.fail_check(check, id, Reason::Unreachable);
                     }
