@@ -21,6 +21,9 @@ use serde_json::{Value, json};
 /// for no proposal (RFC 8445 section 14.2).
 const PACING: Duration = Duration::from_millis(10);
 
+/// The other side may wait for all candidates before it looks at any, so a silent server must not hold them up.
+const GATHERING_LIMIT: Duration = Duration::from_secs(2);
+
 /// A line from standard input, or `None` at its end.
 type Command = Option<Value>;
 
@@ -70,7 +73,8 @@ impl Peer {
             addresses = driver::addresses()?;
         }
         let role = if command["role"] == "controlled" { Role::Controlled } else { Role::Controlling };
-        let config = Config::new().pacing(PACING).loopback(addresses.iter().any(IpAddr::is_loopback));
+        let loopback = addresses.iter().any(IpAddr::is_loopback);
+        let config = Config::new().pacing(PACING).gathering_limit(GATHERING_LIMIT).loopback(loopback);
         let mut driver = Driver::new(Agent::new(config, role, Seed::from_os()), Instant::now());
         let components = command["components"].as_u64().unwrap_or(1).try_into()?;
         let stream = driver.agent.add_stream(components)?;

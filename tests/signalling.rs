@@ -1,0 +1,85 @@
+//! What an agent has signalled for it, and what signalling can tell it.
+
+mod harness;
+
+use floe::ice::Role;
+use floe::sdp::{Description, Media, Options};
+use floe::{Agent, Config, Remote, Seed, Server, StreamState, Timestamp};
+use harness::{Bench, LOCAL, address, host, ms};
+
+/// The options are the agent's, not a stream's: what one stream announces all announce.
+///
+/// Proves: rfc8445-10-1, rfc8838-3-1
+#[test]
+fn every_stream_announces_ice2_and_trickle() {
+    let mut agent = Agent::new(Config::new(), Role::Controlling, Seed::from([1; 32]));
+    let streams = [1, 2, 1].map(|components| agent.add_stream(components).unwrap());
+    for stream in streams {
+        let credentials = agent.local_credentials(stream).unwrap().clone();
+        let media = Media::new(credentials).with_options(Options::new(agent.local_options()).unwrap());
+        let text: Vec<String> = media.lines().map(|line| line.to_string()).collect();
+        let options = text.iter().find_map(|line| line.strip_prefix("a=ice-options:")).unwrap();
+        for option in ["ice2", "trickle"] {
+            assert!(options.split(' ').any(|it| it == option), "{options}");
+        }
+    }
+}
+
+/// Proves: rfc8839-4.2.5-5, rfc8445-5.4-1
+#[test]
+fn a_mismatch_ends_ice_for_its_stream_alone() {
+    let mut bench = Bench::with_components(Config::new(), Role::Controlling, 1);
+    let second = bench.agent.add_stream(1).unwrap();
+    let streams = [bench.stream, second];
+    bench.base(LOCAL);
+    let base = floe::Base::udp(address("192.0.2.1:1001"));
+    bench.agent.add_base(bench.now, second.component(1), base).unwrap();
+    let answer = "v=0\r\n\
+        m=audio 2000 RTP/AVP 0\r\na=ice-ufrag:peer\r\na=ice-pwd:passwordofthepeer/1234567\r\n\
+        m=video 3000 RTP/AVP 99\r\na=ice-mismatch\r\n";
+    let answer = Description::parse(answer).unwrap();
+    for (media, stream) in answer.media().iter().zip(streams) {
+        match media.credentials() {
+            Some(credentials) if !media.is_mismatch() => {
+                let remote = Remote::new(credentials.clone());
+                bench.agent.set_remote(bench.now, stream, remote).unwrap();
+            }
+            _ => bench.agent.close_stream(bench.now, stream).unwrap(),
+        }
+    }
+    bench.trickle(host("1", 1, harness::REMOTE));
+    bench.drain();
+    assert_eq!(bench.agent.state(second), Some(StreamState::Closed));
+    let check = bench.next_check();
+    bench.answer(&check);
+    bench.run_for(ms(5_000));
+    assert_eq!(bench.agent.state(bench.stream), Some(StreamState::Connected));
+    assert!(bench.checks().iter().all(|check| check.path.local() == address(LOCAL)));
+    // With a mismatch on all of them the session is over.
+    bench.agent.close_stream(bench.now, bench.stream).unwrap();
+    bench.drain();
+    assert_eq!(bench.agent.deadline(), None);
+}
+
+/// A name with addresses of both families is a server for each of them.
+///
+/// Proves: rfc8489-8.1-3
+#[test]
+fn all_addresses_of_a_server_are_asked() {
+    let mut bench = Bench::bare(Config::new(), Role::Controlling);
+    for server in ["203.0.113.10:3478", "203.0.113.11:3478", "[2001:db8::10]:3478"] {
+        let server = Server::stun(address(server)).named("stun.example.org");
+        let id = bench.agent.add_server(Timestamp::ZERO, server).unwrap();
+        assert_eq!(bench.agent.server(id).unwrap().name(), Some("stun.example.org"));
+    }
+    bench.base(LOCAL);
+    bench.base("[2001:db8::1]:1000");
+    bench.run_for(ms(1_000));
+    let asked: Vec<_> = bench.questions().iter().map(|question| question.path).collect();
+    let expected = [
+        (LOCAL, "203.0.113.10:3478"),
+        (LOCAL, "203.0.113.11:3478"),
+        ("[2001:db8::1]:1000", "[2001:db8::10]:3478"),
+    ];
+    assert_eq!(asked, expected.map(|(local, server)| floe::Path::udp(address(local), address(server))));
+}
