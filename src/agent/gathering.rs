@@ -91,7 +91,8 @@ impl Agent {
         let preference = stream.locals.free_preference(entry.component, kind, highest);
         let priority =
             Priority::of(TypePreferences::default().of(kind), preference, entry.component.number());
-        let local = Reflexive { id, kind, mapped, foundation, priority }.of(host);
+        let mut local = Reflexive { id, kind, mapped, foundation, priority }.of(host);
+        local.candidate = entry.base.describe(local.candidate);
         self.announce(local);
     }
 

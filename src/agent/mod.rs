@@ -44,6 +44,7 @@ use crate::agent::pacer::{Bucket, Pacer};
 use crate::agent::stream::{Gathering, RemoteSide, Stream};
 use crate::entropy::{Entropy, Purpose, Seed};
 use crate::gather::{BaseEntry, Gatherer};
+use crate::ice::preference::local_preference;
 use crate::ice::schedule::CheckListSet;
 use crate::ice::{
     BaseId, Candidate, CandidateId, ComponentId, Credentials, Foundations, PairId, Role, RoleClaim, ServerId,
@@ -247,7 +248,7 @@ impl Agent {
 
     /// Declares a local socket: yields a host candidate, and asks the servers from it.
     ///
-    /// Of several, those added first get the higher priority.
+    /// Of several, IPv6 goes before IPv4, and those added first before those added later; see [`Base`].
     ///
     /// # Errors
     ///
@@ -267,9 +268,12 @@ impl Agent {
         }
         self.admit_lite_base(component, &base)?;
         self.admit_base(&base)?;
+        let taken = self.gatherer.bases().filter(|entry| entry.component == component);
+        let taken: alloc::vec::Vec<u16> = taken.map(|entry| entry.preference).collect();
+        let preference = local_preference(base.local().ip(), base.cost(), &taken).ok_or(Error::Limit)?;
         let id = BaseId::from_raw(self.ids.base);
         self.ids.base += 1;
-        let entry = BaseEntry { id, component, base };
+        let entry = BaseEntry { id, component, base, preference };
         self.gatherer.add_base(entry.clone(), self.now + self.config.gathering_limit);
         // Those of a lite agent wait for the last base.
         if !self.is_lite() {

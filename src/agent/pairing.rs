@@ -17,13 +17,9 @@ use crate::ice::{
 use crate::net::{Path, Transport, is_link_local, unscoped};
 
 impl Agent {
-    /// A base's own candidate (RFC 8445 section 5.1.1.1): of several bases of a component the first is preferred.
+    /// A base's own candidate (RFC 8445 section 5.1.1.1).
     pub(super) fn add_host_candidate(&mut self, entry: &BaseEntry) {
-        let Ok(stream) = self.stream_mut(entry.component.stream()) else { return };
-        let Some(component) = stream.component_mut(entry.component) else { return };
-        let preference = u16::MAX.saturating_sub(component.bases.saturating_mul(PREFERENCE_STEP));
-        component.bases = component.bases.saturating_add(1);
-        self.add_host_candidate_with(entry, preference);
+        self.add_host_candidate_with(entry, entry.preference);
     }
 
     /// The same with this local preference.
@@ -49,6 +45,7 @@ impl Agent {
             priority,
             foundation,
         );
+        let candidate = entry.base.describe(candidate);
         let id = self.next_candidate_id();
         let (component, base) = (entry.component, entry.id);
         self.announce(LocalCandidate {
@@ -327,6 +324,3 @@ pub(super) fn matches(ours: &LocalCandidate, theirs: &RemoteCandidate) -> bool {
         && local.ip().is_loopback() == remote.ip().is_loopback()
         && local != remote
 }
-
-/// Between the local preferences of two bases: room for one reflexive candidate of every server.
-pub(super) const PREFERENCE_STEP: u16 = 64;

@@ -203,8 +203,6 @@ pub(crate) struct Component {
     pub(crate) followed: Option<Nominated>,
     /// The selected pair is in trouble, and all others are looked at again.
     pub(crate) reopened: bool,
-    /// How many bases it has had: the next one's rank.
-    pub(crate) bases: u16,
     /// May we go on sending on the pair that data uses?
     pub(crate) upkeep: Option<Upkeep>,
     /// As announced.
