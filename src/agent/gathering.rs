@@ -126,9 +126,11 @@ impl Agent {
     pub(super) fn conclude_gathering(&mut self, index: usize) {
         let Some(stream) = self.streams.get_mut(index) else { return };
         let id = stream.id;
-        if stream.gathering == Gathering::BasesKnown
-            && !self.gatherer.is_gathering(|component| component.stream() == id)
-        {
+        let is_gathering = self.gatherer.is_gathering(|component| component.stream() == id);
+        if stream.gathering == Gathering::Complete && is_gathering && stream.is_continual() {
+            stream.gathering = Gathering::BasesKnown;
+        }
+        if stream.gathering == Gathering::BasesKnown && !is_gathering {
             stream.gathering = Gathering::Complete;
             let generation = stream.generation;
             self.emit(Event::GatheringComplete { stream: id, generation });
