@@ -42,7 +42,7 @@ fn dual_stack(order: &str) -> Bench {
     add_bases(&mut bench, 1, order);
     bench.remote();
     bench.trickle(typed("1", "host", 2_130_706_431, REMOTE_V6));
-    bench.trickle(typed("2", "host", 2_130_706_431 - (4 * 64 << 8), REMOTE));
+    bench.trickle(typed("2", "host", 2_130_706_431 - ((4 * 64) << 8), REMOTE));
     bench
 }
 

@@ -24,7 +24,6 @@ use crate::stun::Rto;
     reason = "each is a setting of its own, behind a setter with a name"
 )]
 #[derive(Clone, Debug)]
-#[expect(clippy::struct_excessive_bools, reason = "settings that are on or off, each by itself")]
 pub struct Config {
     pub(crate) pacing: Duration,
     pub(crate) rto: Rto,
