@@ -48,6 +48,9 @@ impl Agent {
         if stream.is_concluded(id) {
             return self.consider_failover(id);
         }
+        if stream.is_abandoned(id) {
+            return;
+        }
         let (more_expected, renominates) = (stream.expects_candidates(), stream.renominates());
         let kind = |stream: &Stream, best: &crate::ice::valid::ValidPair| {
             let local = stream.locals.get(best.local).map(|local| local.candidate.kind());
@@ -113,6 +116,7 @@ impl Agent {
             return;
         }
         component.reopened = false;
+        component.base_lost = false;
         // What the peer has nominated besides, as one of RFC 5245 may, is still checked: the best of them is selected.
         self.drop_pairs(id.stream(), |pair| {
             let kept = pair.id == selected.0
@@ -220,10 +224,14 @@ fn judge(stream: &Stream, list: &CheckList, now: Timestamp) -> (StreamState, Opt
         let mut needed = stream.needed_components().peekable();
         needed.peek().is_some() && needed.all(|component| has(&stream.valid, component))
     };
-    if all(|valid, component| valid.best(component).is_some()) {
+    let abandoned = stream.needed_components().any(|component| stream.is_abandoned(component));
+    if !abandoned && all(|valid, component| valid.best(component).is_some()) {
         let concluded = all(|valid, component| valid.selected(component).is_some());
         let sound = if concluded { StreamState::Completed } else { StreamState::Connected };
         return (soundness(stream).unwrap_or(sound), None);
+    }
+    if stream.needed_components().any(|component| stream.has_lost_base(component)) && was_connected(stream) {
+        return (StreamState::Lost(Reason::BaseRemoved), None);
     }
     // rfc8445-7.2.5.4-1, rfc8838-8-3: nothing is left to check, and nothing more is to come.
     let exhausted = !stream.expects_candidates() && list.pairs().iter().all(|pair| !pair.state.is_open());
@@ -244,6 +252,10 @@ fn judge(stream: &Stream, list: &CheckList, now: Timestamp) -> (StreamState, Opt
         }
         _ => (StreamState::Checking, None),
     }
+}
+
+const fn was_connected(stream: &Stream) -> bool {
+    !matches!(stream.state, StreamState::New | StreamState::Checking)
 }
 
 /// What is wrong with the paths in use: the worst of it.

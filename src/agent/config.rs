@@ -38,6 +38,7 @@ pub struct Config {
     pub(crate) heed_transmit_errors: bool,
     pub(crate) consent: bool,
     pub(crate) renomination: bool,
+    pub(crate) continual_gathering: bool,
     pub(crate) keepalive: Duration,
     pub(crate) policy: Arc<dyn Policy>,
     pub(crate) implementation: Implementation,
@@ -129,6 +130,7 @@ impl Config {
             heed_transmit_errors: true,
             consent: true,
             renomination: true,
+            continual_gathering: false,
             keepalive: KEEPALIVE_MIN,
             policy: Arc::new(Standard),
             implementation: Implementation::Full,
@@ -240,6 +242,15 @@ impl Config {
     #[must_use]
     pub fn renomination(mut self, on: bool) -> Self {
         self.renomination = on;
+        self
+    }
+
+    /// Whether bases may come and go during the whole session, if the peer announces `continual` as well: no. The end of
+    /// candidates then means that there are none for now, on both sides; without it no candidate follows the end, or a
+    /// nomination (RFC 8838 sections 13 and 14).
+    #[must_use]
+    pub fn continual_gathering(mut self, on: bool) -> Self {
+        self.continual_gathering = on;
         self
     }
 

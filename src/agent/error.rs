@@ -175,6 +175,9 @@ pub enum Reason {
     /// The peer has answered 403 (RFC 7675 section 5.2).
     #[error("consent was revoked")]
     ConsentRevoked,
+    /// The socket of a selected pair was removed.
+    #[error("the base of a selected pair was removed")]
+    BaseRemoved,
     /// Both sides kept claiming the same role.
     #[error("the role conflict could not be resolved")]
     RoleConflict,

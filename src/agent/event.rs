@@ -50,7 +50,8 @@ pub enum Event {
         /// Its id.
         id: CandidateId,
     },
-    /// No more candidates will come: signal end-of-candidates.
+    /// No more candidates will come: signal end-of-candidates. If both sides gather continually, none for now; when others
+    /// have come, this comes again.
     GatheringComplete {
         /// The stream whose candidates are complete.
         stream: StreamId,
@@ -105,7 +106,7 @@ pub enum Event {
 /// ```
 ///
 /// `Connected` goes back to `Checking` when the nomination of the only valid pair fails, and `Completed` to either of
-/// them, or to `Failed`, when the base or the component of a selected pair is removed. `Closed` follows any state.
+/// them, or to `Failed`, when the component of a selected pair is removed; when its base is, to `Connected` or `Lost`. `Closed` follows any state.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum StreamState {
@@ -120,7 +121,8 @@ pub enum StreamState {
     Completed,
     /// An answer of the peer is overdue (2.5 s), or the clock has jumped; in the first case data still flows.
     Unconfirmed(Reason),
-    /// The peer's consent has expired or was revoked (RFC 7675): nothing is sent any more. A restart can save the stream.
+    /// The peer's consent has expired or was revoked (RFC 7675), or the socket of a selected pair was removed: nothing is
+    /// sent any more. A restart can save the stream.
     Lost(Reason),
     /// No path was found, and none will be.
     Failed(Reason),

@@ -25,6 +25,34 @@ impl Agent {
             return;
         }
         component.reopened = true;
+        self.form_all(id);
+    }
+
+    /// The selected pair has gone with its base: where another nomination may follow, all other pairs are looked at again,
+    /// those first that are valid.
+    pub(super) fn consider_takeover(&mut self, id: ComponentId) {
+        let Ok(stream) = self.stream_mut(id.stream()) else { return };
+        let (gone, renominates) = (stream.valid.selected(id).is_none(), stream.renominates());
+        let Some(component) = stream.component_mut(id).filter(|it| gone && it.selected.is_some()) else {
+            return;
+        };
+        component.selected = None;
+        component.base_lost = true;
+        component.reopened = renominates;
+        if !renominates {
+            return;
+        }
+        self.form_all(id);
+        let Some(list) = self.lists.list(id.stream()) else { return };
+        let Some(stream) = self.streams.get_mut(usize::from(id.stream().to_raw())) else { return };
+        // A nomination repeats the check of a pair of the list, and those of the valid ones are new there.
+        for valid in stream.valid.pairs_mut().filter(|valid| valid.component == id) {
+            valid.checked = list.on_path(valid.path).map_or(valid.checked, |listed| listed.id);
+        }
+    }
+
+    fn form_all(&mut self, id: ComponentId) {
+        let Ok(stream) = self.stream_mut(id.stream()) else { return };
         let locals: Vec<CandidateId> = stream.locals.iter().map(|local| local.id).collect();
         let remotes: Vec<CandidateId> = stream.remotes.iter().map(|remote| remote.id).collect();
         for local in locals {

@@ -29,7 +29,8 @@ impl Agent {
     /// Consent goes with the pair that data uses.
     pub(super) fn follow_route(&mut self, id: ComponentId) {
         let Some(stream) = self.stream(id.stream()) else { return };
-        let route = stream.valid.route(id).map(|pair| (pair.id, pair.answered_at));
+        let usable = stream.valid.route(id).filter(|_| !stream.is_abandoned(id));
+        let route = usable.map(|pair| (pair.id, pair.answered_at));
         let Some(component) = stream.component(id) else { return };
         if component.upkeep.map(|upkeep| upkeep.pair()) == route.map(|(pair, _)| pair) {
             return;

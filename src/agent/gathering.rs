@@ -91,7 +91,8 @@ impl Agent {
         let preference = stream.locals.free_preference(entry.component, kind, highest);
         let priority =
             Priority::of(TypePreferences::default().of(kind), preference, entry.component.number());
-        let local = Reflexive { id, kind, mapped, foundation, priority }.of(host);
+        let mut local = Reflexive { id, kind, mapped, foundation, priority }.of(host);
+        local.candidate = entry.base.describe(local.candidate);
         self.announce(local);
     }
 
@@ -125,9 +126,11 @@ impl Agent {
     pub(super) fn conclude_gathering(&mut self, index: usize) {
         let Some(stream) = self.streams.get_mut(index) else { return };
         let id = stream.id;
-        if stream.gathering == Gathering::BasesKnown
-            && !self.gatherer.is_gathering(|component| component.stream() == id)
-        {
+        let is_gathering = self.gatherer.is_gathering(|component| component.stream() == id);
+        if stream.gathering == Gathering::Complete && is_gathering && stream.is_continual() {
+            stream.gathering = Gathering::BasesKnown;
+        }
+        if stream.gathering == Gathering::BasesKnown && !is_gathering {
             stream.gathering = Gathering::Complete;
             let generation = stream.generation;
             self.emit(Event::GatheringComplete { stream: id, generation });

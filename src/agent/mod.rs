@@ -41,9 +41,10 @@ use core::time::Duration;
 
 use crate::agent::gathering::AttemptOwner;
 use crate::agent::pacer::{Bucket, Pacer};
-use crate::agent::stream::{Gathering, RemoteSide, Stream};
+use crate::agent::stream::{Gathering, RemoteGathering, RemoteSide, Stream};
 use crate::entropy::{Entropy, Purpose, Seed};
 use crate::gather::{BaseEntry, Gatherer};
+use crate::ice::preference::local_preference;
 use crate::ice::schedule::CheckListSet;
 use crate::ice::{
     BaseId, Candidate, CandidateId, ComponentId, Credentials, Foundations, PairId, Role, RoleClaim, ServerId,
@@ -168,7 +169,8 @@ impl Agent {
         self.ids.server = self.ids.server.checked_add(1).ok_or(Error::Limit)?;
         let (streams, give_up_at) = (&self.streams, self.now + self.config.gathering_limit);
         let wants = |component: ComponentId| {
-            stream_of(streams, component).is_some_and(|s| s.gathering != Gathering::Complete)
+            stream_of(streams, component)
+                .is_some_and(|stream| stream.gathering != Gathering::Complete || stream.is_continual())
         };
         self.gatherer.add_server(id, server, give_up_at, wants);
         self.settle();
@@ -247,7 +249,11 @@ impl Agent {
 
     /// Declares a local socket: yields a host candidate, and asks the servers from it.
     ///
-    /// Of several, those added first get the higher priority.
+    /// After [`end_of_bases`](Self::end_of_bases) this needs
+    /// [`Config::continual_gathering`](crate::Config::continual_gathering) on both sides; then the new candidates are signalled
+    /// even if a pair is selected, and [`Event::GatheringComplete`] comes once more.
+    ///
+    /// Of several, IPv6 goes before IPv4, and those added first before those added later; see [`Base`].
     ///
     /// # Errors
     ///
@@ -259,7 +265,7 @@ impl Agent {
         let limit = self.config.limits.local_candidates;
         let stream = self.stream_mut(component.stream())?;
         stream.component(component).ok_or(Error::UnknownComponent)?;
-        if stream.gathering != Gathering::Open {
+        if stream.gathering != Gathering::Open && !stream.is_continual() {
             return Err(Error::EndOfBases);
         }
         if stream.locals.len() >= limit {
@@ -267,10 +273,19 @@ impl Agent {
         }
         self.admit_lite_base(component, &base)?;
         self.admit_base(&base)?;
+        let taken = self.gatherer.bases().filter(|entry| entry.component == component);
+        let taken: alloc::vec::Vec<u16> = taken.map(|entry| entry.preference).collect();
+        let preference = local_preference(base.local().ip(), base.cost(), &taken).ok_or(Error::Limit)?;
         let id = BaseId::from_raw(self.ids.base);
         self.ids.base += 1;
-        let entry = BaseEntry { id, component, base };
+        let entry = BaseEntry { id, component, base, preference };
         self.gatherer.add_base(entry.clone(), self.now + self.config.gathering_limit);
+        if let Ok(stream) = self.stream_mut(component.stream())
+            && stream.gathering == Gathering::Complete
+        {
+            // The end of candidates meant "none for now".
+            stream.gathering = Gathering::BasesKnown;
+        }
         // Those of a lite agent wait for the last base.
         if !self.is_lite() {
             self.add_host_candidate(&entry);
@@ -280,6 +295,10 @@ impl Agent {
     }
 
     /// The socket is gone: its candidates and pairs go with it.
+    ///
+    /// A stream that loses a selected pair is [`StreamState::Lost`] at once, unless another pair can take over: one that the
+    /// peer has nominated besides, or, where both sides know renomination, any that is valid. Where a new socket is known
+    /// before the old one goes, [`add_base`](Self::add_base) comes first.
     ///
     /// # Errors
     ///
@@ -337,10 +356,13 @@ impl Agent {
                 self.begin_generation(stream, credentials);
             }
         }
-        let renomination = self.config.renomination;
+        let (renomination, continual) = (self.config.renomination, self.config.continual_gathering);
+        let is_lite = self.is_lite();
         let known = self.stream_mut(stream)?;
         let mut side = RemoteSide::new(&remote, known.local.credentials.ufrag(), patient_until)?;
         side.renomination &= renomination;
+        // The candidates of a lite agent are ranked together, once.
+        side.continual &= continual && !is_lite;
         known.remote = Some(side);
         self.take_role_for(stream);
         self.drop_foreign_candidates(stream);
@@ -349,8 +371,8 @@ impl Agent {
             // rfc8838-11-6: what cannot be used does no harm.
             let _ = self.accept_candidate(stream, candidate);
         }
-        if let Ok(stream) = self.stream_mut(stream) {
-            stream.remote_ended |= !remote.trickle;
+        if !remote.trickle {
+            self.stream_mut(stream)?.remote_gathering = RemoteGathering::Complete;
         }
         self.catch_up(stream);
         self.settle();
@@ -394,14 +416,14 @@ impl Agent {
         Ok(())
     }
 
-    /// The peer has no more candidates (RFC 8838 section 14).
+    /// The peer has no more candidates (RFC 8838 section 14); if both sides gather continually, none for now.
     ///
     /// # Errors
     ///
     /// [`Error::UnknownStream`], [`Error::Closed`].
     pub fn end_of_remote_candidates(&mut self, now: Timestamp, stream: StreamId) -> Result<(), Error> {
         self.begin(now)?;
-        self.stream_mut(stream)?.remote_ended = true;
+        self.stream_mut(stream)?.remote_gathering = RemoteGathering::Complete;
         self.settle();
         Ok(())
     }

@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 
-use crate::agent::stream::Gathering;
+use crate::agent::stream::{Gathering, RemoteGathering};
 use crate::agent::{Agent, Error, Event};
 use crate::gather::BaseEntry;
 use crate::ice::local::LocalCandidate;
@@ -15,15 +15,12 @@ use crate::ice::{
     StreamId, TypePreferences, admit_peer_address,
 };
 use crate::net::{Path, Transport, is_link_local, unscoped};
+use crate::stun::{Transaction, TransactionId};
 
 impl Agent {
-    /// A base's own candidate (RFC 8445 section 5.1.1.1): of several bases of a component the first is preferred.
+    /// A base's own candidate (RFC 8445 section 5.1.1.1).
     pub(super) fn add_host_candidate(&mut self, entry: &BaseEntry) {
-        let Ok(stream) = self.stream_mut(entry.component.stream()) else { return };
-        let Some(component) = stream.component_mut(entry.component) else { return };
-        let preference = u16::MAX.saturating_sub(component.bases.saturating_mul(PREFERENCE_STEP));
-        component.bases = component.bases.saturating_add(1);
-        self.add_host_candidate_with(entry, preference);
+        self.add_host_candidate_with(entry, entry.preference);
     }
 
     /// The same with this local preference.
@@ -49,6 +46,7 @@ impl Agent {
             priority,
             foundation,
         );
+        let candidate = entry.base.describe(candidate);
         let id = self.next_candidate_id();
         let (component, base) = (entry.component, entry.id);
         self.announce(LocalCandidate {
@@ -68,8 +66,9 @@ impl Agent {
         let Ok(stream) = self.stream_mut(component.stream()) else { return };
         let candidate = local.candidate.clone().with_ufrag_of(&stream.local.credentials);
         let (generation, complete) = (stream.generation, stream.gathering == Gathering::Complete);
-        // rfc8838-13-3, rfc8838-13-5: not after the end of candidates, not after a nomination.
-        let signalled = !complete && !stream.is_concluded(component);
+        // rfc8838-13-3, rfc8838-13-5: not after the end of candidates, not after a nomination, unless both sides have agreed
+        // that there may be more at any time.
+        let signalled = stream.is_continual() || (!complete && !stream.is_concluded(component));
         stream.locals.push(LocalCandidate { signalled, ..local });
         if signalled {
             self.emit(Event::LocalCandidate { stream: component.stream(), generation, id, candidate });
@@ -105,7 +104,8 @@ impl Agent {
         let limits = self.remote_limits();
         let known = self.stream_mut(stream)?;
         // rfc8838-14-2
-        if known.remote_ended {
+        let ended = known.remote_gathering == RemoteGathering::Complete;
+        if ended && !known.is_continual() {
             return Err(Error::EndOfCandidates);
         }
         // rfc8838-9-3, rfc8838-9-4
@@ -126,6 +126,10 @@ impl Agent {
         let address = admit_peer_address(address).map_err(Error::Address)?;
         let added =
             known.remotes.add(id, component, address, candidate, &limits).map_err(|_| Error::Limit)?;
+        if ended && !matches!(added, Added::Known(_)) {
+            // Its end will be said again.
+            known.remote_gathering = RemoteGathering::Reopened;
+        }
         match added {
             Added::New(id) => {
                 self.pair_remote(stream, id);
@@ -278,13 +282,21 @@ impl Agent {
         let (bases, transactions) = self.gatherer.remove_bases(gone);
         self.cancel(transactions);
         for entry in bases {
+            let local = entry.base.local();
+            let asked = self.transactions.iter().filter(|transaction| transaction.path().local() == local);
+            let asked: Vec<TransactionId> = asked.map(Transaction::id).collect();
+            self.cancel(asked);
             let stream = entry.component.stream();
             let Ok(known) = self.stream_mut(stream) else { continue };
             let generation = known.generation;
             let removed = known.locals.remove(|local| local.base == entry.id);
+            if let Some(previous) = &mut known.previous {
+                previous.paths.retain(|path| path.valid.path.local() != entry.base.local());
+            }
             let lost = |id: CandidateId| removed.iter().any(|local| local.id == id);
             known.valid.remove(|pair| lost(pair.local));
             self.drop_pairs(stream, |pair| lost(pair.local));
+            self.consider_takeover(entry.component);
             self.forget_what_cannot_be_nominated(stream);
             for local in removed.iter().filter(|local| local.signalled) {
                 self.emit(Event::LocalCandidateRemoved { stream, generation, id: local.id });
@@ -327,6 +339,3 @@ pub(super) fn matches(ours: &LocalCandidate, theirs: &RemoteCandidate) -> bool {
         && local.ip().is_loopback() == remote.ip().is_loopback()
         && local != remote
 }
-
-/// Between the local preferences of two bases: room for one reflexive candidate of every server.
-pub(super) const PREFERENCE_STEP: u16 = 64;

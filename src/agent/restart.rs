@@ -4,7 +4,7 @@ use alloc::borrow::ToOwned;
 use alloc::vec::Vec;
 
 use crate::agent::freshness::Upkeep;
-use crate::agent::stream::{Gathering, LocalSide, RemoteSide, Stream};
+use crate::agent::stream::{Gathering, LocalSide, RemoteGathering, RemoteSide, Stream};
 use crate::agent::{Agent, Error, Event, Output, RemoteChange, StreamState};
 use crate::ice::authenticated::AuthenticatedPaths;
 use crate::ice::checklist::CheckList;
@@ -193,6 +193,8 @@ impl Stream {
             component.nomination = Default::default();
             component.selected = None;
             let upkeep = upkeep.filter(|_| in_use);
+            component.base_lost = false;
+            component.reopened = false;
             let Some(pair) = upkeep.and_then(|upkeep| valid.get(upkeep.pair())) else { continue };
             let (Some(ours), Some(theirs)) = (locals.get(pair.local), remotes.get(pair.remote)) else {
                 continue;
@@ -206,7 +208,7 @@ impl Stream {
         self.locals.remove(|known| known.candidate.kind() != CandidateKind::Host);
         self.early = Default::default();
         // rfc8838-15-1
-        self.remote_ended = false;
+        self.remote_gathering = RemoteGathering::Open;
         self.last_failure = None;
         if self.gathering == Gathering::Complete {
             self.gathering = Gathering::BasesKnown;

@@ -29,6 +29,7 @@ use crate::time::Timestamp;
 /// A description without `trickle` among its ice-options is complete (RFC 8838 section 5): say so with
 /// [`complete`](Self::complete).
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "one for each of the ice-options")]
 pub struct Remote {
     pub(crate) credentials: Credentials,
     pub(crate) candidates: Vec<Candidate>,
@@ -36,6 +37,7 @@ pub struct Remote {
     pub(crate) trickle: bool,
     pub(crate) renomination: bool,
     pub(crate) implementation: Implementation,
+    pub(crate) continual: bool,
 }
 
 impl Remote {
@@ -49,6 +51,7 @@ impl Remote {
             trickle: true,
             renomination: false,
             implementation: Implementation::Full,
+            continual: false,
         }
     }
 
@@ -66,13 +69,22 @@ impl Remote {
         self
     }
 
-    /// The ice-options that the peer announced, separated by spaces: `trickle` and `renomination` are understood, and without
-    /// `trickle` the description is complete.
+    /// The ice-options that the peer announced, separated by spaces: `trickle`, `renomination` and `continual`
+    /// are understood, and without `trickle` the description is complete.
     #[must_use]
     pub fn options(mut self, options: &str) -> Self {
         let has = |wanted: &str| options.split_ascii_whitespace().any(|option| option == wanted);
         self.trickle = has("trickle");
         self.renomination = has("renomination") || has("renomination2");
+        self.continual = has("continual");
+        self
+    }
+
+    /// The peer gathers continually: it may have more candidates after their end, and expects the same of us
+    /// ([`Config::continual_gathering`](crate::Config::continual_gathering)).
+    #[must_use]
+    pub const fn continual(mut self) -> Self {
+        self.continual = true;
         self
     }
 
@@ -125,8 +137,7 @@ pub(crate) struct Stream {
     pub(crate) authenticated: AuthenticatedPaths,
     pub(crate) early: EarlyRequests,
     pub(crate) gathering: Gathering,
-    /// The peer has no more candidates (RFC 8838 section 14).
-    pub(crate) remote_ended: bool,
+    pub(crate) remote_gathering: RemoteGathering,
     /// The peer's checks are answered with 403 (RFC 7675 section 5.2).
     pub(crate) consent_revoked: bool,
     /// Why the last check failed: the reason if all of them do.
@@ -149,6 +160,7 @@ impl LocalSide {
 
 /// The peer's credentials and what is computed from them once.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "one for each of the ice-options")]
 pub(crate) struct RemoteSide {
     pub(crate) credentials: Credentials,
     pub(crate) key: Key,
@@ -159,6 +171,8 @@ pub(crate) struct RemoteSide {
     /// Both sides understand a nomination that follows another.
     pub(crate) renomination: bool,
     pub(crate) implementation: Implementation,
+    /// Both sides gather continually.
+    pub(crate) continual: bool,
     /// Until then the peer's checks may still bring a candidate (the PAC timer, RFC 8863 section 4).
     pub(crate) patient_until: Timestamp,
 }
@@ -176,6 +190,7 @@ impl RemoteSide {
             trickle: remote.trickle,
             renomination: remote.renomination,
             implementation: remote.implementation,
+            continual: remote.continual,
             patient_until,
         })
     }
@@ -189,8 +204,20 @@ pub(crate) enum Gathering {
     Open,
     /// No more bases; servers are still being asked.
     BasesKnown,
-    /// Over, and announced (RFC 8838 section 13).
+    /// Over, and announced (RFC 8838 section 13). A base that comes later, where both sides gather continually, leads back.
     Complete,
+}
+
+/// What the peer has said of the end of its candidates (RFC 8838 section 14).
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(crate) enum RemoteGathering {
+    /// Nothing yet.
+    #[default]
+    Open,
+    /// There are no more; where both sides gather continually, none for now.
+    Complete,
+    /// One has come since, and its end is still to be said again.
+    Reopened,
 }
 
 /// One component of a stream.
@@ -203,8 +230,8 @@ pub(crate) struct Component {
     pub(crate) followed: Option<Nominated>,
     /// The selected pair is in trouble, and all others are looked at again.
     pub(crate) reopened: bool,
-    /// How many bases it has had: the next one's rank.
-    pub(crate) bases: u16,
+    /// The selected pair has gone with its base, and no other one is selected yet.
+    pub(crate) base_lost: bool,
     /// May we go on sending on the pair that data uses?
     pub(crate) upkeep: Option<Upkeep>,
     /// As announced.
@@ -231,7 +258,7 @@ impl Stream {
             authenticated: AuthenticatedPaths::default(),
             early: EarlyRequests::default(),
             gathering: Gathering::default(),
-            remote_ended: false,
+            remote_gathering: RemoteGathering::default(),
             consent_revoked: false,
             last_failure: None,
         }
@@ -290,11 +317,11 @@ impl Stream {
     }
 
     /// The components that a pair is needed for: ours, up to the highest that the peer has candidates for, once it has
-    /// said that it has no more (rfc8445-6.1.2.2-2).
+    /// said that these are all (rfc8445-6.1.2.2-2).
     pub(crate) fn needed_components(&self) -> impl Iterator<Item = ComponentId> + use<'_> {
         let signalled = |remote: &&RemoteCandidate| remote.candidate.kind() != CandidateKind::PeerReflexive;
         let theirs = self.remotes.iter().filter(signalled).map(|remote| remote.component.number()).max();
-        let highest = theirs.filter(|_| self.remote_ended).unwrap_or(u16::MAX);
+        let highest = theirs.filter(|_| self.remote_gathering != RemoteGathering::Open).unwrap_or(u16::MAX);
         let numbered = (1..=highest).zip(&self.components);
         numbered.filter(|(_, ours)| ours.is_some()).map(|(number, _)| self.id.component(number))
     }
@@ -307,7 +334,7 @@ impl Stream {
 
     /// Whether either side may still come up with candidates.
     pub(crate) fn expects_candidates(&self) -> bool {
-        self.gathering != Gathering::Complete || !self.remote_ended
+        self.gathering != Gathering::Complete || self.remote_gathering != RemoteGathering::Complete
     }
 
     /// The pair that data may use: the selected one; before there is one, that of the generation before a restart, or the
@@ -324,7 +351,8 @@ impl Stream {
         };
         let previous = || self.previous.as_ref()?.route(component);
         let selected = self.valid.selected(component).filter(consented);
-        selected.or_else(previous).or_else(|| self.valid.route(component).filter(consented))
+        let best = || self.valid.route(component).filter(|_| !self.is_abandoned(component));
+        selected.or_else(previous).or_else(|| best().filter(consented))
     }
 
     /// Whether a candidate belongs to the generation that a restart has ended.
@@ -350,6 +378,21 @@ impl Stream {
     /// Whether nominations may follow one another.
     pub(crate) fn renominates(&self) -> bool {
         self.remote.as_ref().is_some_and(|remote| remote.renomination)
+    }
+
+    /// Whether either side may come up with candidates after it has said that there are no more.
+    pub(crate) fn is_continual(&self) -> bool {
+        self.remote.as_ref().is_some_and(|remote| remote.continual)
+    }
+
+    /// Whether a component has lost its selected pair with the base and may not have another one without a restart: there
+    /// is one nomination (rfc8445-8.1.1-2). A peer that nominates again all the same is followed.
+    pub(crate) fn is_abandoned(&self, component: ComponentId) -> bool {
+        self.has_lost_base(component) && !self.renominates()
+    }
+
+    pub(crate) fn has_lost_base(&self, component: ComponentId) -> bool {
+        self.component(component).is_some_and(|component| component.base_lost)
     }
 
     /// Whether no more pairs are wanted for a component.

@@ -152,7 +152,12 @@ impl Agent {
     /// The ice-options to signal (RFC 8839 section 5.6).
     #[must_use]
     pub fn local_options(&self) -> &'static str {
-        if self.config.renomination { "ice2 trickle renomination" } else { "ice2 trickle" }
+        match (self.config.renomination, self.config.continual_gathering) {
+            (false, false) => "ice2 trickle",
+            (true, false) => "ice2 trickle renomination",
+            (false, true) => "ice2 trickle continual",
+            (true, true) => "ice2 trickle renomination continual",
+        }
     }
 
     /// The Ta to signal (`ice-pacing`), where it is not the default of 50 ms (rfc8445-14.2-4).

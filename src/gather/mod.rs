@@ -28,6 +28,8 @@ pub(crate) struct BaseEntry {
     pub(crate) id: BaseId,
     pub(crate) component: ComponentId,
     pub(crate) base: Base,
+    /// The local preference of its candidates. Invariant: of one component no two are alike.
+    pub(crate) preference: u16,
 }
 
 /// Never reused.

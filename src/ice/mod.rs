@@ -14,6 +14,7 @@ pub(crate) mod local;
 pub(crate) mod nomination;
 pub(crate) mod pair;
 mod policy;
+pub(crate) mod preference;
 mod priority;
 pub(crate) mod remote;
 pub(crate) mod responder;
