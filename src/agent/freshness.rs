@@ -70,6 +70,10 @@ impl Agent {
                     let check = consent.handle_timeout(now, draw);
                     let after = consent.standing();
                     changed |= before != after;
+                    if before != after && after == Standing::Held {
+                        // rfc7675-5.1-12: only the answer to a check that is yet to be sent can say that the peer is there.
+                        self.transactions.retain(|owner| !owner.is_consent_of(pair));
+                    }
                     if check {
                         self.send_consent_check(id, pair);
                     }

@@ -43,6 +43,11 @@ impl Previous {
         matches!(standing, Standing::Fresh | Standing::Overdue).then_some(&path.valid)
     }
 
+    /// Whether data still depends on it.
+    fn is_in_use(&self) -> bool {
+        self.heard_until.is_none() && self.paths.iter().any(|path| self.route(path.valid.component).is_some())
+    }
+
     pub(crate) fn path(&self, pair: PairId) -> Option<&PreviousPath> {
         self.paths.iter().find(|path| path.valid.id == pair)
     }
@@ -141,7 +146,7 @@ impl Agent {
         }
     }
 
-    /// The next generation has selected: the previous one is heard a little longer, and speaks no more.
+    /// The next generation has selected, or failed: the previous one is heard a little longer, and speaks no more.
     pub(super) fn hand_over(&mut self, id: StreamId) {
         let heard_until = self.now + HEARD_AFTER_HANDOVER;
         let Ok(stream) = self.stream_mut(id) else { return };
@@ -200,7 +205,9 @@ impl Stream {
             let (local, remote) = (ours.candidate.clone(), theirs.candidate.clone());
             paths.push(PreviousPath { valid: pair.clone(), local, remote, upkeep });
         }
-        if let (Some(remote), false) = (remote, paths.is_empty()) {
+        // Data stays where it is until a generation has selected, however many restarts that takes.
+        let in_use = self.previous.as_ref().is_some_and(Previous::is_in_use);
+        if let (Some(remote), false, false) = (remote, paths.is_empty(), in_use) {
             self.previous = Some(Previous { local, remote, paths, authenticated, heard_until: None });
         }
         self.locals.remove(|known| known.candidate.kind() != CandidateKind::Host);
