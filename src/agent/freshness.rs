@@ -134,6 +134,25 @@ impl Agent {
         Some(())
     }
 
+    /// rfc8445-11-1: whatever leaves on a path keeps it alive. Of application data the agent knows nothing.
+    pub(super) fn postpone_keepalive(&mut self, path: Path) {
+        if self.config.consent {
+            return;
+        }
+        let next = self.now + self.config.keepalive;
+        for stream in &mut self.streams {
+            let on_path = stream.valid.pairs().iter().filter(|pair| pair.path == path).map(|pair| pair.id);
+            let pairs: Vec<PairId> = on_path.collect();
+            for component in stream.components_mut() {
+                if let Some(Upkeep::Keepalive { pair, at }) = &mut component.upkeep
+                    && pairs.contains(pair)
+                {
+                    *at = next;
+                }
+            }
+        }
+    }
+
     /// rfc8445-11-5
     fn send_keepalive(&mut self, component: ComponentId, pair: PairId) -> Option<()> {
         let transaction = self.next_transaction_id();
