@@ -57,7 +57,9 @@ impl Agent {
     /// Restarts a stream from the bases it has: new credentials, and all candidates are signalled again under them. Until
     /// the new generation has selected, the old one carries the data, answers checks, and keeps consent.
     ///
-    /// The peer's answer goes in through [`set_remote`](Self::set_remote).
+    /// The peer's answer goes in through [`set_remote`](Self::set_remote). Only the answer to the last restart does: an
+    /// answer to an earlier one, with credentials that the peer has replaced since, is to be dropped by whoever matches
+    /// answers with offers. To the agent each change of credentials is a restart of the peer, which it follows.
     ///
     /// # Errors
     ///
@@ -98,8 +100,7 @@ impl Agent {
         let stream = self.stream(stream).filter(|stream| !stream.is_closed()).ok_or(Error::UnknownStream)?;
         let Some(known) = &stream.remote else {
             // An answer that was on its way when we restarted is about the generation before.
-            let stale =
-                stream.previous.as_ref().is_some_and(|previous| previous.remote.credentials == *theirs);
+            let stale = stream.superseded.as_ref() == Some(theirs);
             return Ok(if stale { RemoteChange::Unchanged } else { RemoteChange::Set });
         };
         let current = &known.credentials;
@@ -188,6 +189,9 @@ impl Stream {
         self.generation = self.generation.next();
         let local = core::mem::replace(&mut self.local, local);
         let remote = self.remote.take();
+        if let Some(remote) = &remote {
+            self.superseded = Some(remote.credentials.clone());
+        }
         let valid = core::mem::take(&mut self.valid);
         let remotes = core::mem::take(&mut self.remotes);
         let authenticated = core::mem::take(&mut self.authenticated);
