@@ -228,16 +228,27 @@ fn a_change_of_the_fragment_or_of_the_password_alone_is_refused() {
     assert_eq!(bench.agent.state(bench.stream), Some(StreamState::Completed));
 }
 
-/// Data goes elsewhere by a restart only: a nomination of another pair by hand is refused, and so is another base.
+/// Once a pair is selected, no other nomination and no other candidate moves the data: that takes a restart.
 ///
 /// Proves: rfc8445-9-4
 #[test]
 fn another_destination_takes_a_restart() {
-    let mut bench = completed();
-    let pair = bench.agent.pairs(bench.stream).next().unwrap().id();
-    assert_eq!(bench.agent.nominate(bench.now, pair), Err(Error::CannotNominate));
-    let again = bench.agent.add_remote_candidate(bench.now, bench.stream, host("2", 1, "198.51.100.2:2000"));
+    let config = Config::new().nomination(floe::ice::Nomination::Manual);
+    let mut bench = Bench::with(config, Role::Controlling);
+    bench.trickle(host("2", 1, "198.51.100.2:2000"));
+    bench.end_of_candidates();
+    bench.run_answering(at(1_000), |_| Some(ms(20)));
+    let valid: Vec<_> =
+        bench.agent.pairs(bench.stream).filter(floe::Pair::is_valid).map(|it| it.id()).collect();
+    bench.agent.nominate(bench.now, valid[0]).unwrap();
+    bench.run_answering(at(2_000), |_| Some(ms(20)));
+    let route = bench.agent.route(bench.component());
+    assert_eq!(bench.agent.state(bench.stream), Some(StreamState::Completed));
+    assert!(bench.agent.nominate(bench.now, valid[1]).is_err());
+    let again = bench.agent.add_remote_candidate(bench.now, bench.stream, host("3", 1, "198.51.100.3:2000"));
     assert_eq!(again, Err(Error::EndOfCandidates));
+    bench.run_answering(at(60_000), |_| Some(ms(20)));
+    assert_eq!(bench.agent.route(bench.component()), route);
 }
 
 /// The sockets stay, and their candidates are signalled anew with the same addresses and foundations.

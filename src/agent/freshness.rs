@@ -141,11 +141,10 @@ impl Agent {
         }
         let next = self.now + self.config.keepalive;
         for stream in &mut self.streams {
-            let on_path = stream.valid.pairs().iter().filter(|pair| pair.path == path).map(|pair| pair.id);
-            let pairs: Vec<PairId> = on_path.collect();
-            for component in stream.components_mut() {
+            let valid = &stream.valid;
+            for component in stream.components.iter_mut().flatten() {
                 if let Some(Upkeep::Keepalive { pair, at }) = &mut component.upkeep
-                    && pairs.contains(pair)
+                    && valid.get(*pair).is_some_and(|pair| pair.path == path)
                 {
                     *at = next;
                 }
