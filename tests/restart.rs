@@ -1,12 +1,22 @@
 //! ICE restarts (RFC 8445 section 9): a new generation finds its path while the old one carries the data.
 
+mod harness;
+
 use core::time::Duration;
 
-use floe::ice::Role;
-use floe::sim::{Nat, NodeId, Peer, World};
-use floe::{Config, Event, StreamState};
+use floe::ice::{Credentials, Generation, Role};
+use floe::sim::{Link, Nat, NodeId, Peer, World};
+use floe::stun::{Class, Key};
+use floe::{Config, Error, Event, Ignored, Reason, Remote, RemoteChange, StreamState};
+use harness::{Bench, Fed, PeerCheck, REMOTE, REMOTE_PASSWORD, address, at, host, ms};
 
 fn connected(seed: u64, nats: [Nat; 2]) -> (World<Peer>, [NodeId; 2]) {
+    let (mut world, ids) = called(seed, nats);
+    settle(&mut world, ids);
+    (world, ids)
+}
+
+fn called(seed: u64, nats: [Nat; 2]) -> (World<Peer>, [NodeId; 2]) {
     let mut world = World::new(seed);
     let mut add = |nat: Nat, role: Role, n: u64| {
         let own = world.seed_for(n);
@@ -17,7 +27,6 @@ fn connected(seed: u64, nats: [Nat; 2]) -> (World<Peer>, [NodeId; 2]) {
     for (this, other) in [(0, 1), (1, 0)] {
         world.with(ids[this], |peer, now| peer.call(now, ids[other]));
     }
-    settle(&mut world, ids);
     (world, ids)
 }
 
@@ -62,5 +71,410 @@ fn data_flows_while_a_new_generation_is_found() {
             assert_eq!(selected, 2, "one for each generation");
         }
         assert_eq!(ids.map(|id| world.node(id).agent().role()), roles);
+    }
+}
+
+/// A selected pair, consent on.
+fn completed() -> Bench {
+    let mut bench = Bench::with(Config::new(), Role::Controlling);
+    bench.end_of_candidates();
+    bench.run_answering(at(1_000), |_| Some(ms(20)));
+    assert_eq!(bench.agent.state(bench.stream), Some(StreamState::Completed));
+    bench
+}
+
+fn restart(bench: &mut Bench) -> Generation {
+    let generation = bench.agent.restart(bench.now, bench.stream).unwrap();
+    bench.drain();
+    generation
+}
+
+fn next_credentials() -> Credentials {
+    Credentials::new("next", "thenextpasswordofthepeer").unwrap()
+}
+
+fn set_remote(bench: &mut Bench, credentials: Credentials) -> RemoteChange {
+    let change = bench.agent.set_remote(bench.now, bench.stream, Remote::new(credentials)).unwrap();
+    bench.drain();
+    change
+}
+
+fn has_route(bench: &Bench) -> bool {
+    bench.agent.route(bench.component()).is_some()
+}
+
+/// While the answer to a restart is awaited, the old path is asked under the old credentials, its answers count, the peer's
+/// checks under them are answered under them, and none of it touches what is new.
+///
+/// Scenario: S-31
+/// Proves: rfc7675-5.1-14, rfc8445-9-3, rfc8445-9-6, rfc8445-12.1-5
+#[test]
+fn the_old_path_keeps_its_consent_under_the_old_credentials() {
+    let mut bench = completed();
+    let old = bench.agent.local_credentials(bench.stream).unwrap().clone();
+    let route = bench.agent.route(bench.component());
+    let old_check = bench.peer_check();
+    restart(&mut bench);
+    let name = format!("{}:{}", harness::REMOTE_UFRAG, old.ufrag());
+    for _ in 0..20 {
+        let check = bench.next_check();
+        assert_eq!(check.username.as_deref(), Some(&*name));
+        assert!(check.is_signed_with(REMOTE_PASSWORD));
+        assert_eq!(check.path.remote(), address(REMOTE));
+        assert_eq!(bench.answer(&check), Fed::Control);
+        assert_eq!(bench.agent.route(bench.component()), route);
+    }
+    let nominating = PeerCheck { use_candidate: true, ..old_check };
+    assert_eq!(bench.feed(&nominating.encode()), Fed::Control);
+    let answer = bench.last_answer().unwrap();
+    assert_eq!(answer.class, Class::Success);
+    assert!(answer.is_signed_with(old.password()));
+    assert_eq!(bench.agent.state(bench.stream), Some(StreamState::New));
+    assert_eq!(bench.agent.pairs(bench.stream).count(), 0);
+}
+
+/// When the old path goes silent meanwhile, its data stops at thirty seconds as ever, and the application is told.
+///
+/// Proves: rfc7675-5.1-14, rfc7675-5.1-4
+#[test]
+fn the_old_path_is_lost_like_any_other_while_the_answer_to_a_restart_is_awaited() {
+    let mut bench = completed();
+    let check = bench.next_check();
+    bench.answer(&check);
+    restart(&mut bench);
+    let (events, component) = (bench.events.len(), bench.component());
+    bench.run_until(check.at + ms(29_999));
+    assert!(has_route(&bench));
+    bench.run_until(check.at + ms(30_000));
+    assert!(!has_route(&bench));
+    assert_eq!(
+        bench.events[events..].iter().map(|(_, event)| event).collect::<Vec<_>>(),
+        [&Event::Route { component }]
+    );
+    bench.run_for(Duration::from_secs(60));
+    assert_eq!(bench.agent.deadline(), None);
+}
+
+/// An answer to a check of the generation before finds nothing to change.
+///
+/// Proves: rfc8445-9-2
+#[test]
+fn late_answers_to_checks_of_the_old_generation_are_ignored() {
+    let mut bench = Bench::with(Config::new(), Role::Controlling);
+    let check = bench.next_check();
+    restart(&mut bench);
+    assert_eq!(bench.answer(&check), Fed::Ignored(Ignored::UnknownTransaction));
+    set_remote(&mut bench, next_credentials());
+    bench.trickle(host("1", 1, REMOTE));
+    assert_eq!(bench.answer(&check), Fed::Ignored(Ignored::UnknownTransaction));
+    assert!(bench.agent.pairs(bench.stream).all(|pair| !pair.is_valid()));
+}
+
+/// What the old generation had is gone, and what it still says about itself is passed over; the end of its candidates is
+/// not the end of the new ones'.
+///
+/// Scenario: S-33
+/// Proves: rfc8445-9-2, rfc8838-9-3, rfc8838-15-1
+#[test]
+fn signalling_of_the_old_generation_is_ignored_and_new_candidates_count() {
+    let mut bench = completed();
+    let error = bench.agent.add_remote_candidate(bench.now, bench.stream, host("2", 1, "198.51.100.2:2000"));
+    assert_eq!(error, Err(Error::EndOfCandidates));
+    restart(&mut bench);
+    assert_eq!(bench.agent.remote_candidates(bench.stream).count(), 0);
+    assert_eq!(set_remote(&mut bench, harness::remote_credentials()), RemoteChange::Unchanged);
+    assert_eq!(bench.agent.remote_ufrag(bench.stream), None);
+    assert_eq!(set_remote(&mut bench, next_credentials()), RemoteChange::Set);
+    let old = host("2", 1, "198.51.100.2:2000").with_ufrag_of(&harness::remote_credentials());
+    let refused = bench.agent.add_remote_candidate(bench.now, bench.stream, old);
+    assert_eq!(refused, Err(Error::CandidateGeneration));
+    bench.trickle(host("3", 1, "198.51.100.3:2000"));
+    let paired: Vec<_> = bench.agent.pairs(bench.stream).map(|pair| pair.path().remote()).collect();
+    assert_eq!(paired, [address("198.51.100.3:2000")]);
+}
+
+/// Candidates of the peer's next generation may overtake its credentials.
+///
+/// Lesson: L-47
+#[test]
+fn candidates_that_overtake_their_credentials_are_paired_when_those_come() {
+    let news = next_credentials();
+    let mut bench = Bench::with(Config::new(), Role::Controlling);
+    bench.run_answering(at(1_000), |_| Some(ms(20)));
+    bench.trickle(host("2", 1, "198.51.100.2:2000").with_ufrag_of(&news));
+    assert_eq!(bench.selections(), [address(REMOTE)]);
+    assert_eq!(set_remote(&mut bench, news), RemoteChange::Restarted);
+    let paired: Vec<_> = bench.agent.pairs(bench.stream).map(|pair| pair.path().remote()).collect();
+    assert_eq!(paired, [address("198.51.100.2:2000")]);
+}
+
+/// Half a restart is none.
+///
+/// Proves: rfc8445-9-1
+#[test]
+fn a_change_of_the_fragment_or_of_the_password_alone_is_refused() {
+    let mut bench = completed();
+    for (ufrag, password) in [("next", REMOTE_PASSWORD), (harness::REMOTE_UFRAG, "thenextpasswordofthepeer")]
+    {
+        let remote = Remote::new(Credentials::new(ufrag, password).unwrap());
+        let answer = bench.agent.set_remote(bench.now, bench.stream, remote);
+        assert_eq!(answer, Err(Error::SameCredentials));
+        let own = bench.agent.local_credentials(bench.stream).unwrap().clone();
+        for ours in [Credentials::new(own.ufrag(), password), Credentials::new("ours", own.password())] {
+            let answer = bench.agent.restart_with(bench.now, bench.stream, ours.unwrap());
+            assert_eq!(answer, Err(Error::SameCredentials));
+        }
+    }
+    assert_eq!(bench.agent.state(bench.stream), Some(StreamState::Completed));
+}
+
+/// Once a pair is selected, no other nomination and no other candidate moves the data: that takes a restart.
+///
+/// Proves: rfc8445-9-4
+#[test]
+fn another_destination_takes_a_restart() {
+    let config = Config::new().nomination(floe::ice::Nomination::Manual);
+    let mut bench = Bench::with(config, Role::Controlling);
+    bench.trickle(host("2", 1, "198.51.100.2:2000"));
+    bench.end_of_candidates();
+    bench.run_answering(at(1_000), |_| Some(ms(20)));
+    let valid: Vec<_> =
+        bench.agent.pairs(bench.stream).filter(floe::Pair::is_valid).map(|it| it.id()).collect();
+    bench.agent.nominate(bench.now, valid[0]).unwrap();
+    bench.run_answering(at(2_000), |_| Some(ms(20)));
+    let route = bench.agent.route(bench.component());
+    assert_eq!(bench.agent.state(bench.stream), Some(StreamState::Completed));
+    assert!(bench.agent.nominate(bench.now, valid[1]).is_err());
+    let again = bench.agent.add_remote_candidate(bench.now, bench.stream, host("3", 1, "198.51.100.3:2000"));
+    assert_eq!(again, Err(Error::EndOfCandidates));
+    bench.run_answering(at(60_000), |_| Some(ms(20)));
+    assert_eq!(bench.agent.route(bench.component()), route);
+}
+
+/// The sockets stay, and their candidates are signalled anew with the same addresses and foundations.
+///
+/// Proves: rfc8445-9-5
+#[test]
+fn bases_are_used_again() {
+    let mut bench = completed();
+    let events = bench.events.len();
+    let before: Vec<_> =
+        bench.agent.local_candidates(bench.stream).map(|(_, it)| it.address().clone()).collect();
+    let generation = restart(&mut bench);
+    let signalled: Vec<_> = bench.events[events..]
+        .iter()
+        .filter_map(|(_, event)| match event {
+            Event::LocalCandidate { generation: of, candidate, .. } => {
+                assert_eq!(*of, generation);
+                Some(candidate.address().clone())
+            }
+            _ => None,
+        })
+        .collect();
+    assert_eq!(signalled, before);
+    assert!(bench.events[events..].iter().any(|(_, event)| matches!(event, Event::GatheringComplete { .. })));
+}
+
+/// Nothing that a restart made void is handed over after it: not even what was queued before.
+///
+/// Lesson: L-32
+#[test]
+fn no_candidate_of_an_older_generation_comes_after_a_restart() {
+    let mut bench = Bench::bare(Config::new(), Role::Controlling);
+    bench.agent.add_base(bench.now, bench.component(), floe::Base::udp(address(harness::LOCAL))).unwrap();
+    bench.agent.end_of_bases(bench.now, bench.stream).unwrap();
+    let generation = bench.agent.restart(bench.now, bench.stream).unwrap();
+    let own = bench.agent.local_credentials(bench.stream).unwrap().ufrag().to_owned();
+    bench.drain();
+    let mut candidates = 0;
+    for (_, event) in &bench.events {
+        match event {
+            Event::LocalCandidate { generation: of, candidate, .. } => {
+                assert_eq!((*of, candidate.ufrag()), (generation, Some(&*own)));
+                candidates += 1;
+            }
+            Event::GatheringComplete { generation: of, .. } => assert_eq!(*of, generation),
+            _ => {}
+        }
+    }
+    assert_eq!(candidates, 1);
+}
+
+/// Patience begins anew with the peer's new credentials.
+///
+/// Proves: rfc8863-4-8
+#[test]
+fn a_restart_has_a_patience_of_its_own() {
+    let mut bench = completed();
+    bench.run_until(at(60_000));
+    restart(&mut bench);
+    set_remote(&mut bench, next_credentials());
+    bench.agent.end_of_remote_candidates(bench.now, bench.stream).unwrap();
+    bench.run_until(at(99_499));
+    assert_eq!(bench.agent.state(bench.stream), Some(StreamState::Checking));
+    bench.run_until(at(99_500));
+    assert_eq!(bench.agent.state(bench.stream), Some(StreamState::Failed(Reason::NoPairs)));
+    assert!(!has_route(&bench));
+    bench.run_for(Duration::from_secs(11));
+    assert_eq!(bench.agent.deadline(), None, "the old path is not asked any more");
+}
+
+/// Of two restarts in a row, the path in use is that of the generation before both, even where the one between had found
+/// a pair, and the credentials of the one between authenticate nothing.
+#[test]
+fn two_restarts_in_a_row_leave_data_where_it_was() {
+    let mut bench = completed();
+    let route = bench.agent.route(bench.component()).unwrap();
+    restart(&mut bench);
+    let between = bench.peer_check();
+    set_remote(&mut bench, next_credentials());
+    bench.trickle(host("2", 1, "198.51.100.2:2000"));
+    let check = bench.next_check();
+    let mut out = Vec::new();
+    floe::stun::Builder::success(&mut out, floe::stun::Method::BINDING, check.id)
+        .attribute(&floe::stun::XorMappedAddress(check.path.local()))
+        .integrity(&Key::short_term(next_credentials().password().as_bytes()), floe::stun::Integrity::Sha1)
+        .fingerprint();
+    assert_eq!(bench.feed_path(check.path, &out), Fed::Control);
+    assert!(bench.agent.pairs(bench.stream).any(|pair| pair.is_valid()));
+    assert_eq!(bench.agent.route(bench.component()), Some(route));
+    restart(&mut bench);
+    assert_eq!(bench.agent.route(bench.component()), Some(route));
+    assert_eq!(bench.feed(&between.encode()), Fed::Ignored(Ignored::Unauthenticated));
+    bench.run_answering(bench.now + Duration::from_secs(60), |_| Some(ms(20)));
+    assert_eq!(bench.agent.route(bench.component()), Some(route), "and its consent is kept");
+}
+
+/// A restart saves a stream whose consent is overdue, and one whose consent is lost.
+///
+/// Scenario: S-42
+/// Proves: rfc7675-5.1-17
+#[test]
+fn a_restart_saves_a_stream_that_is_overdue_or_lost() {
+    for silence in [8, 15, 40] {
+        let (mut world, ids) = connected(5, [Nat::port_restricted(), Nat::none()]);
+        world.unplug(ids[0]);
+        world.run_for(Duration::from_secs(silence));
+        let lost = matches!(world.node(ids[0]).state(), StreamState::Lost(_));
+        assert_eq!(lost, silence > 36, "{:?}", world.node(ids[0]).state());
+        world.plug(ids[0]);
+        world.with(ids[1], |peer, now| peer.restart(now));
+        world.run_for(ms(200));
+        settle(&mut world, ids);
+        assert_data_flows(&mut world, ids);
+    }
+}
+
+fn assert_data_flows(world: &mut World<Peer>, ids: [NodeId; 2]) {
+    let before = ids.map(|id| world.node(id).received().len());
+    for id in ids {
+        assert!(world.with(id, |peer, _| peer.send(1, b"data")));
+    }
+    world.run_for(ms(500));
+    assert_eq!(ids.map(|id| world.node(id).received().len()), before.map(|count| count + 1));
+}
+
+/// Both sides may restart at once, and whatever crosses on the way, both end on the same generation.
+#[test]
+fn restarts_of_both_sides_that_cross_are_one_restart() {
+    for (seed, apart) in [(11, 0), (12, 10), (13, 49), (14, 50), (15, 51), (16, 120)] {
+        let (mut world, ids) = connected(seed, [Nat::port_restricted(), Nat::none()]);
+        world.with(ids[0], |peer, now| peer.restart(now));
+        world.run_for(ms(apart));
+        world.with(ids[1], |peer, now| peer.restart(now));
+        world.run_for(ms(300));
+        settle(&mut world, ids);
+        assert_same_generation(&world, ids);
+        assert_data_flows(&mut world, ids);
+    }
+}
+
+fn assert_same_generation(world: &World<Peer>, ids: [NodeId; 2]) {
+    for (this, other) in [(0, 1), (1, 0)] {
+        let (this, other) = (world.node(ids[this]), world.node(ids[other]));
+        let theirs = other.agent().local_credentials(other.stream()).unwrap();
+        assert_eq!(this.agent().remote_ufrag(this.stream()), Some(theirs.ufrag()));
+    }
+}
+
+/// A restart at any instant once both sides know each other, by either side, loses nothing: gathering completes, both sides
+/// connect, and the generation is the same on both.
+///
+/// Lesson: L-34
+/// Lesson: R-36
+#[test]
+fn a_restart_at_any_instant_of_the_first_generation_connects() {
+    for restarter in [0, 1] {
+        for instant in (50..400).step_by(10) {
+            let (mut world, ids) = called(21 + instant, [Nat::port_restricted(), Nat::none()]);
+            world.run_for(ms(instant));
+            world.with(ids[restarter], |peer, now| peer.restart(now));
+            world.run_for(ms(150));
+            settle(&mut world, ids);
+            assert_same_generation(&world, ids);
+            assert_data_flows(&mut world, ids);
+            for id in ids {
+                let peer = world.node(id);
+                assert_eq!(peer.agent().is_gathering_complete(peer.stream()), Some(true), "at {instant} ms");
+            }
+        }
+    }
+}
+
+/// Gathering that is cut short by a restart begins anew and ends, whether the server answers or not.
+///
+/// Lesson: L-34
+#[test]
+fn a_restart_at_any_instant_of_gathering_leaves_gathering_that_completes() {
+    for answered in [false, true] {
+        for instant in (0..12_000).step_by(250) {
+            let mut bench = Bench::bare(Config::new(), Role::Controlling);
+            let server = floe::Server::stun(address("203.0.113.1:3478"));
+            bench.agent.add_server(bench.now, server).unwrap();
+            bench.base(harness::LOCAL);
+            bench.agent.end_of_bases(bench.now, bench.stream).unwrap();
+            bench.drain();
+            bench.run_until(at(instant));
+            let generation = restart(&mut bench);
+            bench.run_for(ms(100));
+            let question = bench.requests().pop();
+            if let Some(question) = question.filter(|_| answered) {
+                let mut out = Vec::new();
+                floe::stun::Builder::success(&mut out, floe::stun::Method::BINDING, question.id)
+                    .attribute(&floe::stun::XorMappedAddress(address("203.0.113.9:4000")))
+                    .fingerprint();
+                bench.feed_path(question.path, &out);
+            }
+            bench.run_for(Duration::from_secs(11));
+            assert_eq!(bench.agent.is_gathering_complete(bench.stream), Some(true), "at {instant} ms");
+            let complete = |event: &Event| matches!(event, Event::GatheringComplete { generation: of, .. } if *of == generation);
+            assert_eq!(
+                bench.events.iter().filter(|(_, event)| complete(event)).count(),
+                1,
+                "at {instant} ms"
+            );
+        }
+    }
+}
+
+/// Consent outlives a loss of two exchanges in five, and nothing outlives thirty seconds of nothing.
+///
+/// Scenario: S-43
+/// Lesson: R-29
+/// Lesson: L-28
+/// Proves: rfc7675-5.1-8
+#[test]
+fn a_lossy_minute_costs_no_consent_and_a_dead_one_does() {
+    for seed in 31..36 {
+        let (mut world, ids) = connected(seed, [Nat::none(), Nat::none()]);
+        world.set_link(ids[0], Link::new(ms(20)).loss(0.22));
+        world.run_for(Duration::from_secs(60));
+        for id in ids {
+            let lost = |event: &Event| matches!(event, Event::State { state: StreamState::Lost(_), .. });
+            assert!(!world.node(id).events().iter().any(|(_, event)| lost(event)), "seed {seed}");
+        }
+        world.unplug(ids[0]);
+        world.run_for(Duration::from_secs(31));
+        assert_eq!(ids.map(|id| world.node(id).state()), [StreamState::Lost(Reason::ConsentExpired); 2]);
     }
 }

@@ -24,8 +24,15 @@ impl Agent {
     }
 
     fn conclude(&mut self, index: usize, patience: &mut Deadline) {
-        let Some(stream) = self.streams.get(index).filter(|stream| is_alive(stream)) else { return };
+        let Some(stream) = self.streams.get(index) else { return };
         let (id, components) = (stream.id, stream.component_ids());
+        if !is_alive(stream) {
+            // While the peer's answer to a restart is awaited, data uses the path of the generation before.
+            if stream.remote.is_none() && stream.previous.is_some() {
+                components.for_each(|component| self.announce_route(component));
+            }
+            return;
+        }
         self.pair_both_lite(id);
         for component in components {
             self.consider_nomination(component, patience);
@@ -158,6 +165,7 @@ impl Agent {
         if matches!(state, StreamState::Failed(_)) {
             // rfc8445-12.1-6: also for components that have a valid pair, or are having one nominated.
             self.close_routes(id);
+            self.hand_over(id);
             self.transactions.retain(|owner| !owner.is_check_for(id));
         }
         if state == StreamState::Completed {

@@ -71,6 +71,10 @@ impl Agent {
                     let check = consent.handle_timeout(now, draw);
                     let after = consent.standing();
                     changed |= before != after;
+                    if before != after && after == Standing::Held {
+                        // rfc7675-5.1-12: only the answer to a check that is yet to be sent can say that the peer is there.
+                        self.transactions.retain(|owner| !owner.is_consent_of(pair));
+                    }
                     if check {
                         self.send_consent_check(id, pair);
                     }
@@ -129,6 +133,24 @@ impl Agent {
         self.stats.consent_checks_sent += 1;
         self.transmit(path, payload);
         Some(())
+    }
+
+    /// rfc8445-11-1: whatever leaves on a path keeps it alive. Of application data the agent knows nothing.
+    pub(super) fn postpone_keepalive(&mut self, path: Path) {
+        if self.config.consent {
+            return;
+        }
+        let next = self.now + self.config.keepalive;
+        for stream in &mut self.streams {
+            let valid = &stream.valid;
+            for component in stream.components.iter_mut().flatten() {
+                if let Some(Upkeep::Keepalive { pair, at }) = &mut component.upkeep
+                    && valid.get(*pair).is_some_and(|pair| pair.path == path)
+                {
+                    *at = next;
+                }
+            }
+        }
     }
 
     /// rfc8445-11-5

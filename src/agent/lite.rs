@@ -254,7 +254,7 @@ impl Agent {
             (Meeting::LiteSelf, true) => Upkeep::Heard(Heard::new(pair, heard_at)),
             (Meeting::LiteSelf, false) | (Meeting::BothLite, _) => Upkeep::Heard(Heard::forever(pair)),
             (Meeting::BothFull | Meeting::LitePeer, true) => {
-                Upkeep::Consent(Consent::new(pair, heard_at, self.draw_interval()))
+                Upkeep::Consent(Consent::new(pair, heard_at, self.now, self.draw_interval()))
             }
             (Meeting::BothFull | Meeting::LitePeer, false) => {
                 Upkeep::Keepalive { pair, at: self.now + self.config.keepalive }

@@ -43,6 +43,11 @@ impl Previous {
         matches!(standing, Standing::Fresh | Standing::Overdue).then_some(&path.valid)
     }
 
+    /// Whether data still depends on it.
+    fn is_in_use(&self) -> bool {
+        self.heard_until.is_none() && self.paths.iter().any(|path| self.route(path.valid.component).is_some())
+    }
+
     pub(crate) fn path(&self, pair: PairId) -> Option<&PreviousPath> {
         self.paths.iter().find(|path| path.valid.id == pair)
     }
@@ -52,7 +57,9 @@ impl Agent {
     /// Restarts a stream from the bases it has: new credentials, and all candidates are signalled again under them. Until
     /// the new generation has selected, the old one carries the data, answers checks, and keeps consent.
     ///
-    /// The peer's answer goes in through [`set_remote`](Self::set_remote).
+    /// The peer's answer goes in through [`set_remote`](Self::set_remote). Only the answer to the last restart does: an
+    /// answer to an earlier one, with credentials that the peer has replaced since, is to be dropped by whoever matches
+    /// answers with offers. To the agent each change of credentials is a restart of the peer, which it follows.
     ///
     /// # Errors
     ///
@@ -93,8 +100,7 @@ impl Agent {
         let stream = self.stream(stream).filter(|stream| !stream.is_closed()).ok_or(Error::UnknownStream)?;
         let Some(known) = &stream.remote else {
             // An answer that was on its way when we restarted is about the generation before.
-            let stale =
-                stream.previous.as_ref().is_some_and(|previous| previous.remote.credentials == *theirs);
+            let stale = stream.superseded.as_ref() == Some(theirs);
             return Ok(if stale { RemoteChange::Unchanged } else { RemoteChange::Set });
         };
         let current = &known.credentials;
@@ -141,7 +147,7 @@ impl Agent {
         }
     }
 
-    /// The next generation has selected: the previous one is heard a little longer, and speaks no more.
+    /// The next generation has selected, or failed: the previous one is heard a little longer, and speaks no more.
     pub(super) fn hand_over(&mut self, id: StreamId) {
         let heard_until = self.now + HEARD_AFTER_HANDOVER;
         let Ok(stream) = self.stream_mut(id) else { return };
@@ -183,6 +189,9 @@ impl Stream {
         self.generation = self.generation.next();
         let local = core::mem::replace(&mut self.local, local);
         let remote = self.remote.take();
+        if let Some(remote) = &remote {
+            self.superseded = Some(remote.credentials.clone());
+        }
         let valid = core::mem::take(&mut self.valid);
         let remotes = core::mem::take(&mut self.remotes);
         let authenticated = core::mem::take(&mut self.authenticated);
@@ -202,7 +211,9 @@ impl Stream {
             let (local, remote) = (ours.candidate.clone(), theirs.candidate.clone());
             paths.push(PreviousPath { valid: pair.clone(), local, remote, upkeep });
         }
-        if let (Some(remote), false) = (remote, paths.is_empty()) {
+        // Data stays where it is until a generation has selected, however many restarts that takes.
+        let in_use = self.previous.as_ref().is_some_and(Previous::is_in_use);
+        if let (Some(remote), false, false) = (remote, paths.is_empty(), in_use) {
             self.previous = Some(Previous { local, remote, paths, authenticated, heard_until: None });
         }
         self.locals.remove(|known| known.candidate.kind() != CandidateKind::Host);

@@ -129,6 +129,8 @@ pub(crate) struct Stream {
     pub(crate) remote: Option<RemoteSide>,
     /// The generation before, while its paths are in use.
     pub(crate) previous: Option<Previous>,
+    /// The peer's credentials before the last restart: what still arrives under them is late.
+    pub(crate) superseded: Option<Credentials>,
     /// Candidates that were signalled under credentials of the peer that are not known yet.
     pub(crate) coming: Vec<(CandidateId, Candidate)>,
     pub(crate) locals: LocalCandidates,
@@ -251,6 +253,7 @@ impl Stream {
             local: LocalSide::new(credentials),
             remote: None,
             previous: None,
+            superseded: None,
             coming: Vec::new(),
             locals: LocalCandidates::default(),
             remotes: RemoteCandidates::default(),
@@ -357,7 +360,7 @@ impl Stream {
 
     /// Whether a candidate belongs to the generation that a restart has ended.
     pub(crate) fn is_of_previous(&self, candidate: &Candidate) -> bool {
-        let old = self.previous.as_ref().map(|previous| previous.remote.credentials.ufrag());
+        let old = self.superseded.as_ref().map(Credentials::ufrag);
         old.is_some() && old == candidate.ufrag()
     }
 

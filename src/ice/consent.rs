@@ -55,10 +55,16 @@ pub(crate) enum Standing {
 }
 
 impl Consent {
-    /// Consent of a pair whose check was answered at `answered_at`.
-    pub(crate) fn new(pair: PairId, answered_at: Timestamp, interval: Duration) -> Self {
+    /// Consent of a pair whose check was answered at `answered_at`. If that was too long ago, which is so of a pair that
+    /// was valid long before it is used, it is asked for before anything else is sent.
+    pub(crate) fn new(pair: PairId, answered_at: Timestamp, now: Timestamp, interval: Duration) -> Self {
+        let expires_at = answered_at + EXPIRY;
+        if expires_at <= now {
+            let state = State::Held { until: now + ANSWER_OVERDUE };
+            return Self { pair, state, check_at: now, expires_at };
+        }
         let state = State::Fresh { overdue_at: None };
-        Self { pair, state, check_at: answered_at + interval, expires_at: answered_at + EXPIRY }
+        Self { pair, state, check_at: answered_at + interval, expires_at }
     }
 
     pub(crate) const fn standing(&self) -> Standing {
@@ -72,8 +78,14 @@ impl Consent {
 
     /// An authentic answer to one of our requests came, from where it was sent to.
     pub(crate) fn answered(&mut self, now: Timestamp) {
-        // rfc7675-5.1-5, rfc7675-5.1-17: what is lost is lost.
-        if !matches!(self.state, State::Lost(_)) {
+        let counts = match self.state {
+            // Nobody may have noticed yet that the time is over: an answer does not turn it back (rfc7675-5.1-5).
+            State::Fresh { .. } | State::Overdue => now < self.expires_at,
+            State::Held { .. } => true,
+            // rfc7675-5.1-17: what is lost is lost.
+            State::Lost(_) => false,
+        };
+        if counts {
             self.state = State::Fresh { overdue_at: None };
             self.expires_at = now + EXPIRY;
         }
@@ -93,6 +105,8 @@ impl Consent {
         let expired = self.expires_at <= now;
         self.state = match self.state {
             State::Lost(loss) => State::Lost(loss),
+            // The clock has jumped again, over the answer's time and that of the next check: the last one had no chance.
+            State::Held { until } if until <= now && due => State::Held { until: now + ANSWER_OVERDUE },
             State::Held { until } if until <= now => State::Lost(Loss::Expired),
             State::Held { until } => State::Held { until },
             State::Fresh { .. } | State::Overdue if expired && due => {
@@ -149,7 +163,7 @@ mod tests {
     const INTERVAL: Duration = Duration::from_secs(5);
 
     fn granted() -> Consent {
-        Consent::new(PairId::from_raw(1), Timestamp::ZERO, INTERVAL)
+        Consent::new(PairId::from_raw(1), Timestamp::ZERO, Timestamp::ZERO, INTERVAL)
     }
 
     fn at(millis: u64) -> Timestamp {
@@ -190,6 +204,33 @@ mod tests {
         assert_eq!(consent.standing(), Standing::Held);
         consent.handle_timeout(at(3_602_500), || INTERVAL);
         assert_eq!(consent.standing(), Standing::Lost(Loss::Expired));
+    }
+
+    #[test]
+    fn an_answer_after_the_expiry_does_not_count_though_no_timeout_was_served() {
+        let mut consent = granted();
+        consent.answered(at(30_000));
+        assert!(consent.handle_timeout(at(30_000), || INTERVAL));
+        assert_eq!(consent.standing(), Standing::Held);
+    }
+
+    #[test]
+    fn a_second_jump_while_data_is_held_gives_another_chance() {
+        let mut consent = granted();
+        assert!(consent.handle_timeout(at(3_600_000), || INTERVAL));
+        assert!(consent.handle_timeout(at(7_200_000), || INTERVAL));
+        assert_eq!(consent.standing(), Standing::Held);
+        assert!(!consent.handle_timeout(at(7_202_500), || INTERVAL));
+        assert_eq!(consent.standing(), Standing::Lost(Loss::Expired));
+    }
+
+    #[test]
+    fn a_pair_that_was_valid_long_before_it_is_used_is_asked_first() {
+        let mut consent = Consent::new(PairId::from_raw(1), Timestamp::ZERO, at(60_000), INTERVAL);
+        assert_eq!(consent.standing(), Standing::Held);
+        assert!(consent.handle_timeout(at(60_000), || INTERVAL));
+        consent.answered(at(60_020));
+        assert_eq!(consent.standing(), Standing::Fresh);
     }
 
     #[test]
