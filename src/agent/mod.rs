@@ -540,7 +540,6 @@ impl Agent {
 
     fn transmit(&mut self, path: Path, payload: bytes::Bytes) {
         self.stats.transmitted += 1;
-        self.postpone_keepalive(path);
         self.outputs.push_back(Output::Transmit(Transmit { path, payload }));
     }
 }
