@@ -101,6 +101,7 @@ impl Agent {
         self.transactions.start(self.now, transaction, path, payload.clone(), rto, Owner::Check(owner));
         self.stats.checks_sent += 1;
         self.transmit(path, payload);
+        self.postpone_keepalive(path);
         Some(())
     }
 

@@ -136,8 +136,9 @@ impl Agent {
         Some(())
     }
 
-    /// rfc8445-11-1: whatever leaves on a path keeps it alive. Of application data the agent knows nothing.
-    pub(super) fn postpone_keepalive(&mut self, path: Path) {
+    /// rfc8445-11-1: a check of ours keeps its path alive. What others can make us send changes nothing, and of application
+    /// data the agent knows nothing.
+    pub(super) fn postpone_keepalive(&mut self, path: crate::net::Path) {
         if self.config.consent {
             return;
         }

@@ -169,7 +169,7 @@ impl Agent {
             return;
         }
         if self.answers.take(self.now, Duration::from_secs(1) / per_second, per_second.saturating_mul(2)) {
-            self.transmit_to_stranger(path, responder::unsigned_error(message.transaction_id(), error));
+            self.transmit(path, responder::unsigned_error(message.transaction_id(), error));
         }
     }
 

@@ -539,12 +539,6 @@ impl Agent {
     }
 
     fn transmit(&mut self, path: Path, payload: bytes::Bytes) {
-        self.postpone_keepalive(path);
-        self.transmit_to_stranger(path, payload);
-    }
-
-    /// The same for what an unauthenticated request has drawn: it moves no timer.
-    fn transmit_to_stranger(&mut self, path: Path, payload: bytes::Bytes) {
         self.stats.transmitted += 1;
         self.outputs.push_back(Output::Transmit(Transmit { path, payload }));
     }
