@@ -13,7 +13,6 @@ use crate::ice::lite::{Heard, Implementation};
 use crate::ice::pair::PairEvent;
 use crate::ice::valid::ValidPair;
 use crate::ice::{ComponentId, PairId, Priority, Role, StreamId};
-use crate::net::Path;
 use crate::stun::{Builder, Method, Rto, Username};
 use crate::time::{Deadline, Timestamp};
 
