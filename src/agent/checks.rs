@@ -11,10 +11,11 @@ use crate::ice::nomination::{Nominated, Progress};
 use crate::ice::pair::{CandidatePair, PairEvent, PairState, Priorities};
 use crate::ice::valid::ValidPair;
 use crate::ice::{
-    CandidateId, CandidateKind, FoundationKey, PairId, Priority, Role, StreamId, TieBreaker, TypePreferences,
+    Candidate, CandidateId, CandidateKind, FoundationKey, PairId, Priority, Role, StreamId, TieBreaker,
+    TypePreferences,
 };
 use crate::net::{Path, unscoped};
-use crate::stun::{Failure, Rto, TransactionId, Username};
+use crate::stun::{Failure, Rto, Transaction, TransactionId, Username};
 
 /// The transaction of a check, and what it was sent with.
 #[derive(Clone, Copy, Debug)]
@@ -299,7 +300,7 @@ impl Agent {
             .filter(
                 |transaction| matches!(transaction.owner(), Owner::Check(owner) if owner.nominates.is_some()),
             )
-            .map(crate::stun::Transaction::id)
+            .map(Transaction::id)
             .collect();
         for id in void {
             self.transactions.silence(id);
@@ -331,7 +332,7 @@ impl Agent {
 }
 
 /// rfc8445-7.1.1-1: the preference of the base, with the type of what the check may discover.
-pub(super) fn peer_reflexive_priority(local: &crate::ice::Candidate) -> Priority {
+pub(super) fn peer_reflexive_priority(local: &Candidate) -> Priority {
     let preference = TypePreferences::default().of(CandidateKind::PeerReflexive);
     Priority::of(preference, local.priority().local_preference(), local.component())
 }

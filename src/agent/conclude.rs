@@ -7,7 +7,7 @@ use crate::ice::checklist::{CheckList, CheckListState};
 use crate::ice::consent::{Loss, Standing};
 use crate::ice::lite::Meeting;
 use crate::ice::nomination::{self, Nomination, Progress, Rivals, Verdict};
-use crate::ice::valid::ValidList;
+use crate::ice::valid::{ValidList, ValidPair};
 use crate::ice::{ComponentId, PairId, Role, StreamId};
 use crate::time::{Deadline, Timestamp};
 
@@ -24,23 +24,19 @@ impl Agent {
     }
 
     fn conclude(&mut self, index: usize, patience: &mut Deadline) {
-        let Some(stream) = self.streams.get(index) else { return };
-        let (id, components) = (stream.id, stream.component_ids());
-        if !is_alive(stream) {
-            // While the peer's answer to a restart is awaited, data uses the path of the generation before.
-            if stream.remote.is_none() && stream.previous.is_some() {
-                components.for_each(|component| self.announce_route(component));
-            }
-            return;
-        }
+        let Some(stream) = self.streams.get(index).filter(|stream| !is_over(stream)) else { return };
+        let (id, components, knows_peer) = (stream.id, stream.component_ids(), stream.remote.is_some());
         self.pair_both_lite(id);
         for component in components {
             self.consider_nomination(component, patience);
             self.announce_selection(component);
+            // Also while a restart waits for its answer: the paths of the generation before can be lost meanwhile.
             self.announce_route(component);
             self.consider_reopening(component);
         }
-        self.announce_state(id, patience);
+        if knows_peer {
+            self.announce_state(id, patience);
+        }
     }
 
     /// The controlling side makes up its mind about a component (RFC 8445 section 8.1.1).
@@ -59,7 +55,7 @@ impl Agent {
             return;
         }
         let (more_expected, renominates) = (stream.expects_candidates(), stream.renominates());
-        let kind = |stream: &Stream, best: &crate::ice::valid::ValidPair| {
+        let kind = |stream: &Stream, best: &ValidPair| {
             let local = stream.locals.get(best.local).map(|local| local.candidate.kind());
             let remote = stream.remotes.get(best.remote).map(|remote| remote.candidate.kind());
             local.zip(remote).map(|(local, remote)| [local, remote])
@@ -222,8 +218,8 @@ impl Agent {
     }
 }
 
-fn is_alive(stream: &Stream) -> bool {
-    stream.remote.is_some() && !matches!(stream.state, StreamState::Failed(_) | StreamState::Closed)
+fn is_over(stream: &Stream) -> bool {
+    matches!(stream.state, StreamState::Failed(_) | StreamState::Closed)
 }
 
 /// The state of a stream that knows its peer, and until when it would have failed but for patience.

@@ -4,6 +4,8 @@ use alloc::vec::Vec;
 use core::net::SocketAddr;
 
 use crate::agent::Agent;
+use crate::agent::checks::peer_reflexive_priority;
+use crate::agent::stream::Stream;
 use crate::ice::consent::Standing;
 use crate::ice::nomination::Progress;
 use crate::ice::valid::ValidPair;
@@ -95,14 +97,14 @@ impl Agent {
             return None;
         }
         let checked = self.lists.list(id.stream())?.pair(valid.checked)?.clone();
-        let priority = super::checks::peer_reflexive_priority(&stream.locals.get(checked.local)?.candidate);
+        let priority = peer_reflexive_priority(&stream.locals.get(checked.local)?.candidate);
         let local = self.mapped_candidate(&checked, mapped, priority)?;
         self.validate(&checked, local)
     }
 }
 
 /// The valid pair that should be selected instead of the one that is.
-fn rival_of_selected(stream: &crate::agent::stream::Stream, id: ComponentId) -> Option<&ValidPair> {
+fn rival_of_selected(stream: &Stream, id: ComponentId) -> Option<&ValidPair> {
     let selected = stream.valid.selected(id)?;
     let in_trouble = stream.component(id)?.upkeep.is_some_and(|upkeep| upkeep.standing() != Standing::Fresh);
     let mut rivals =

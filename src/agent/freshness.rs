@@ -13,7 +13,7 @@ use crate::ice::lite::{Heard, Implementation};
 use crate::ice::pair::PairEvent;
 use crate::ice::valid::ValidPair;
 use crate::ice::{ComponentId, PairId, Priority, Role, StreamId};
-use crate::stun::{Builder, Method, Rto, Username};
+use crate::stun::{Builder, ErrorCode, Method, Rto, Username};
 use crate::time::{Deadline, Timestamp};
 
 /// The transaction of a consent check.
@@ -227,6 +227,14 @@ impl Agent {
         }
     }
 
+    /// Forgets consent checks on pairs that are gone.
+    pub(super) fn forget_consent_without_pair(&mut self, id: StreamId) {
+        let Some(stream) = self.streams.get(usize::from(id.to_raw())) else { return };
+        let is_gone =
+            |owner: &ConsentOwner| owner.component.stream() == id && stream.remote_of(owner.pair).is_none();
+        self.transactions.retain(|owner| !matches!(owner, Owner::Consent(owner) if is_gone(owner)));
+    }
+
     /// From now on the peer's checks on this stream are answered with 403: it loses our consent at once (RFC 7675 section
     /// 5.2).
     ///
@@ -327,4 +335,4 @@ impl Stream {
 }
 
 /// RFC 7675 section 5.2.
-const FORBIDDEN: u16 = 403;
+const FORBIDDEN: u16 = ErrorCode::FORBIDDEN.code();

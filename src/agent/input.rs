@@ -3,7 +3,7 @@
 use crate::agent::{Agent, Ignored, Owner, Provenance, Received};
 use crate::gather::BaseEntry;
 use crate::ice::lite::Meeting;
-use crate::ice::{admit_peer_address, check};
+use crate::ice::{StreamId, admit_peer_address, check};
 use crate::net::Path;
 use crate::stun::{self, Class, Fingerprint, Integrity, Message, Method, Sent};
 use crate::time::Timestamp;
@@ -40,12 +40,7 @@ impl Agent {
     }
 
     /// rfc8445-12.2-1: data may come on any pair that has authenticated, selected or not; on no other path.
-    fn handle_data<'d>(
-        &mut self,
-        path: Path,
-        stream: crate::ice::StreamId,
-        payload: &'d [u8],
-    ) -> Received<'d> {
+    fn handle_data<'d>(&mut self, path: Path, stream: StreamId, payload: &'d [u8]) -> Received<'d> {
         let known = self.stream(stream).and_then(|stream| {
             let previous = || stream.previous.as_ref()?.authenticated.get(path);
             let known = stream.authenticated.get(path).or_else(previous).copied()?;

@@ -10,6 +10,7 @@ use crate::ice::early::{EarlyRequest, Learned};
 use crate::ice::lite::Meeting;
 use crate::ice::nomination::Nominated;
 use crate::ice::pair::PairState;
+use crate::ice::remote::RemoteLimits;
 use crate::ice::responder::{self, Refusal, Request};
 use crate::ice::{CandidateId, PairId, Resolution, Role, StreamId};
 use crate::net::{Path, unscoped};
@@ -60,8 +61,13 @@ impl Agent {
         let Some(stream) = self.stream(stream_id(entry)) else { return Err(Ignored::Closed) };
         if stream.consent_revoked {
             // rfc7675-5.2-3
-            let error = ErrorCode::new(403).unwrap_or(ErrorCode::BAD_REQUEST);
-            self.send_signed_error(stream_id(entry), path, request.id, error, request.integrity);
+            self.send_signed_error(
+                stream_id(entry),
+                path,
+                request.id,
+                ErrorCode::FORBIDDEN,
+                request.integrity,
+            );
             return Err(Ignored::Refused);
         }
         // rfc8445-7.3-2, rfc8445-7.3-4: at once, and back the way it came.
@@ -121,6 +127,13 @@ impl Agent {
         };
         let local = &previous.local;
         match responder::admit(message, local.credentials.ufrag(), &local.key) {
+            Ok(request) if self.stream(id).is_some_and(|stream| stream.consent_revoked) => {
+                // rfc7675-5.2-3: consent is that of the stream, whatever the generation.
+                let with = (&local.key, request.integrity);
+                let answer = responder::signed_error(request.id, ErrorCode::FORBIDDEN, &[], with);
+                self.transmit(path, answer);
+                Err(Ignored::Refused)
+            }
             Ok(request) => {
                 let answer = responder::success(&request, unscoped(path.remote()), &local.key);
                 self.transmit(path, answer);
@@ -260,17 +273,14 @@ impl Agent {
         self.form(stream, local, remote)
     }
 
-    fn source_of(
-        &mut self,
-        request: &Learned,
-        limits: crate::ice::remote::RemoteLimits,
-    ) -> Option<CandidateId> {
+    fn source_of(&mut self, request: &Learned, limits: RemoteLimits) -> Option<CandidateId> {
         let (transport, address) = (request.path.transport(), unscoped(request.path.remote()));
-        let id = self.next_candidate_id();
-        let known = self.stream_mut(request.component.stream()).ok()?;
+        let known = self.stream(request.component.stream())?;
         if let Some(remote) = known.remotes.at(request.component, transport, address) {
             return Some(remote.id);
         }
+        let id = self.next_candidate_id();
+        let known = self.stream_mut(request.component.stream()).ok()?;
         let learned =
             known.remotes.learn(id, request.component, (transport, address), request.priority, &limits);
         self.stats.peer_reflexive_refused += u64::from(learned.is_none());

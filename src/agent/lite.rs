@@ -194,17 +194,17 @@ impl Agent {
         let components: Vec<ComponentId> = stream.needed_components().collect();
         let pairs: Vec<Vec<ValidPair>> =
             components.into_iter().map(|component| self.pairs_of_both(component)).collect();
+        if pairs.iter().any(Vec::is_empty) {
+            return;
+        }
         // rfc8445-8.2-3: with a choice, both sides have to be told that they chose alike.
         let agreed = pairs.iter().all(|pairs| pairs.len() == 1);
-        let chosen = pairs
-            .into_iter()
-            .filter_map(|pairs| pairs.into_iter().max_by_key(|pair| (pair.priorities.pair, pair.path)));
-        let chosen: Vec<ValidPair> = chosen.collect();
-        let choice = !agreed && !chosen.is_empty();
-        for pair in chosen {
-            self.trust(pair, agreed);
+        for pairs in pairs {
+            if let Some(pair) = pairs.into_iter().max_by_key(|pair| (pair.priorities.pair, pair.path)) {
+                self.trust(pair, agreed);
+            }
         }
-        if choice && self.claim.role == Role::Controlling {
+        if !agreed && self.claim.role == Role::Controlling {
             self.emit(Event::Reconcile { stream: id });
         }
     }

@@ -228,8 +228,12 @@ impl Agent {
     /// [`Error::UnknownComponent`], [`Error::UnknownStream`], [`Error::Closed`].
     pub fn remove_component(&mut self, now: Timestamp, component: ComponentId) -> Result<(), Error> {
         self.begin(now)?;
-        self.stream_mut(component.stream())?.remove_component(component).ok_or(Error::UnknownComponent)?;
+        let stream = self.stream_mut(component.stream())?;
+        let removed = stream.remove_component(component).ok_or(Error::UnknownComponent)?;
         self.remove_bases_where(|entry| entry.component == component);
+        if removed.route.is_some() {
+            self.emit(Event::Route { component });
+        }
         self.settle();
         Ok(())
     }

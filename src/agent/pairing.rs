@@ -103,11 +103,6 @@ impl Agent {
     ) -> Result<CandidateId, Error> {
         let limits = self.remote_limits();
         let known = self.stream_mut(stream)?;
-        // rfc8838-14-2
-        let ended = known.remote_gathering == RemoteGathering::Complete;
-        if ended && !known.is_continual() {
-            return Err(Error::EndOfCandidates);
-        }
         // rfc8838-9-3, rfc8838-9-4
         if known.is_of_previous(&candidate) {
             return Err(Error::CandidateGeneration);
@@ -116,6 +111,11 @@ impl Agent {
             && remote.credentials.ufrag() != ufrag
         {
             return known.keep_for_later(id, candidate, limits.live);
+        }
+        // rfc8838-14-2: the end was that of this generation.
+        let ended = known.remote_gathering == RemoteGathering::Complete;
+        if ended && !known.is_continual() {
+            return Err(Error::EndOfCandidates);
         }
         let component = stream.component(candidate.component());
         known.component(component).ok_or(Error::CandidateComponent)?;
@@ -271,9 +271,11 @@ impl Agent {
         if known.valid.pairs().iter().any(|pair| pair.remote == candidate && pair.nominated.is_some()) {
             return;
         }
+        known.coming.retain(|(id, _)| *id != candidate);
         known.remotes.remove(candidate);
         known.valid.remove(|pair| pair.remote == candidate);
         self.drop_pairs(stream, |pair| pair.remote == candidate);
+        self.forget_consent_without_pair(stream);
         self.forget_unpaired_paths(stream);
     }
 
@@ -290,14 +292,13 @@ impl Agent {
             let Ok(known) = self.stream_mut(stream) else { continue };
             let generation = known.generation;
             let removed = known.locals.remove(|local| local.base == entry.id);
-            if let Some(previous) = &mut known.previous {
-                previous.paths.retain(|path| path.valid.path.local() != entry.base.local());
-            }
             let lost = |id: CandidateId| removed.iter().any(|local| local.id == id);
             known.valid.remove(|pair| lost(pair.local));
+            known.forget_previous_on(entry.base.local());
             self.drop_pairs(stream, |pair| lost(pair.local));
             self.consider_takeover(entry.component);
             self.forget_what_cannot_be_nominated(stream);
+            self.forget_consent_without_pair(stream);
             for local in removed.iter().filter(|local| local.signalled) {
                 self.emit(Event::LocalCandidateRemoved { stream, generation, id: local.id });
             }

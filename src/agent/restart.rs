@@ -2,6 +2,8 @@
 
 use alloc::borrow::ToOwned;
 use alloc::vec::Vec;
+use core::net::SocketAddr;
+use core::time::Duration;
 
 use crate::agent::freshness::Upkeep;
 use crate::agent::stream::{Gathering, LocalSide, RemoteGathering, RemoteSide, Stream};
@@ -9,6 +11,7 @@ use crate::agent::{Agent, Error, Event, Output, RemoteChange, StreamState};
 use crate::ice::authenticated::AuthenticatedPaths;
 use crate::ice::checklist::CheckList;
 use crate::ice::consent::Standing;
+use crate::ice::early::EarlyRequests;
 use crate::ice::local::LocalCandidate;
 use crate::ice::valid::ValidPair;
 use crate::ice::{Candidate, CandidateKind, ComponentId, Credentials, Generation, PairId, StreamId};
@@ -128,14 +131,14 @@ impl Agent {
         let give_up_at = self.now + self.config.gathering_limit;
         let Ok(stream) = self.stream_mut(id) else { return };
         stream.next_generation(LocalSide::new(credentials));
-        let (old, hosts) =
-            (stream.generation, stream.locals.iter().cloned().collect::<Vec<LocalCandidate>>());
+        let current = stream.generation;
+        let hosts: Vec<LocalCandidate> = stream.locals.iter().cloned().collect();
         if let Some(list) = self.lists.list_mut(id) {
             *list = CheckList::default();
         }
         self.transactions.retain(|owner| !owner.is_check_for(id));
         // What is still queued would be signalled under credentials that are gone (L-32).
-        self.outputs.retain(|output| !is_of_older_generation(output, id, old));
+        self.outputs.retain(|output| !is_of_older_generation(output, id, current));
         let transactions = self.gatherer.regather(|component| component.stream() == id, give_up_at);
         self.cancel(transactions);
         self.enter_state(id, StreamState::New);
@@ -198,12 +201,7 @@ impl Stream {
         let mut paths = Vec::new();
         let locals = &self.locals;
         for component in self.components.iter_mut().flatten() {
-            let upkeep = component.upkeep.take();
-            component.nomination = Default::default();
-            component.selected = None;
-            let upkeep = upkeep.filter(|_| in_use);
-            component.base_lost = false;
-            component.reopened = false;
+            let upkeep = component.begin_generation().filter(|_| in_use);
             let Some(pair) = upkeep.and_then(|upkeep| valid.get(upkeep.pair())) else { continue };
             let (Some(ours), Some(theirs)) = (locals.get(pair.local), remotes.get(pair.remote)) else {
                 continue;
@@ -217,13 +215,22 @@ impl Stream {
             self.previous = Some(Previous { local, remote, paths, authenticated, heard_until: None });
         }
         self.locals.remove(|known| known.candidate.kind() != CandidateKind::Host);
-        self.early = Default::default();
+        self.early = EarlyRequests::default();
         // rfc8838-15-1
         self.remote_gathering = RemoteGathering::Open;
         self.last_failure = None;
         if self.gathering == Gathering::Complete {
             self.gathering = Gathering::BasesKnown;
         }
+    }
+
+    /// The socket at `local` is gone, and with it the paths that the generation before used from there.
+    pub(super) fn forget_previous_on(&mut self, local: SocketAddr) {
+        if let Some(previous) = &mut self.previous {
+            previous.paths.retain(|path| path.valid.path.local() != local);
+        }
+        // Without a path it has nothing to carry, and nobody to answer for.
+        self.previous.take_if(|previous| previous.paths.is_empty());
     }
 }
 
@@ -239,4 +246,4 @@ fn is_of_older_generation(output: &Output, id: StreamId, current: Generation) ->
 }
 
 /// Browsers stay on the old pair for seconds after the new one was nominated.
-const HEARD_AFTER_HANDOVER: core::time::Duration = core::time::Duration::from_secs(10);
+const HEARD_AFTER_HANDOVER: Duration = Duration::from_secs(10);

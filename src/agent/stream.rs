@@ -242,6 +242,17 @@ pub(crate) struct Component {
     pub(crate) route: Option<(PairId, Path)>,
 }
 
+impl Component {
+    /// Forgets all that a restart ends, and hands over what kept the path in use (rfc8445-9-2).
+    ///
+    /// Our nominations go on counting, as a peer may; those of the peer may begin anew, as its process may have.
+    pub(crate) fn begin_generation(&mut self) -> Option<Upkeep> {
+        let Self { nominations, route, .. } = *self;
+        let before = core::mem::replace(self, Self { nominations, route, ..Self::default() });
+        before.upkeep
+    }
+}
+
 impl Stream {
     pub(crate) fn new(id: StreamId, components: u8, credentials: Credentials) -> Self {
         Self {

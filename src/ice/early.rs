@@ -1,4 +1,4 @@
-//! Checks that arrive before the peer's credentials (RFC 8445 section 7.3), and the paths that have authenticated.
+//! Checks that arrive before the peer's credentials (RFC 8445 section 7.3).
 
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;

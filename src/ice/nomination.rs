@@ -56,8 +56,6 @@ pub(crate) enum Verdict {
 }
 
 /// Decides about the best valid pair of a component, the first of which became valid at `since`.
-///
-/// `more_expected`: either side may still come up with candidates.
 pub(crate) fn decide(
     now: Timestamp,
     since: Timestamp,

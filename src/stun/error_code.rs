@@ -23,6 +23,8 @@ impl ErrorCode<'static> {
     pub const BAD_REQUEST: Self = Self::plain(400);
     /// 401: the credentials are wrong, or have yet to be made with the realm and nonce of this response.
     pub const UNAUTHENTICATED: Self = Self::plain(401);
+    /// 403: the request is understood, and not wanted (RFC 7675 section 5.2).
+    pub const FORBIDDEN: Self = Self::plain(403);
     /// 420: the request has attributes that have to be understood and are not.
     pub const UNKNOWN_ATTRIBUTE: Self = Self::plain(420);
     /// 438: the nonce is no longer valid; this response has a fresh one.
