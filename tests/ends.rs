@@ -156,3 +156,25 @@ fn the_end_of_candidates_does_not_hold_for_the_generation_to_come() {
     bench.agent.set_remote(bench.now, bench.stream, Remote::new(credentials)).unwrap();
     assert_eq!(bench.agent.pairs(bench.stream).filter(|pair| pair.is_listed()).count(), 1);
 }
+
+/// The peer may have noticed nothing, and checks on; the path comes back with new credentials only.
+///
+/// Proves: rfc7675-5.1-17
+#[test]
+fn a_path_whose_consent_is_lost_is_not_revived_by_a_check_of_the_peer() {
+    for nominated in [false, true] {
+        let mut bench = Bench::with(Config::new(), Role::Controlled);
+        bench.run_answering(at(3_000), |_| Some(ms(20)));
+        if nominated {
+            bench.peer_checks(true);
+        }
+        assert!(bench.agent.route(bench.component()).is_some());
+        bench.run_until(at(40_000));
+        assert!(bench.agent.route(bench.component()).is_none(), "unanswered for 30 s");
+        let sent = bench.checks().len();
+        assert_eq!(bench.peer_checks(true), Fed::Control);
+        bench.run_for(ms(1_000));
+        assert_eq!(bench.checks().len(), sent);
+        assert!(bench.agent.route(bench.component()).is_none());
+    }
+}

@@ -216,7 +216,11 @@ impl Agent {
     fn lose(&mut self, component: ComponentId, pair: PairId) {
         self.transactions.retain(|owner| !owner.is_consent_of(pair));
         let Ok(stream) = self.stream_mut(component.stream()) else { return };
-        if stream.is_concluded(component) || stream.valid.get(pair).is_none() {
+        let Some(path) = stream.valid.get(pair).map(|pair| pair.path) else { return };
+        if !stream.lost.contains(&path) {
+            stream.lost.push(path);
+        }
+        if stream.is_concluded(component) {
             return;
         }
         stream.valid.remove(|valid| valid.id == pair);

@@ -210,6 +210,10 @@ impl Agent {
         if known.is_lite() {
             return self.follow(request);
         }
+        // rfc7675-5.1-17: the peer may have noticed nothing, but only a restart leads back to this path.
+        if known.lost.contains(&request.path) {
+            return;
+        }
         let nominated = self.accept_nomination(request);
         let Some(known) = self.stream(stream) else { return };
         // A peer whose address has changed is known by its checks: where nominations can move, they are followed up.

@@ -210,6 +210,9 @@ impl Agent {
             // rfc8445-6.1.2.4-2: one pair for a base and a remote candidate.
             return Some(pair.id);
         }
+        if known.lost.contains(&path) {
+            return None;
+        }
         let component = ours.component;
         let foundation =
             PairFoundation { local: ours.candidate.foundation(), remote: theirs.candidate.foundation() };

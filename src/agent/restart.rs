@@ -215,6 +215,7 @@ impl Stream {
             self.previous = Some(Previous { local, remote, paths, authenticated, heard_until: None });
         }
         self.locals.remove(|known| known.candidate.kind() != CandidateKind::Host);
+        self.lost = Vec::new();
         self.early = EarlyRequests::default();
         // rfc8838-15-1
         self.remote_gathering = RemoteGathering::Open;

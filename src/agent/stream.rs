@@ -137,6 +137,8 @@ pub(crate) struct Stream {
     pub(crate) remotes: RemoteCandidates,
     pub(crate) valid: ValidList,
     pub(crate) authenticated: AuthenticatedPaths,
+    /// Where the peer has consented no longer: not to be tried again by this generation (rfc7675-5.1-17).
+    pub(crate) lost: Vec<Path>,
     pub(crate) early: EarlyRequests,
     pub(crate) gathering: Gathering,
     pub(crate) remote_gathering: RemoteGathering,
@@ -270,6 +272,7 @@ impl Stream {
             remotes: RemoteCandidates::default(),
             valid: ValidList::default(),
             authenticated: AuthenticatedPaths::default(),
+            lost: Vec::new(),
             early: EarlyRequests::default(),
             gathering: Gathering::default(),
             remote_gathering: RemoteGathering::default(),
@@ -306,6 +309,7 @@ impl Stream {
         self.remote = None;
         self.previous = None;
         self.coming = Vec::new();
+        self.lost = Vec::new();
         for component in self.components_mut() {
             *component = Component::default();
         }
