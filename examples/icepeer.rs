@@ -74,7 +74,11 @@ impl Peer {
         }
         let role = if command["role"] == "controlled" { Role::Controlled } else { Role::Controlling };
         let loopback = addresses.iter().any(IpAddr::is_loopback);
-        let config = Config::new().pacing(PACING).gathering_limit(GATHERING_LIMIT).loopback(loopback);
+        let config = Config::new()
+            .pacing(PACING)
+            .gathering_limit(GATHERING_LIMIT)
+            .loopback(loopback)
+            .continual_gathering(true);
         let mut driver = Driver::new(Agent::new(config, role, Seed::from_os()), Instant::now());
         let components = command["components"].as_u64().unwrap_or(1).try_into()?;
         let stream = driver.agent.add_stream(components)?;

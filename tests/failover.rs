@@ -13,7 +13,8 @@ fn pair_of(world: &mut World<Peer>, hosts: [Host; 2]) -> [NodeId; 2] {
     let mut add = |host: Host, role: Role, n: u64| {
         let seed = world.seed_for(n);
         world.add_node(host, |_, now, addresses| {
-            let mut peer = Peer::with_components(now, Config::new(), role, seed, 1);
+            let config = Config::new().continual_gathering(true);
+            let mut peer = Peer::with_components(now, config, role, seed, 1);
             peer.agent_mut().add_server(now, Server::stun(server)).unwrap();
             for address in addresses {
                 assert!(peer.add_base(now, 1, *address));
@@ -71,6 +72,21 @@ fn a_nat_that_reboots_does_not_end_the_session() {
         world.reboot(network);
         let took = recovery(&mut world, ids);
         assert!(took <= Duration::from_secs(12), "{took:?} with side {behind} behind the NAT");
+        settle(&mut world, ids, Duration::from_secs(5));
+    }
+}
+
+/// Neither end can tell the other's new address by its checks, which the other's translator drops: the servers are asked
+/// again, and the answer is signalled.
+#[test]
+fn a_nat_that_reboots_between_two_nats_is_got_over_by_gathering_again() {
+    for (seed, reboots) in (1..9).flat_map(|seed| [(seed, 0), (seed, 1)]) {
+        let mut world = World::new(seed);
+        let networks = [0, 1].map(|_| world.add_network(NetworkId::PUBLIC, Nat::port_restricted()));
+        let ids = pair_of(&mut world, networks.map(Host::from));
+        world.reboot(networks[reboots]);
+        let took = recovery(&mut world, ids);
+        assert!(took <= Duration::from_secs(15), "{took:?} after the NAT of side {reboots}");
         settle(&mut world, ids, Duration::from_secs(5));
     }
 }

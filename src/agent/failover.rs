@@ -13,10 +13,13 @@ use crate::ice::{CandidateId, ComponentId, PairId};
 use crate::net::unscoped;
 
 impl Agent {
-    /// An answer on the selected pair is overdue: all other pairs are formed and checked again, by both sides. What was
-    /// selected stays selected until another pair is nominated.
+    /// An answer on the selected pair is overdue: all other pairs are formed and checked again, by both sides; and where
+    /// candidates may still be signalled the servers are asked again, since it may be our own address that has changed. What
+    /// was selected stays selected until another pair is nominated.
     pub(super) fn consider_reopening(&mut self, id: ComponentId) {
+        let give_up_at = self.now + self.config.gathering_limit;
         let Ok(stream) = self.stream_mut(id.stream()) else { return };
+        let continual = stream.is_continual();
         let wanted = stream.renominates() && stream.is_concluded(id);
         let Some(component) = stream.component_mut(id).filter(|component| wanted && !component.reopened)
         else {
@@ -28,6 +31,10 @@ impl Agent {
         }
         component.reopened = true;
         self.form_all(id);
+        if continual {
+            let replaced = self.gatherer.regather(|component| component == id, give_up_at);
+            self.cancel(replaced);
+        }
     }
 
     /// The selected pair has gone with its base: where another nomination may follow, all other pairs are looked at again,
