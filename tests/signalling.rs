@@ -83,3 +83,14 @@ fn all_addresses_of_a_server_are_asked() {
     ];
     assert_eq!(asked, expected.map(|(local, server)| floe::Path::udp(address(local), address(server))));
 }
+
+#[test]
+fn a_description_that_is_sent_again_may_bring_new_candidates() {
+    let mut bench = Bench::new(Role::Controlling);
+    let again = Remote::new(harness::remote_credentials())
+        .candidates([host("1", 1, harness::REMOTE), host("2", 1, "198.51.100.7:2000")]);
+    let change = bench.agent.set_remote(bench.now, bench.stream, again).unwrap();
+    assert_eq!(change, floe::RemoteChange::Unchanged);
+    let paired: Vec<_> = bench.pair_states().into_iter().map(|(remote, _)| remote).collect();
+    assert_eq!(paired, [address(harness::REMOTE), address("198.51.100.7:2000")]);
+}

@@ -352,7 +352,14 @@ impl Agent {
         let patient_until = self.now + self.config.patience_for_checks;
         let change = self.remote_change(stream, &remote.credentials)?;
         match change {
-            RemoteChange::Unchanged => return Ok(change),
+            RemoteChange::Unchanged => {
+                // A description that is sent again may have candidates that are new; one of the generation before has none.
+                if self.stream(stream).is_some_and(|known| known.remote.is_some()) {
+                    self.accept_candidates(stream, remote.candidates);
+                    self.settle();
+                }
+                return Ok(change);
+            }
             RemoteChange::Set => {}
             // rfc8445-9-7: the peer restarts, and so do we.
             RemoteChange::Restarted => {
@@ -371,10 +378,7 @@ impl Agent {
         self.take_role_for(stream);
         self.drop_foreign_candidates(stream);
         self.take_coming(stream);
-        for candidate in remote.candidates {
-            // rfc8838-11-6: what cannot be used does no harm.
-            let _ = self.accept_candidate(stream, candidate);
-        }
+        self.accept_candidates(stream, remote.candidates);
         if !remote.trickle {
             self.stream_mut(stream)?.remote_gathering = RemoteGathering::Complete;
         }

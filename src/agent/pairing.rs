@@ -84,6 +84,13 @@ impl Agent {
         }
     }
 
+    /// Takes the candidates of a description; what cannot be used does no harm (rfc8838-11-6).
+    pub(super) fn accept_candidates(&mut self, stream: StreamId, candidates: Vec<Candidate>) {
+        for candidate in candidates {
+            let _ = self.accept_candidate(stream, candidate);
+        }
+    }
+
     /// Takes a candidate that the peer has signalled.
     pub(super) fn accept_candidate(
         &mut self,
