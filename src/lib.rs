@@ -172,3 +172,9 @@ pub use agent::{
 pub use entropy::Seed;
 pub use net::{Path, Transport};
 pub use time::Timestamp;
+
+/// The program of the README is compiled like the examples of the documentation.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+#[expect(missing_debug_implementations, reason = "exists for the documentation test alone")]
+struct Readme;

@@ -227,48 +227,40 @@ impl Agent {
 }
 
 fn listed_pair<'a>(stream: &'a Stream, pair: &'a CandidatePair) -> Option<Pair<'a>> {
-    let valid = stream.valid.pairs().iter().find(|valid| valid.id == pair.id);
+    let (local, remote) = (stream.locals.get(pair.local)?, stream.remotes.get(pair.remote)?);
     Some(Pair {
         id: pair.id,
         component: pair.component,
         path: pair.path,
         priority: pair.priorities.pair,
-        local: &stream.locals.get(pair.local)?.candidate,
-        remote: &stream.remotes.get(pair.remote)?.candidate,
+        local: &local.candidate,
+        remote: &remote.candidate,
         listed: Some(pair),
-        valid,
-        selected: is_selected(stream, pair.component, pair.id),
+        valid: stream.valid.get(pair.id),
+        selected: stream.valid.selected(pair.component).is_some_and(|selected| selected.id == pair.id),
     })
 }
 
 fn valid_pair<'a>(stream: &'a Stream, pair: &'a ValidPair) -> Option<Pair<'a>> {
-    Some(Pair {
+    let (local, remote) = (stream.locals.get(pair.local)?, stream.remotes.get(pair.remote)?);
+    let selected = stream.valid.selected(pair.component).is_some_and(|selected| selected.id == pair.id);
+    Some(Pair { selected, ..unlisted_pair(pair, &local.candidate, &remote.candidate) })
+}
+
+fn previous_pair(path: &PreviousPath) -> Pair<'_> {
+    unlisted_pair(&path.valid, &path.local, &path.remote)
+}
+
+fn unlisted_pair<'a>(pair: &'a ValidPair, local: &'a Candidate, remote: &'a Candidate) -> Pair<'a> {
+    Pair {
         id: pair.id,
         component: pair.component,
         path: pair.path,
         priority: pair.priorities.pair,
-        local: &stream.locals.get(pair.local)?.candidate,
-        remote: &stream.remotes.get(pair.remote)?.candidate,
+        local,
+        remote,
         listed: None,
         valid: Some(pair),
-        selected: is_selected(stream, pair.component, pair.id),
-    })
-}
-
-fn previous_pair(path: &PreviousPath) -> Pair<'_> {
-    Pair {
-        id: path.valid.id,
-        component: path.valid.component,
-        path: path.valid.path,
-        priority: path.valid.priorities.pair,
-        local: &path.local,
-        remote: &path.remote,
-        listed: None,
-        valid: Some(&path.valid),
         selected: false,
     }
-}
-
-fn is_selected(stream: &Stream, component: ComponentId, id: PairId) -> bool {
-    stream.valid.selected(component).is_some_and(|selected| selected.id == id)
 }

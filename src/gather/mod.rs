@@ -113,13 +113,17 @@ impl Gatherer {
 
     /// Adds a base, which asks every server that is known.
     pub(crate) fn add_base(&mut self, entry: BaseEntry, give_up_at: Timestamp) {
+        self.ask_everybody(&entry, give_up_at);
+        self.bases.push(entry);
+    }
+
+    fn ask_everybody(&mut self, entry: &BaseEntry, give_up_at: Timestamp) {
         for index in 0..self.servers.len() {
             if let Some((id, server)) = self.servers.get(index) {
                 let (server, path) = (*id, server.path_from(&entry.base));
-                self.queue(&entry, server, path, give_up_at);
+                self.queue(entry, server, path, give_up_at);
             }
         }
-        self.bases.push(entry);
     }
 
     /// Adds a server, which every base asks that `wants` new candidates.
@@ -155,12 +159,7 @@ impl Gatherer {
         let replaced = self.remove_attempts(|attempt| of(attempt.component));
         let asking: Vec<BaseEntry> = self.bases.iter().filter(|entry| of(entry.component)).cloned().collect();
         for entry in asking {
-            for index in 0..self.servers.len() {
-                if let Some((id, server)) = self.servers.get(index) {
-                    let (server, path) = (*id, server.path_from(&entry.base));
-                    self.queue(&entry, server, path, give_up_at);
-                }
-            }
+            self.ask_everybody(&entry, give_up_at);
         }
         replaced
     }
