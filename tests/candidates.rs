@@ -6,7 +6,7 @@ mod harness;
 use core::net::SocketAddr;
 use std::collections::BTreeSet;
 
-use floe::ice::{AddressError, Candidate, CandidateKind, Role};
+use floe::ice::{AddressError, Candidate, CandidateKind, Nomination, Role};
 use floe::{Base, Config, Error, Event, Ignored, Server, StreamState};
 use harness::{Bench, Fed, PeerCheck, address, at, host, ms};
 
@@ -386,4 +386,20 @@ fn a_check_for_somebody_else_at_this_address_leads_to_nothing() {
     assert_eq!(bench.pair_states(), pairs);
     assert_eq!(bench.agent.remote_candidates(bench.stream).count(), 1);
     assert!(matches!(bench.feed_on(harness::LOCAL, from, b"\x80data"), Fed::Ignored(_)));
+}
+
+#[test]
+fn addresses_that_the_peer_has_seen_take_no_place_from_sockets() {
+    let config = Config::new().consent(false).nomination(Nomination::Manual);
+    let mut bench = Bench::with(config, Role::Controlling);
+    for n in 0..63_u16 {
+        bench.trickle(host(&format!("f{n}"), 1, &format!("198.51.100.{}:3000", n + 2)));
+    }
+    for n in 0..64_u16 {
+        let check = bench.next_check();
+        let answer = bench.success(&check, address(&format!("203.0.113.{n}:4000")));
+        bench.feed_path(check.path, &answer);
+    }
+    assert_eq!(bench.agent.local_candidates(bench.stream).count(), 64);
+    bench.base("192.0.2.2:1000");
 }

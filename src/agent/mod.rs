@@ -84,7 +84,7 @@ pub struct Agent {
     /// The latest instant that any input has named.
     now: Timestamp,
     claim: RoleClaim,
-    /// Changes of role, each by an authentic conflict.
+    /// Changes of role since the last restart, each by an authentic conflict.
     role_switches: u8,
     transactions: Transactions<Owner>,
     pacer: Pacer,
@@ -272,7 +272,8 @@ impl Agent {
         if stream.gathering != Gathering::Open && !stream.is_continual() {
             return Err(Error::EndOfBases);
         }
-        if stream.locals.len() >= limit {
+        // What the peer has seen of us takes no place away from our sockets.
+        if stream.locals.iter().filter(|local| local.is_paired()).count() >= limit {
             return Err(Error::Limit);
         }
         self.admit_lite_base(component, &base)?;

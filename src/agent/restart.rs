@@ -129,6 +129,7 @@ impl Agent {
     /// Flushes everything of a stream but its role, its bases, and the paths in use (rfc8445-9-2).
     pub(super) fn begin_generation(&mut self, id: StreamId, credentials: Credentials) {
         let give_up_at = self.now + self.config.gathering_limit;
+        self.role_switches = 0;
         let Ok(stream) = self.stream_mut(id) else { return };
         stream.next_generation(LocalSide::new(credentials));
         let current = stream.generation;
