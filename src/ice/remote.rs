@@ -15,8 +15,7 @@ pub(crate) struct RemoteCandidate {
     pub(crate) candidate: Candidate,
 }
 
-/// How many candidates of a peer are taken, counted over a generation: what is removed does not make room (THREATS
-/// section 3).
+/// How many candidates of a peer are taken, counted over a generation: what is removed does not make room.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct RemoteLimits {
     pub(crate) live: usize,
