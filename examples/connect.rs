@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 
 use driver::{Driver, Happening, Mailbox};
 use floe::ice::{Candidate, Credentials, PairId, PairPriority, PairState, Role, StreamId};
-use floe::stun::{Builder, Class, Message, Method, XorMappedAddress};
+use floe::stun::{AttributeType, Builder, Class, Message, Method, XorMappedAddress};
 use floe::{Agent, Config, Event, Pair, Remote, Seed, Server, StreamState};
 
 /// The time between two checks, Ta. Both sides have to agree on anything but 50 ms (RFC 8445 section 14.2).
@@ -92,6 +92,11 @@ impl Peer {
         // Loopback candidates help nobody but a machine without a network, so the agent has to be asked for them.
         let config = Config::new().pacing(PACING).loopback(addresses.iter().all(IpAddr::is_loopback));
         let mut driver = Driver::new(Agent::new(config, role, Seed::from_os()), epoch);
+        driver.onlooker = Some(Box::new(move |path, datagram| {
+            if let Some(what) = check_or_answer(datagram) {
+                say(epoch, name, what, format_args!("{} -> {}", path.local(), path.remote()));
+            }
+        }));
         let stream = driver.agent.add_stream(1)?;
         driver.agent.add_server(driver.now(), Server::stun(server))?;
         for &address in addresses {
@@ -186,7 +191,7 @@ impl Peer {
 
     /// One line of the story: when, who, what.
     fn say(&self, what: &str, details: fmt::Arguments<'_>) {
-        println!("{:>12}  {:5}  {what:9}  {details}", Millis(Some(self.epoch.elapsed())), self.name);
+        say(self.epoch, self.name, what, details);
     }
 
     /// Every pair, the best first, and why one of them was selected.
@@ -210,6 +215,22 @@ impl Peer {
     fn print_times(&self) {
         let (valid, nominated) = (Millis(self.connected_at), Millis(self.completed_at));
         println!("{:5}  first valid pair {valid:>10}  nominated {nominated:>10}", self.name);
+    }
+}
+
+fn say(epoch: Instant, name: &str, what: &str, details: fmt::Arguments<'_>) {
+    println!("{:>12}  {name:5}  {what:9}  {details}", Millis(Some(epoch.elapsed())));
+}
+
+/// What a datagram of ICE is to the peer; `None` for what goes to a server, or was not made by an agent.
+fn check_or_answer(datagram: &[u8]) -> Option<&'static str> {
+    let message = Message::parse(datagram).ok()?;
+    match message.class() {
+        Class::Request if message.contains(AttributeType::USE_CANDIDATE) => Some("nominates"),
+        Class::Request if message.contains(AttributeType::USERNAME) => Some("checks"),
+        Class::Success => Some("answers"),
+        Class::Error => Some("refuses"),
+        Class::Request | Class::Indication => None,
     }
 }
 

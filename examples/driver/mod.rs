@@ -24,7 +24,12 @@ pub(crate) struct Driver<M> {
     sockets: BTreeMap<SocketAddr, UdpSocket>,
     inbox: Receiver<Input<M>>,
     mailbox: Mailbox<M>,
+    /// Is shown every datagram that the agent sends.
+    pub(crate) onlooker: Option<Onlooker>,
 }
+
+/// Looks at what leaves, and by which path.
+pub(crate) type Onlooker = Box<dyn Fn(Path, &[u8]) + Send>;
 
 /// What [`Driver::next`] returns.
 pub(crate) enum Happening<M> {
@@ -48,7 +53,8 @@ impl<M: Send + 'static> Driver<M> {
     /// Carries `agent`, whose clock starts at `epoch`.
     pub(crate) fn new(agent: Agent, epoch: Instant) -> Self {
         let (sender, inbox) = mpsc::channel();
-        Self { agent, epoch, sockets: BTreeMap::new(), inbox, mailbox: Mailbox(sender) }
+        let mailbox = Mailbox(sender);
+        Self { agent, epoch, sockets: BTreeMap::new(), inbox, mailbox, onlooker: None }
     }
 
     /// The time, as the agent counts it.
@@ -111,7 +117,12 @@ impl<M: Send + 'static> Driver<M> {
     fn carry_out(&mut self) -> Option<Event> {
         while let Some(output) = self.agent.poll_output() {
             match output {
-                Output::Transmit(transmit) => self.transmit(transmit.path, &transmit.payload),
+                Output::Transmit(transmit) => {
+                    if let Some(look) = &self.onlooker {
+                        look(transmit.path, &transmit.payload);
+                    }
+                    self.transmit(transmit.path, &transmit.payload);
+                }
                 Output::Event(event) => return Some(event),
             }
         }
