@@ -400,6 +400,6 @@ fn addresses_that_the_peer_has_seen_take_no_place_from_sockets() {
         let answer = bench.success(&check, address(&format!("203.0.113.{n}:4000")));
         bench.feed_path(check.path, &answer);
     }
-    assert_eq!(bench.agent.local_candidates(bench.stream).count(), 64);
+    assert_eq!(bench.agent.local_candidates(bench.stream).count(), 17);
     bench.base("192.0.2.2:1000");
 }

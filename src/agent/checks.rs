@@ -6,7 +6,7 @@ use core::time::Duration;
 use crate::agent::{Agent, CheckRto, Event, Owner, Reason};
 use crate::ice::authenticated::AuthenticatedPath;
 use crate::ice::check::{Check, Outcome};
-use crate::ice::local::Reflexive;
+use crate::ice::local::{LocalCandidate, Reflexive};
 use crate::ice::nomination::{Nominated, Progress};
 use crate::ice::pair::{CandidatePair, PairEvent, PairState, Priorities};
 use crate::ice::valid::ValidPair;
@@ -194,7 +194,12 @@ impl Agent {
         if let Some(known) = stream.locals.at(pair.component, mapped, host.base) {
             return Some(known.id);
         }
-        if stream.locals.len() >= self.config.limits.local_candidates {
+        let seen = |local: &&LocalCandidate| local.candidate.kind() == CandidateKind::PeerReflexive;
+        let limits = &self.config.limits;
+        // What the peer says that it has seen of us takes no place away from our sockets.
+        if stream.locals.iter().filter(seen).count() >= limits.peer_reflexive
+            || stream.locals.len() >= limits.local_candidates
+        {
             // The path works all the same; it goes by the name of its base.
             return Some(host.id);
         }

@@ -91,7 +91,7 @@ pub struct Limits {
     pub peer_reflexive: usize,
     /// Peer-reflexive remote candidates of a stream over a generation: 32.
     pub peer_reflexive_total: u32,
-    /// Local candidates of a stream: 64 host candidates, and as many in all where reflexive ones are found.
+    /// Local candidates of a stream: 64. Of them as many are peer-reflexive as the peer may have of its own.
     pub local_candidates: usize,
     /// Authenticated requests that came before the peer's credentials, the newest of each 5-tuple: 16.
     pub early_requests: usize,

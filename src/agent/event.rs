@@ -107,6 +107,7 @@ pub enum Event {
 ///
 /// `Connected` goes back to `Checking` when the nomination of the only valid pair fails, and `Completed` to either of
 /// them, or to `Failed`, when the component of a selected pair is removed; when its base is, to `Connected` or `Lost`.
+/// Where one component is in trouble when the last one finds its pair, `Checking` leads to `Unconfirmed` or `Lost`.
 /// `Lost` is left when another pair takes over, where both sides know renomination. A restart leads from any state but
 /// `Closed` to `New`; `Closed` follows any state.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]

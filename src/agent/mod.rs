@@ -272,8 +272,7 @@ impl Agent {
         if stream.gathering != Gathering::Open && !stream.is_continual() {
             return Err(Error::EndOfBases);
         }
-        // What the peer has seen of us takes no place away from our sockets.
-        if stream.locals.iter().filter(|local| local.is_paired()).count() >= limit {
+        if stream.locals.len() >= limit {
             return Err(Error::Limit);
         }
         self.admit_lite_base(component, &base)?;

@@ -447,7 +447,8 @@ fn may_follow(before: StreamState, after: StreamState) -> bool {
         (_, Closed) | (New, Checking) | (Connected, Checking) => true,
         (New | Checking, Connected | Completed | Failed(_)) => true,
         (Connected, Completed | Failed(_)) | (Completed, Checking | Connected | Failed(_)) => true,
-        (Connected | Completed | Unconfirmed(_) | Lost(_), Unconfirmed(_) | Lost(_)) => true,
+        // From Checking too: the last component finds its pair, or is removed, while another one is in trouble.
+        (Checking | Connected | Completed | Unconfirmed(_) | Lost(_), Unconfirmed(_) | Lost(_)) => true,
         (Unconfirmed(_) | Lost(_), Checking | Connected | Completed | Failed(_)) => true,
         _ => false,
     }
