@@ -8,7 +8,7 @@ use floe::stun::{
     XorMappedAddress,
 };
 use floe::{Config, Ignored, IgnoredStats, Provenance, StreamState};
-use harness::{Bench, Fed, LOCAL, PeerCheck, REMOTE, address, at, fingerprinted, ms, typed};
+use harness::{Bench, Fed, LOCAL, PeerCheck, REMOTE, address, at, fingerprinted, host, ms, typed};
 
 const OTHER: &str = "198.51.100.1:2002";
 const UNKNOWN: &str = "198.51.100.9:9000";
@@ -298,4 +298,20 @@ fn a_check_means_something_to_the_agent_alone_whose_credentials_it_has() {
         assert_eq!(agent.pairs(*stream).count(), usize::from(n == 42));
         assert_eq!(agent.state(*stream), Some(StreamState::Checking));
     }
+}
+
+/// A peer names one of our own sockets as its address, and says that it has seen another one there.
+#[test]
+fn a_mapped_address_at_the_far_end_makes_nobody_talk_to_himself() {
+    let mut bench = Bench::bare(Config::new(), Role::Controlling);
+    bench.base(LOCAL);
+    bench.base("192.0.2.2:1000");
+    bench.remote();
+    bench.trickle(host("1", 1, "192.0.2.2:1000"));
+    let check = bench.next_check();
+    assert_eq!((check.path.local(), check.path.remote()), (address(LOCAL), address("192.0.2.2:1000")));
+    let answer = bench.success(&check, address("192.0.2.2:1000"));
+    bench.feed_path(check.path, &answer);
+    bench.run_for(ms(20_000));
+    assert!(bench.sent.iter().all(|(_, sent)| sent.path.local() != sent.path.remote()));
 }
