@@ -75,7 +75,7 @@ impl Remote {
     pub fn options(mut self, options: &str) -> Self {
         let has = |wanted: &str| options.split_ascii_whitespace().any(|option| option == wanted);
         self.trickle = has("trickle");
-        self.renomination = has("renomination") || has("renomination2");
+        self.renomination = has("renomination");
         self.continual = has("continual");
         self
     }
