@@ -126,11 +126,12 @@
 //! | [`stun`] | messages, integrity, transactions (RFC 8489) | yes |
 //! | [`ice`] | the values of ICE: candidates, priorities, credentials, states | values |
 //! | [`sdp`] | candidate lines and attributes (RFC 8839) | yes |
+//! | [`turn`] | messages of TURN (RFC 8656) | values |
 //! | [`Agent`] | gathering, checks, nomination, in one object | the whole |
 //! | `sim` (feature `sim`) | a deterministic network in virtual time, for tests of any sans-IO machine | yes |
 //!
-//! Layers import downwards only: `time`, `entropy`, `net`; then `stun`; then `ice`; then `sdp` and `gather`; then `agent`;
-//! then `sim`, which uses the public API alone.
+//! Layers import downwards only: `time`, `entropy`, `net`; then `stun`; then `turn` and `ice`; then `sdp` and `gather`;
+//! then `agent`; then `sim`, which uses the public API alone.
 //!
 //! [RFC 8445]: https://www.rfc-editor.org/rfc/rfc8445
 #![no_std]
@@ -163,6 +164,7 @@ pub mod sdp;
 pub mod sim;
 pub mod stun;
 mod time;
+pub mod turn;
 
 pub use agent::{
     Agent, Base, CheckRto, Config, Error, Event, Ignored, IgnoredStats, Limits, NominateInConsent, Output,

@@ -20,10 +20,30 @@ impl AttributeType {
     pub const ERROR_CODE: Self = Self(0x0009);
     /// RFC 8489 section 14.13.
     pub const UNKNOWN_ATTRIBUTES: Self = Self(0x000a);
+    /// RFC 8656 section 18.1.
+    pub const CHANNEL_NUMBER: Self = Self(0x000c);
+    /// RFC 8656 section 18.2.
+    pub const LIFETIME: Self = Self(0x000d);
+    /// RFC 8656 section 18.3.
+    pub const XOR_PEER_ADDRESS: Self = Self(0x0012);
+    /// RFC 8656 section 18.4.
+    pub const DATA: Self = Self(0x0013);
     /// RFC 8489 section 14.9.
     pub const REALM: Self = Self(0x0014);
     /// RFC 8489 section 14.10.
     pub const NONCE: Self = Self(0x0015);
+    /// RFC 8656 section 18.5.
+    pub const XOR_RELAYED_ADDRESS: Self = Self(0x0016);
+    /// RFC 8656 section 18.6.
+    pub const REQUESTED_ADDRESS_FAMILY: Self = Self(0x0017);
+    /// RFC 8656 section 18.7.
+    pub const EVEN_PORT: Self = Self(0x0018);
+    /// RFC 8656 section 18.8.
+    pub const REQUESTED_TRANSPORT: Self = Self(0x0019);
+    /// RFC 8656 section 18.9.
+    pub const DONT_FRAGMENT: Self = Self(0x001a);
+    /// RFC 7635 section 6.2.
+    pub const ACCESS_TOKEN: Self = Self(0x001b);
     /// RFC 8489 section 14.6.
     pub const MESSAGE_INTEGRITY_SHA256: Self = Self(0x001c);
     /// RFC 8489 section 14.12.
@@ -32,14 +52,22 @@ impl AttributeType {
     pub const USERHASH: Self = Self(0x001e);
     /// RFC 8489 section 14.2.
     pub const XOR_MAPPED_ADDRESS: Self = Self(0x0020);
+    /// RFC 8656 section 18.10.
+    pub const RESERVATION_TOKEN: Self = Self(0x0022);
     /// RFC 8445 section 16.1.
     pub const PRIORITY: Self = Self(0x0024);
     /// RFC 8445 section 16.1.
     pub const USE_CANDIDATE: Self = Self(0x0025);
+    /// RFC 8656 section 18.11.
+    pub const ADDITIONAL_ADDRESS_FAMILY: Self = Self(0x8000);
+    /// RFC 8656 section 18.12.
+    pub const ADDRESS_ERROR_CODE: Self = Self(0x8001);
     /// RFC 8489 section 14.11.
     pub const PASSWORD_ALGORITHMS: Self = Self(0x8002);
     /// RFC 8489 section 14.16.
     pub const ALTERNATE_DOMAIN: Self = Self(0x8003);
+    /// RFC 8656 section 18.13.
+    pub const ICMP: Self = Self(0x8004);
     /// RFC 8489 section 14.14.
     pub const SOFTWARE: Self = Self(0x8022);
     /// RFC 8489 section 14.15.
@@ -50,6 +78,10 @@ impl AttributeType {
     pub const ICE_CONTROLLED: Self = Self(0x8029);
     /// RFC 8445 section 16.1.
     pub const ICE_CONTROLLING: Self = Self(0x802a);
+    /// RFC 7635 section 6.1.
+    pub const THIRD_PARTY_AUTHORIZATION: Self = Self(0x802e);
+    /// RFC 8016 section 3.3.
+    pub const MOBILITY_TICKET: Self = Self(0x8030);
 
     /// The attribute type with this number.
     #[must_use]

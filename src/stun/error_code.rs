@@ -25,14 +25,30 @@ impl ErrorCode<'static> {
     pub const UNAUTHENTICATED: Self = Self::plain(401);
     /// 403: the request is understood, and not wanted (RFC 7675 section 5.2).
     pub const FORBIDDEN: Self = Self::plain(403);
+    /// 405: the server moves no allocations from one 5-tuple to another (RFC 8016 section 4).
+    pub const MOBILITY_FORBIDDEN: Self = Self::plain(405);
     /// 420: the request has attributes that have to be understood and are not.
     pub const UNKNOWN_ATTRIBUTE: Self = Self::plain(420);
+    /// 437: there is no allocation, or there is one already (RFC 8656 section 19).
+    pub const ALLOCATION_MISMATCH: Self = Self::plain(437);
     /// 438: the nonce is no longer valid; this response has a fresh one.
     pub const STALE_NONCE: Self = Self::plain(438);
+    /// 440: the server has no relayed addresses of this family (RFC 8656 section 19).
+    pub const ADDRESS_FAMILY_NOT_SUPPORTED: Self = Self::plain(440);
+    /// 441: not the credentials that the allocation was made with (RFC 8656 section 19).
+    pub const WRONG_CREDENTIALS: Self = Self::plain(441);
+    /// 442: the server does not relay this transport (RFC 8656 section 19).
+    pub const UNSUPPORTED_TRANSPORT_PROTOCOL: Self = Self::plain(442);
+    /// 443: the peer's address is of another family than the relayed one (RFC 8656 section 19).
+    pub const PEER_ADDRESS_FAMILY_MISMATCH: Self = Self::plain(443);
+    /// 486: this user has as many allocations as are allowed (RFC 8656 section 19).
+    pub const ALLOCATION_QUOTA_REACHED: Self = Self::plain(486);
     /// 487: the receiver has the role that the sender takes (RFC 8445 section 7.3.1.1).
     pub const ROLE_CONFLICT: Self = Self { code: 487, reason: b"Role Conflict" };
     /// 500: a temporary failure of the server.
     pub const SERVER_ERROR: Self = Self::plain(500);
+    /// 508: the server has run out of something, ports for one (RFC 8656 section 19).
+    pub const INSUFFICIENT_CAPACITY: Self = Self::plain(508);
 
     /// An error code without a reason phrase.
     ///

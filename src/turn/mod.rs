@@ -1,0 +1,36 @@
+//! TURN (RFC 8656): a relay that lends an address, for those whom no direct path reaches.
+//!
+//! * The attributes of TURN are [`stun::Attribute`](crate::stun::Attribute)s like any other: [`Lifetime`],
+//!   [`XorPeerAddress`], [`Data`], ..; its methods and error codes are constants of [`stun::Method`] and
+//!   [`stun::ErrorCode`].
+//! * [`ChannelData`] is the short form of what is relayed: four bytes in front of the payload.
+//!
+//! ```
+//! use core::time::Duration;
+//! use floe::stun::{Builder, Message, Method, TransactionId};
+//! use floe::turn::{Lifetime, RequestedTransport};
+//!
+//! let mut request = Vec::new();
+//! Builder::request(&mut request, Method::ALLOCATE, TransactionId::from([7; 12]))
+//!     .attribute(&RequestedTransport::UDP)
+//!     .attribute(&Lifetime(1200))
+//!     .fingerprint();
+//!
+//! let message = Message::parse(&request)?;
+//! let lifetime: Lifetime = message.get().ok_or("a lifetime")??;
+//! assert_eq!(lifetime.duration(), Duration::from_secs(1200));
+//! # Ok::<(), Box<dyn core::error::Error>>(())
+//! ```
+//!
+//! [`stun::Method`]: crate::stun::Method
+//! [`stun::ErrorCode`]: crate::stun::ErrorCode
+
+mod attribute;
+mod channel;
+
+pub use attribute::{
+    AdditionalAddressFamily, AddressErrorCode, AddressFamily, Data, DontFragment, EvenPort, Icmp, Lifetime,
+    MobilityTicket, RequestedAddressFamily, RequestedTransport, ReservationToken, XorPeerAddress,
+    XorRelayedAddress,
+};
+pub use channel::{ChannelData, ChannelDataError, ChannelNumber};
