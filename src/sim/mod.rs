@@ -112,6 +112,7 @@ mod server;
 mod signal;
 mod topology;
 mod trace;
+mod turn_server;
 mod world;
 
 pub use link::Link;
@@ -122,4 +123,5 @@ pub use server::StunServer;
 pub use signal::Signalling;
 pub use topology::{Host, Interfaces, NetworkId};
 pub use trace::{Dropped, Entry, Event, Trace};
+pub use turn_server::{Allocation, Deviation, Expired, Fault, Mechanism, Traffic, TurnServer, Violation};
 pub use world::{Counters, Datagram, Verdict, World};
