@@ -77,6 +77,12 @@
 //! assert!(answered_at.is_ok(), "{}", world.trace());
 //! ```
 //!
+//! # Servers
+//!
+//! [`World::add_server`] places a STUN server, [`World::add_turn_server`] one that relays as well ([`TurnServer`]). The
+//! latter counts what clients do that they must not, and can be told to fail them in every way that is known from
+//! practice ([`Fault`]).
+//!
 //! # Order
 //!
 //! [`World::step`] lets one thing happen. At one instant arrivals come first, in the order in which they were sent,

@@ -3,6 +3,7 @@
 mod allocation;
 mod credentials;
 mod fault;
+mod mobility;
 mod ports;
 mod relay;
 mod reply;
@@ -21,6 +22,7 @@ use credentials::Credentials;
 pub use credentials::Mechanism;
 use fault::Faults;
 pub use fault::{Deviation, Fault};
+use mobility::Mobility;
 use ports::Ports;
 use reply::Reply;
 pub use violation::{Expired, Traffic, Violation};
@@ -61,6 +63,7 @@ pub struct TurnServer {
     /// By 5-tuple, as the server sees it: its own address is the local one.
     allocations: BTreeMap<Path, Allocation>,
     ports: Ports,
+    mobility: Mobility,
     /// The answers of late, for requests that come again.
     answers: VecDeque<Answered>,
     /// Datagrams to send, by time and order.
@@ -85,6 +88,7 @@ struct Policy {
     capacity: usize,
     delay: Duration,
     knows_dont_fragment: bool,
+    mobility: bool,
 }
 
 /// What a server remembers for those who look at it.
@@ -125,12 +129,14 @@ impl TurnServer {
                 capacity: usize::MAX,
                 delay: Duration::ZERO,
                 knows_dont_fragment: true,
+                mobility: false,
             },
             credentials: Credentials::new(realm, Mechanism::default()),
             faults: Faults::default(),
             present: true,
             allocations: BTreeMap::new(),
             ports: Ports::new(),
+            mobility: Mobility::default(),
             answers: VecDeque::new(),
             outgoing: BTreeMap::new(),
             sequence: 0,
@@ -143,6 +149,21 @@ impl TurnServer {
     #[must_use]
     pub fn user(mut self, username: &str, password: &str) -> Self {
         self.set_user(username, password);
+        self
+    }
+
+    /// Lets in whoever has this access token (RFC 7635), which goes with the key identifier that is the user name. The
+    /// session key in it is `mac_key`. A real server would have to decrypt the token to learn that.
+    #[must_use]
+    pub fn token(mut self, kid: &str, token: &[u8], mac_key: &[u8]) -> Self {
+        self.credentials.set_token(kid, token, mac_key);
+        self
+    }
+
+    /// Names an authorization server in its challenges (THIRD-PARTY-AUTHORIZATION, RFC 7635).
+    #[must_use]
+    pub fn authorization_server(mut self, name: &str) -> Self {
+        self.credentials.authorization_server = Some(name.into());
         self
     }
 
@@ -202,6 +223,14 @@ impl TurnServer {
         self
     }
 
+    /// Lets allocations follow their clients to other 5-tuples (RFC 8016). Without this it knows nothing of tickets in
+    /// Allocate, and refuses those in Refresh: 405.
+    #[must_use]
+    pub fn mobility(mut self) -> Self {
+        self.policy.mobility = true;
+        self
+    }
+
     /// Refuses to relay to and from this address: 403.
     #[must_use]
     pub fn forbid(mut self, peer: IpAddr) -> Self {
@@ -258,6 +287,7 @@ impl TurnServer {
     pub fn restart(&mut self) {
         self.allocations.clear();
         self.ports.forget();
+        self.mobility.retain(|_| false);
         self.credentials.forget();
         self.answers.clear();
         self.outgoing.clear();
@@ -415,6 +445,7 @@ impl TurnServer {
             }
             !over
         });
+        self.mobility.retain(|path| self.allocations.contains_key(&path));
         self.ports.expire(now);
         while self.answers.front().is_some_and(|answered| answered.at + ANSWER_KEPT <= now) {
             self.answers.pop_front();

@@ -1,14 +1,17 @@
 //! Who gets what.
 
 use floe::sim::{Mechanism, TurnServer};
-use floe::stun::{ErrorCode, Integrity, Method, UnknownAttributes, XorMappedAddress};
+use floe::stun::{
+    AttributeType, Builder, ErrorCode, Integrity, Key, Method, Nonce, Realm, UnknownAttributes, Username,
+    XorMappedAddress,
+};
 use floe::turn::{
     AdditionalAddressFamily, AddressErrorCode, AddressFamily, DontFragment, EvenPort, Lifetime,
     RequestedAddressFamily, RequestedTransport, ReservationToken,
 };
 use floe::{Path, Timestamp};
 
-use crate::client::{CLIENT, Dialogue, PEER, server, socket};
+use crate::client::{CLIENT, Dialogue, PEER, REALM, server, socket};
 
 #[test]
 fn a_client_of_each_mechanism_gets_an_allocation_and_breaks_no_rule() {
@@ -86,7 +89,7 @@ fn a_refresh_to_zero_ends_the_allocation() {
 
 #[test]
 fn quota_capacity_and_what_is_not_there_are_refused() {
-    let code = |server: TurnServer, allocate: fn(floe::stun::Builder<'_>) -> floe::stun::Builder<'_>| {
+    let code = |server: TurnServer, allocate: fn(Builder<'_>) -> Builder<'_>| {
         Dialogue::challenged(server).allocate(allocate).code()
     };
     let ipv6 = RequestedAddressFamily(AddressFamily::Ipv6);
@@ -182,7 +185,29 @@ fn nonces_wear_out_by_time_and_by_use() {
     assert_eq!(dialogue.permit(PEER).code(), None);
     let stale = dialogue.permit(PEER);
     assert_eq!(stale.code(), Some(438));
-    dialogue.nonce = stale.get::<floe::stun::Nonce<'_>>().unwrap().as_bytes().to_vec();
+    dialogue.nonce = stale.get::<Nonce<'_>>().unwrap().as_bytes().to_vec();
     assert_eq!(dialogue.permit(PEER).code(), None);
     assert_eq!(dialogue.server.violations(), []);
+}
+
+#[test]
+fn a_token_lets_in_whoever_has_it() {
+    let server = server().authorization_server("auth.example.org").token("kid", b"sealed", b"mac key");
+    let mut dialogue = Dialogue::new(server, Mechanism::Rfc5389);
+    let challenge = dialogue.bare(Method::ALLOCATE).unwrap();
+    assert!(challenge.message().contains(AttributeType::THIRD_PARTY_AUTHORIZATION));
+    dialogue.nonce = challenge.get::<Nonce<'_>>().unwrap().as_bytes().to_vec();
+    for (token, code) in [(b"forged", Some(401)), (b"sealed", None)] {
+        let (mut request, id, key) = (Vec::new(), dialogue.id(), Key::short_term(b"mac key"));
+        let _ = Builder::request(&mut request, Method::ALLOCATE, id)
+            .attribute(&RequestedTransport::UDP)
+            .attribute(&Username::new("kid").unwrap())
+            .attribute(&Realm::new(REALM).unwrap())
+            .raw(AttributeType::NONCE, &dialogue.nonce)
+            .raw(AttributeType::ACCESS_TOKEN, token)
+            .integrity(&key, Integrity::Sha1);
+        let answer = dialogue.exchange(&request).unwrap();
+        assert_eq!(answer.code(), code);
+        assert_eq!(answer.message().verify(&key).is_ok(), code.is_none());
+    }
 }

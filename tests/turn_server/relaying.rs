@@ -2,7 +2,7 @@
 
 use floe::sim::Node;
 use floe::stun::{Builder, Method, TransactionId};
-use floe::turn::{ChannelData, ChannelNumber, Data, Icmp, XorPeerAddress};
+use floe::turn::{ChannelData, ChannelNumber, Data, Icmp, MobilityTicket, XorPeerAddress};
 use floe::{Path, Timestamp, Transport};
 
 use crate::client::{CLIENT, Dialogue, PEER, server, socket};
@@ -116,4 +116,46 @@ fn a_server_that_has_vanished_says_nothing_and_keeps_its_clock() {
     dialogue.server.reappear();
     assert_eq!(dialogue.now, Timestamp::from_millis(600_000));
     assert_eq!(dialogue.ask(Method::REFRESH, |builder| builder).code(), Some(437));
+}
+
+#[test]
+fn an_allocation_follows_its_ticket_and_data_follows_data() {
+    let mut dialogue = Dialogue::challenged(server().mobility());
+    let ticket =
+        |answer: &crate::client::Answer| answer.get::<MobilityTicket<'_>>().map(|ticket| ticket.0.to_vec());
+    let answer = dialogue.allocate(|builder| builder.attribute(&MobilityTicket(&[])));
+    let first = ticket(&answer).unwrap();
+    dialogue.permit(PEER);
+    // On the same 5-tuple it is of no use.
+    let refresh = |dialogue: &mut Dialogue, ticket: &[u8]| {
+        dialogue.ask(Method::REFRESH, |builder| builder.attribute(&MobilityTicket(ticket)))
+    };
+    assert_eq!(refresh(&mut dialogue, &first).code(), Some(400));
+
+    let (old, new) = (dialogue.path, Path::udp(dialogue.path.local(), socket("203.0.113.99:1000")));
+    dialogue.path = new;
+    dialogue.take_challenge();
+    let moved = refresh(&mut dialogue, &first);
+    assert_eq!(moved.code(), None);
+    assert_ne!(ticket(&moved), Some(first.clone()));
+    assert_eq!(
+        dialogue.server.allocations().map(|allocation| allocation.client()).collect::<Vec<_>>(),
+        [new.remote()]
+    );
+    // Until there is data on the new one, the old one has it.
+    dialogue.path = old;
+    dialogue.server.handle_datagram(dialogue.now, relayed(), b"old");
+    assert!(dialogue.next().is_some());
+    send(&mut dialogue, b"still here");
+    assert_eq!(dialogue.next_to_peer(), Some((relayed(), b"still here".to_vec())));
+    dialogue.path = new;
+    send(&mut dialogue, b"moved");
+    assert_eq!(dialogue.next_to_peer(), Some((relayed(), b"moved".to_vec())));
+    dialogue.server.handle_datagram(dialogue.now, relayed(), b"new");
+    assert!(dialogue.next().is_some());
+    // The first ticket is used up.
+    dialogue.path = Path::udp(old.local(), socket("203.0.113.99:1001"));
+    dialogue.take_challenge();
+    assert_eq!(refresh(&mut dialogue, &first).code(), Some(437));
+    assert_eq!(dialogue.server.violations(), []);
 }

@@ -128,6 +128,10 @@ impl Allocation {
         !self.relayed.is_empty()
     }
 
+    pub(super) fn move_to(&mut self, client: SocketAddr) {
+        self.client = client;
+    }
+
     pub(super) fn permit(&mut self, now: Timestamp, peer: IpAddr) {
         self.permissions.insert(peer, now + PERMISSION_LIFETIME);
     }

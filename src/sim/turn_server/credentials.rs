@@ -75,6 +75,9 @@ pub(super) struct Credentials {
     pub(super) mechanism: Mechanism,
     pub(super) realm: String,
     users: BTreeMap<String, String>,
+    /// Access tokens and the session keys in them, by key identifier (RFC 7635).
+    tokens: BTreeMap<String, (Vec<u8>, Key)>,
+    pub(super) authorization_server: Option<String>,
     /// The nonce of each client that has one.
     nonces: BTreeMap<SocketAddr, Given>,
     /// Of the next nonce: none is given twice, not even by a server that has forgotten everything.
@@ -98,6 +101,8 @@ impl Credentials {
             mechanism,
             realm: realm.into(),
             users: BTreeMap::new(),
+            tokens: BTreeMap::new(),
+            authorization_server: None,
             nonces: BTreeMap::new(),
             serial: 0,
             nonce_lifetime: None,
@@ -111,6 +116,14 @@ impl Credentials {
 
     pub(super) fn remove_user(&mut self, username: &str) {
         self.users.remove(username);
+    }
+
+    pub(super) fn set_token(&mut self, kid: &str, token: &[u8], mac_key: &[u8]) {
+        self.tokens.insert(kid.into(), (token.to_vec(), Key::short_term(mac_key)));
+    }
+
+    pub(super) fn knows_tokens(&self) -> bool {
+        !self.tokens.is_empty()
     }
 
     /// Forgets all nonces: each that was given is stale.
@@ -153,24 +166,45 @@ impl Credentials {
             report(Violation::Invented(AttributeType::REALM));
             return Err(Denied::Unauthenticated);
         }
-        let algorithm = self.algorithm(request, &mut report).ok_or(Denied::Incomplete)?;
-        let (username, password) = self.user(name, &mut report).ok_or(Denied::Unauthenticated)?;
-        let key = algorithm.key(username, &self.realm, password);
-        let verified = match self.mechanism {
+        let identity = match self.token(name, request) {
+            Some(identity) => identity,
+            None => self.password(name, request, &mut report)?,
+        };
+        let verified = match (self.mechanism, identity.integrity) {
             // A server of that time does not know the other attribute, and stops reading before it.
-            Mechanism::Rfc5389 => sha1_part(request.as_bytes())
-                .and_then(|part| Message::parse(&part).ok()?.verify(&key).ok().map(|_| ()))
+            (Mechanism::Rfc5389, Integrity::Sha1) => sha1_part(request.as_bytes())
+                .and_then(|part| Message::parse(&part).ok()?.verify(&identity.key).ok().map(|_| ()))
                 .is_some(),
-            _ => request.verify(&key).is_ok(),
+            _ => request.verify(&identity.key).is_ok(),
         };
         if !verified {
             return Err(Denied::Unauthenticated);
         }
-        let identity = Identity { username: username.into(), key, integrity: algorithm.integrity() };
         match serial {
             Some(serial) if self.use_nonce(now, client, serial) => Ok(identity),
             _ => Err(Denied::Stale(Box::new(identity))),
         }
+    }
+
+    /// Who has the access token of a request.
+    fn token(&self, name: Name<'_>, request: &Message<'_>) -> Option<Identity> {
+        let (_, given) = request.attributes().find(|(kind, _)| *kind == AttributeType::ACCESS_TOKEN)?;
+        let Name::Plain(kid) = name else { return None };
+        let (_, key) = self.tokens.get(kid).filter(|(token, _)| token == given)?;
+        Some(Identity { username: kid.into(), key: key.clone(), integrity: request.integrity_kind()? })
+    }
+
+    /// Who has the password that a request should have been sealed with.
+    fn password(
+        &self,
+        name: Name<'_>,
+        request: &Message<'_>,
+        report: &mut impl FnMut(Violation),
+    ) -> Result<Identity, Denied> {
+        let algorithm = self.algorithm(request, report).ok_or(Denied::Incomplete)?;
+        let (username, password) = self.user(name, report).ok_or(Denied::Unauthenticated)?;
+        let key = algorithm.key(username, &self.realm, password);
+        Ok(Identity { username: username.into(), key, integrity: algorithm.integrity() })
     }
 
     /// Takes one request from what the nonce is good for; `false` if it is stale.

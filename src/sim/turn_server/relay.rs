@@ -23,7 +23,7 @@ impl TurnServer {
     /// Relays ChannelData from a client.
     pub(super) fn relay_channel(&mut self, path: Path, message: &ChannelData<'_>) {
         let traffic = &mut self.record.traffic;
-        let Some(allocation) = self.allocations.get(&path) else {
+        let Some(allocation) = self.allocations.get(&self.mobility.current(path)) else {
             traffic.without_allocation += 1;
             return;
         };
@@ -34,8 +34,9 @@ impl TurnServer {
     }
 
     fn relay_outwards(&mut self, path: Path, peer: SocketAddr, payload: &[u8]) {
+        self.mobility.arrived(path);
         let traffic = &mut self.record.traffic;
-        let Some(allocation) = self.allocations.get(&path) else {
+        let Some(allocation) = self.allocations.get(&self.mobility.current(path)) else {
             traffic.without_allocation += 1;
             return;
         };
@@ -71,7 +72,7 @@ impl TurnServer {
                     .attribute(&Data(datagram));
             }
         }
-        self.send(path, out.into());
+        self.send(self.mobility.way_back(path), out.into());
     }
 }
 

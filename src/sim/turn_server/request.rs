@@ -18,7 +18,8 @@ use crate::stun::{
 };
 use crate::turn::{
     AdditionalAddressFamily, AddressErrorCode, AddressFamily, ChannelNumber, EvenPort, Lifetime,
-    RequestedAddressFamily, RequestedTransport, ReservationToken, XorPeerAddress, XorRelayedAddress,
+    MobilityTicket, RequestedAddressFamily, RequestedTransport, ReservationToken, XorPeerAddress,
+    XorRelayedAddress,
 };
 
 /// What an Allocate request asks for.
@@ -164,6 +165,10 @@ impl TurnServer {
         let reply = reply
             .with_raw(AttributeType::REALM, self.credentials.realm.as_bytes())
             .with_raw(AttributeType::NONCE, nonce.as_bytes());
+        let reply = match &self.credentials.authorization_server {
+            Some(name) => reply.with_raw(AttributeType::THIRD_PARTY_AUTHORIZATION, name.as_bytes()),
+            None => reply,
+        };
         match self.credentials.mechanism.algorithms() {
             Some(algorithms) => reply.with_raw(AttributeType::PASSWORD_ALGORITHMS, algorithms),
             None => reply,
@@ -209,6 +214,9 @@ impl TurnServer {
             && let Some(above) = first.port().checked_add(1)
         {
             reply = reply.with(&self.ports.reserve(self.now, SocketAddr::new(first.ip(), above)));
+        }
+        if request.contains(AttributeType::MOBILITY_TICKET) && self.policy.mobility {
+            reply = reply.with(&MobilityTicket(&self.mobility.ticket(path)));
         }
         if seconds > 0 {
             let expires_at = self.now + Duration::from_secs(seconds.into());
@@ -281,12 +289,16 @@ impl TurnServer {
         deviation: Option<Deviation>,
     ) -> Result<Reply, u16> {
         let wanted = lifetime(request).inspect_err(|_| self.report(Violation::Malformed(Method::REFRESH)))?;
+        let ticket = self.follow(path, request, identity)?;
         self.own(path, identity)?;
         let seconds = match wanted {
             Some(0) => 0,
             wanted => self.granted(wanted.unwrap_or_default(), deviation),
         };
-        let reply = Reply::success(request).with(&Lifetime(seconds));
+        let mut reply = Reply::success(request).with(&Lifetime(seconds));
+        if let Some(ticket) = ticket {
+            reply = reply.with(&MobilityTicket(&ticket));
+        }
         let family = request.get::<RequestedAddressFamily>().and_then(Result::ok);
         let expires_at = self.now + Duration::from_secs(seconds.into());
         let allocation = self.own(path, identity)?;
@@ -304,7 +316,7 @@ impl TurnServer {
             }
         };
         if !kept {
-            self.allocations.remove(&path);
+            self.allocations.remove(&self.mobility.current(path));
         }
         Ok(reply)
     }
@@ -361,6 +373,7 @@ impl TurnServer {
 
     /// The allocation of this 5-tuple, which has to be that of whoever asks.
     fn own(&mut self, path: Path, identity: &Identity) -> Result<&mut Allocation, u16> {
+        let path = self.mobility.current(path);
         let allocation = self.allocations.get_mut(&path).ok_or(ErrorCode::ALLOCATION_MISMATCH.code())?;
         let own = allocation.username() == identity.username;
         if own { Ok(allocation) } else { Err(ErrorCode::WRONG_CREDENTIALS.code()) }
@@ -381,6 +394,7 @@ impl TurnServer {
             AttributeType::PASSWORD_ALGORITHM | AttributeType::USERHASH => {
                 self.credentials.mechanism != Mechanism::Rfc5389
             }
+            AttributeType::ACCESS_TOKEN => self.credentials.knows_tokens(),
             _ => KNOWN.contains(&kind),
         }
     }
