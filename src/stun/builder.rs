@@ -33,6 +33,8 @@ pub struct Builder<'b> {
     out: &'b mut Vec<u8>,
     /// Where the message begins in `out`.
     start: usize,
+    class: Class,
+    method: Method,
     id: TransactionId,
 }
 
@@ -65,7 +67,7 @@ impl<'b> Builder<'b> {
         out.extend_from_slice(&[0, 0]);
         out.extend_from_slice(&COOKIE.to_be_bytes());
         out.extend_from_slice(id.as_bytes());
-        Self { out, start, id }
+        Self { out, start, class, method, id }
     }
 
     /// Appends an attribute.
@@ -106,6 +108,14 @@ impl<'b> Builder<'b> {
 }
 
 impl Builder<'_> {
+    pub(super) const fn class(&self) -> Class {
+        self.class
+    }
+
+    pub(super) const fn method(&self) -> Method {
+        self.method
+    }
+
     fn seal(&mut self, key: &Key, integrity: Integrity) {
         // rfc8489-14.5-1
         self.promise(integrity.len());

@@ -3,7 +3,8 @@
 //! * [`Message`] reads, [`Builder`] writes; attributes have types ([`XorMappedAddress`], [`Username`], ..), and
 //!   [`Attribute`] makes more of them.
 //! * [`Message::verify`] turns what anybody may have sent into a [`Verified`] message. [`authenticate`] is the
-//!   server's side of short-term credentials, [`verify_response`] and [`ShortTerm`] are the client's.
+//!   server's side of short-term credentials, [`verify_response`] and [`ShortTerm`] are the client's; [`LongTerm`] is
+//!   the client's side of long-term ones.
 //! * [`Transactions`] says when to send a request again and when to give up. It has no socket and no clock.
 //! * [`Kind`] and [`is_stun`] tell STUN from what else comes in on a socket (RFC 7983).
 //!
@@ -143,13 +144,17 @@ pub(crate) mod address;
 pub(crate) mod attribute;
 mod auth;
 mod builder;
+mod challenge;
 mod error_code;
 mod fingerprint;
 mod header;
 mod integrity;
+mod long_term;
 mod message;
+mod oauth;
 mod password_algorithm;
 mod rto;
+mod signer;
 mod text;
 mod transaction;
 
@@ -163,7 +168,9 @@ pub use error_code::{ErrorCode, UnknownAttributes};
 pub use fingerprint::Fingerprint;
 pub use header::{Class, Kind, Method, TransactionId, is_stun};
 pub use integrity::{Integrity, IntegrityError, Key, Verified, opaque_string, userhash};
+pub use long_term::{Discarded, LongTerm, Refusal, Sealing, Verdict};
 pub use message::{DecodeError, Message};
+pub use oauth::{AccessToken, ThirdPartyAuthorization, Token};
 pub use password_algorithm::{PasswordAlgorithm, PasswordAlgorithms};
 pub use rto::{Rto, RttCache, RttEstimate};
 pub use text::{AlternateDomain, Nonce, Realm, SecurityFeatures, Software, Userhash, Username};
