@@ -169,10 +169,9 @@ pub mod turn;
 pub use agent::{
     Agent, Base, CheckRto, Config, Error, Event, Ignored, IgnoredStats, Limits, NominateInConsent, Output,
     Pair, Provenance, Reason, Received, Remote, RemoteChange, Route, Server, ServerError, Stats, StreamState,
-    Transmit,
 };
 pub use entropy::Seed;
-pub use net::{Path, Transport};
+pub use net::{Path, Transmit, Transport};
 pub use time::Timestamp;
 
 /// The program of the README is compiled like the examples of the documentation.

@@ -1,5 +1,6 @@
 //! Transports, 5-tuples, and the classes of addresses that ICE treats differently.
 
+use bytes::Bytes;
 use core::fmt;
 use core::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6};
 
@@ -65,6 +66,16 @@ impl fmt::Debug for Path {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:?} {} -> {}", self.transport, self.local, self.remote)
     }
+}
+
+/// A datagram: exactly what to write to the socket of `path`.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct Transmit {
+    /// Whence and whither.
+    pub path: Path,
+    /// What.
+    pub payload: Bytes,
 }
 
 /// The one form in which an address is compared: IPv4 where it is IPv4-mapped, without a flow label.

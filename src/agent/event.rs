@@ -1,10 +1,8 @@
 //! What an agent returns: instructions, events, and what became of a datagram.
 
-use bytes::Bytes;
-
 use crate::agent::error::{Ignored, Reason, ServerError};
 use crate::ice::{BaseId, Candidate, CandidateId, ComponentId, Generation, PairId, Role, ServerId, StreamId};
-use crate::net::Path;
+use crate::net::Transmit;
 
 /// The next thing for the caller to do.
 #[derive(Clone, Debug, PartialEq)]
@@ -14,16 +12,6 @@ pub enum Output {
     Transmit(Transmit),
     /// Take note.
     Event(Event),
-}
-
-/// A datagram: exactly what to write to the socket of `path`.
-#[derive(Clone, Debug, Eq, PartialEq)]
-#[non_exhaustive]
-pub struct Transmit {
-    /// Whence and whither.
-    pub path: Path,
-    /// What.
-    pub payload: Bytes,
 }
 
 /// Something the application may want to know. Events come in the order of their causes.

@@ -50,14 +50,14 @@ use crate::ice::{
     BaseId, Candidate, CandidateId, ComponentId, Credentials, Foundations, PairId, Role, RoleClaim, ServerId,
     StreamId, TieBreaker, admit_host_address, admit_peer_address,
 };
-use crate::net::Path;
+use crate::net::{Path, Transmit};
 use crate::stun::{TransactionId, Transactions};
 use crate::time::Timestamp;
 
 pub use crate::gather::{Base, Server};
 pub use config::{CheckRto, Config, Limits, NominateInConsent};
 pub use error::{Error, Ignored, Reason, ServerError};
-pub use event::{Event, Output, Provenance, Received, StreamState, Transmit};
+pub use event::{Event, Output, Provenance, Received, StreamState};
 pub use route::Route;
 pub use stats::{IgnoredStats, Stats};
 pub use stream::{Remote, RemoteChange};
