@@ -25,8 +25,23 @@
 //! [`stun::Method`]: crate::stun::Method
 //! [`stun::ErrorCode`]: crate::stun::ErrorCode
 
+mod allocation;
 mod attribute;
+mod binding;
 mod channel;
+mod client;
+mod config;
+mod error;
+mod event;
+mod held;
+mod lease;
+mod permission;
+mod receive;
+mod request;
+mod response;
+mod route;
+mod terms;
+mod timer;
 
 pub use attribute::{
     AdditionalAddressFamily, AddressErrorCode, AddressFamily, Data, DontFragment, EvenPort, Icmp, Lifetime,
@@ -34,3 +49,8 @@ pub use attribute::{
     XorRelayedAddress,
 };
 pub use channel::{ChannelData, ChannelDataError, ChannelNumber};
+pub use client::Client;
+pub use config::{Config, Families, Relayed};
+pub use error::{Error, Failure, Ignored, PeerError};
+pub use event::{Allocated, Event, Output, Received, State};
+pub use route::{Header, Route};
