@@ -396,8 +396,10 @@ impl TurnServer {
         match deviation {
             Some(Deviation::Lose) => return,
             Some(Deviation::Delay(longer)) => delay = delay.saturating_add(longer),
-            Some(Deviation::Unsigned | Deviation::RefuseUnsigned(_) | Deviation::RedirectUnsigned(_)) => {
-                reply.unseal()
+            Some(Deviation::Unsigned) => reply.unseal(),
+            Some(Deviation::Forestall(code)) => {
+                let forged = reply.contradicted(code);
+                self.send_after(delay, path, forged.encode());
             }
             Some(Deviation::WrongIntegrity) => reply.forge(),
             Some(Deviation::WrongTransaction) => reply.misdirect(),

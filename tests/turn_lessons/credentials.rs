@@ -2,14 +2,11 @@
 
 use core::time::Duration;
 
-use floe::sim::{Deviation, Event as Traced, Fault, Mechanism};
+use floe::sim::{Deviation, Event as Traced, Fault, Mechanism, TurnServer};
 use floe::stun::Method;
 use floe::turn::{Event, Failure, State};
 
-use crate::turn_world::{PASSWORD, REALM, Relay, USER, config, server};
-
-const METHODS: [Method; 4] =
-    [Method::ALLOCATE, Method::REFRESH, Method::CREATE_PERMISSION, Method::CHANNEL_BIND];
+use crate::turn_world::{METHODS, PASSWORD, REALM, Relay, USER, config, server};
 
 /// Speaks with two peers for an hour, over a channel and in indications; the way is open each half minute.
 fn an_hour_goes_well(mut relay: Relay, what: &str) -> Relay {
@@ -37,10 +34,8 @@ fn every_nth_nonce_of_each_method_is_stale_and_nothing_is_lost() {
         });
         let relay = an_hour_goes_well(Relay::new(1, config(), server), "every n-th");
         for method in METHODS {
-            let (granted, stale) = (
-                relay.turn_server().answered(method, None),
-                relay.turn_server().answered(method, Some(438)),
-            );
+            let (granted, stale) =
+                (relay.turn_server().answered(method, None), relay.turn_server().answered(method, Some(438)));
             assert!(stale <= granted, "{method:?}: {stale} stale, {granted} granted");
             assert!(method == Method::ALLOCATE || stale > 0, "{method:?} was never stale");
         }
@@ -53,7 +48,8 @@ fn a_nonce_that_is_good_for_a_few_requests_costs_one_retry_each_time() {
     for requests in 1..=10 {
         let what = format!("nonces good for {requests}");
         let relay = an_hour_goes_well(Relay::new(2, config(), server().nonce_requests(requests)), &what);
-        let sum = |code| METHODS.iter().map(|method| relay.turn_server().answered(*method, code)).sum::<u64>();
+        let sum =
+            |code| METHODS.iter().map(|method| relay.turn_server().answered(*method, code)).sum::<u64>();
         assert!(sum(Some(438)) <= sum(None) / u64::from(requests) + 4, "{what}");
         assert!(requests > 5 || sum(Some(438)) > 1, "{what}");
     }
@@ -94,7 +90,7 @@ fn a_server_to_which_every_nonce_is_stale_is_given_up_after_a_few_requests() {
 #[test]
 fn a_wrong_password_is_told_once_and_ends_it() {
     for mechanism in [Mechanism::Rfc5389, Mechanism::Sha256, Mechanism::Md5, Mechanism::Anonymous] {
-        let server = floe::sim::TurnServer::new(REALM).user(USER, "another").mechanism(mechanism);
+        let server = TurnServer::new(REALM).user(USER, "another").mechanism(mechanism);
         let mut relay = Relay::new(5, config(), server);
         relay.ask_to_allocate();
         relay.run(3600);
@@ -108,14 +104,15 @@ fn a_wrong_password_is_told_once_and_ends_it() {
 
 /// Lesson: R-24
 #[test]
-fn a_server_that_changes_its_mind_about_a_user_is_asked_once_more_and_left() {
+fn a_server_that_changes_its_mind_about_a_user_is_left_when_the_allocation_is_refused() {
     let mut relay = Relay::allocated(6, config(), server());
     relay.permit(0);
     relay.run(1);
     relay.on_server(|server| server.set_user(USER, "changed"));
     relay.run(3600);
     let refused = METHODS.iter().map(|method| relay.turn_server().answered(*method, Some(401))).sum::<u64>();
-    assert!(refused <= 6, "{refused} refusals\n{}", relay.world.trace());
+    // A permission that still holds is asked for each five seconds of its last minute.
+    assert!(refused <= 20, "{refused} refusals\n{}", relay.world.trace());
     assert_eq!(relay.failures(), [Failure::Credentials]);
     assert_eq!(relay.user().client.deadline(), None);
 }
@@ -129,9 +126,10 @@ fn credentials_that_are_replaced_serve_the_next_allocation() {
     // The present one lives on with the credentials that it was made with.
     relay.run(1500);
     assert_eq!(relay.failures(), []);
-    let allocation = |relay: &Relay| relay.turn_server().allocation(relay.user_address()).unwrap().username().to_owned();
+    let allocation =
+        |relay: &Relay| relay.turn_server().allocation(relay.user_address()).unwrap().username().to_owned();
     assert_eq!(allocation(&relay), USER);
-    relay.on_server(floe::sim::TurnServer::restart);
+    relay.on_server(TurnServer::restart);
     assert!(relay.wait(700, |relay| relay.state() == State::Idle));
     relay.allocate();
     assert_eq!(allocation(&relay), "alice2");
@@ -142,7 +140,9 @@ fn credentials_that_are_replaced_serve_the_next_allocation() {
 /// Lesson: L-58
 #[test]
 fn nobody_learns_the_user_name_before_the_server_has_asked_for_it() {
-    for (mechanism, shown) in [(Mechanism::Rfc5389, true), (Mechanism::Sha256, true), (Mechanism::Anonymous, false)] {
+    for (mechanism, shown) in
+        [(Mechanism::Rfc5389, true), (Mechanism::Sha256, true), (Mechanism::Anonymous, false)]
+    {
         let mut relay = Relay::allocated(8, config(), server().mechanism(mechanism));
         relay.bind(0);
         relay.run(2000);

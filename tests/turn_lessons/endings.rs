@@ -1,14 +1,14 @@
 //! Servers that restart, vanish, and know more than the client.
 
+use core::net::SocketAddr;
 use core::time::Duration;
 
-use floe::Path;
-use floe::sim::{Host, NetworkId, TurnServer};
-use floe::stun::{Method, TransactionId};
-use floe::turn::{ChannelData, ChannelNumber, Event, Failure, State};
-use floe::{Transport, sim::Deviation, sim::Fault};
+use floe::sim::{Deviation, Fault, Host, NetworkId, TurnServer};
+use floe::stun::{LongTerm, Method};
+use floe::turn::{ChannelData, ChannelNumber, Client, Config, Event, Failure, State};
+use floe::{Path, Seed, Transport};
 
-use crate::turn_world::{Relay, add_user, config, server};
+use crate::turn_world::{Member, Peer, Relay, add_user, config, server};
 
 /// Lesson: L-49
 #[test]
@@ -70,7 +70,7 @@ fn an_allocation_left_behind_on_the_5_tuple_is_removed_or_passed_by() {
     let mut relay = Relay::new(4, config(), server());
     relay.allocate();
     relay.command(|user, _| {
-        user.client = floe::turn::Client::new(config(), user.client.path(), floe::Seed::from([8; 32]));
+        user.client = Client::new(config(), user.client.path(), Seed::from([8; 32]));
         user.events.clear();
     });
     relay.ask_to_allocate();
@@ -83,8 +83,8 @@ fn an_allocation_left_behind_on_the_5_tuple_is_removed_or_passed_by() {
     let mut relay = Relay::new(5, config(), server().user("bob", "secret"));
     relay.allocate();
     relay.command(|user, _| {
-        let bob = floe::turn::Config::new(floe::stun::LongTerm::new("bob", "secret").unwrap());
-        user.client = floe::turn::Client::new(bob, user.client.path(), floe::Seed::from([8; 32]));
+        let bob = Config::new(LongTerm::new("bob", "secret").unwrap());
+        user.client = Client::new(bob, user.client.path(), Seed::from([8; 32]));
         user.events.clear();
     });
     relay.ask_to_allocate();
@@ -94,7 +94,7 @@ fn an_allocation_left_behind_on_the_5_tuple_is_removed_or_passed_by() {
     // From another port it works.
     relay.command(|user, now| {
         let (local, remote) = (user.client.path().local(), user.client.path().remote());
-        let elsewhere = Path::udp(core::net::SocketAddr::new(local.ip(), local.port() + 1), remote);
+        let elsewhere = Path::udp(SocketAddr::new(local.ip(), local.port() + 1), remote);
         user.client.migrate(now, elsewhere).unwrap();
     });
     relay.allocate();
@@ -127,10 +127,10 @@ fn what_still_comes_from_a_server_that_was_left_is_not_data() {
 #[test]
 fn a_peer_behind_the_port_of_turn_servers_is_a_peer_like_others() {
     let mut relay = Relay::allocated(7, config(), server());
-    let address: core::net::SocketAddr = "192.0.2.99:3478".parse().unwrap();
-    let peer = relay.world.add_node(Host::new().address(NetworkId::PUBLIC, address), |_, _, _| {
-        crate::turn_world::Member::Peer(crate::turn_world::Peer::default())
-    });
+    let address: SocketAddr = "192.0.2.99:3478".parse().unwrap();
+    let peer = relay
+        .world
+        .add_node(Host::new().address(NetworkId::PUBLIC, address), |_, _, _| Member::Peer(Peer::default()));
     relay.peers[0] = peer;
     relay.bind(0);
     relay.run(1);
@@ -217,8 +217,12 @@ fn the_same_channel_number_serves_two_clients() {
     relay.allocate();
     relay.bind(1);
     relay.run(1);
-    let numbers: Vec<ChannelNumber> =
-        relay.turn_server().allocations().flat_map(|allocation| allocation.channels()).map(|bound| bound.0).collect();
+    let numbers: Vec<ChannelNumber> = relay
+        .turn_server()
+        .allocations()
+        .flat_map(|allocation| allocation.channels())
+        .map(|bound| bound.0)
+        .collect();
     assert_eq!(numbers, [ChannelNumber::MIN; 2]);
     assert!(relay.is_open(1));
     relay.user = first;
@@ -226,7 +230,6 @@ fn the_same_channel_number_serves_two_clients() {
     relay.assert_clean();
 }
 
-/// Lesson: R-23
 #[test]
 fn close_gives_the_allocation_back_even_if_the_answer_is_lost() {
     for deviation in [Deviation::Lose, Deviation::Ignore] {
@@ -234,7 +237,11 @@ fn close_gives_the_allocation_back_even_if_the_answer_is_lost() {
         relay.on_server(|server| server.fault(Fault::new(deviation).on(Method::REFRESH).times(1)));
         relay.command(|user, now| user.client.close(now));
         relay.run(30);
-        assert_eq!((relay.state(), relay.turn_server().allocations().count()), (State::Closed, 0), "{deviation:?}");
+        assert_eq!(
+            (relay.state(), relay.turn_server().allocations().count()),
+            (State::Closed, 0),
+            "{deviation:?}"
+        );
         relay.assert_clean();
     }
     // Nobody answers at all: it ends nevertheless.
@@ -245,5 +252,4 @@ fn close_gives_the_allocation_back_even_if_the_answer_is_lost() {
     relay.run(30);
     assert_eq!((relay.state(), relay.sent() - before), (State::Closed, 2));
     assert_eq!(relay.user().client.deadline(), None);
-    let _ = TransactionId::from([0; 12]);
 }

@@ -3,6 +3,7 @@
 use core::net::SocketAddr;
 use core::time::Duration;
 
+use floe::Path;
 use floe::sim::{Deviation, Fault, Link};
 use floe::stun::Method;
 use floe::turn::{Event, PeerError, State};
@@ -12,7 +13,8 @@ use crate::turn_world::{Relay, config, server};
 /// Lesson: L-53
 #[test]
 fn three_of_four_peers_are_forbidden_and_the_fourth_is_reached() {
-    let forbidden: Vec<SocketAddr> = ["192.0.2.10:1", "192.0.2.11:1", "192.0.2.12:1"].map(|text| text.parse().unwrap()).into();
+    let forbidden: Vec<SocketAddr> =
+        ["192.0.2.10:1", "192.0.2.11:1", "192.0.2.12:1"].map(|text| text.parse().unwrap()).into();
     for bound in [false, true] {
         let server = forbidden.iter().fold(server(), |server, peer| server.forbid(peer.ip()));
         let mut relay = Relay::allocated(1, config(), server);
@@ -49,7 +51,7 @@ fn a_permission_is_for_all_ports_of_a_peer() {
     relay.permit(0);
     relay.run(1);
     let from = SocketAddr::new(relay.address(0).ip(), 61_234);
-    relay.peer_sends_on(0, floe::Path::udp(from, relay.relayed()), b"from another port");
+    relay.peer_sends_on(0, Path::udp(from, relay.relayed()), b"from another port");
     relay.run(1);
     let received: Vec<_> = relay.user().received.iter().map(|(_, peer, data)| (*peer, &data[..])).collect();
     assert_eq!(received, [(from, &b"from another port"[..])]);

@@ -60,7 +60,11 @@ fn lifetimes_of_nothing_a_second_and_for_ever_neither_spin_nor_freeze() {
                 assert_eq!(relay.failures(), [Failure::Expired], "{seconds} {method:?}");
                 assert_eq!(relay.user().client.deadline(), None, "{seconds} {method:?}");
             } else {
-                assert_eq!((relay.failures(), relay.state()), (vec![], State::Allocated), "{seconds} {method:?}");
+                assert_eq!(
+                    (relay.failures(), relay.state()),
+                    (vec![], State::Allocated),
+                    "{seconds} {method:?}"
+                );
             }
             relay.assert_clean();
         }
@@ -103,7 +107,8 @@ fn a_machine_that_slept_asks_once_and_catches_up() {
 fn losses_copies_and_reordering_do_no_harm_for_an_hour() {
     for seed in 0..4 {
         let mut relay = Relay::new(seed, config(), server().nonce_requests(7));
-        let bad = Link::new(Duration::from_millis(40)).jitter(Duration::from_millis(60)).loss(0.2).duplication(0.2);
+        let bad =
+            Link::new(Duration::from_millis(40)).jitter(Duration::from_millis(60)).loss(0.2).duplication(0.2);
         relay.world.set_link(relay.user, bad);
         relay.allocate();
         relay.bind(0);

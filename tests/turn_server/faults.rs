@@ -123,6 +123,12 @@ fn answers_are_late_doubled_or_spoilt() {
     let (dialogue, elsewhere) = answer(Deviation::WrongSource);
     assert_ne!(elsewhere.unwrap().from, dialogue.path.local());
 
+    let (mut dialogue, forestalled) = answer(Deviation::Forestall(437));
+    let forestalled = forestalled.unwrap();
+    assert_eq!((forestalled.code(), forestalled.message().integrity_kind()), (Some(437), None));
+    let right = dialogue.next().unwrap();
+    assert!(right.code().is_none() && right.message().verify(&dialogue.key()).is_ok());
+
     let (_, garbage) = answer(Deviation::Garbage);
     assert!(Message::parse(&garbage.unwrap().bytes).is_err());
 }

@@ -8,13 +8,17 @@ use core::net::SocketAddr;
 use core::time::Duration;
 
 use floe::sim::{Host, NetworkId, Node, NodeId, Output, TurnServer, Violation, World};
-use floe::stun::LongTerm;
+use floe::stun::{LongTerm, Method};
 use floe::turn::{self, Client, Config, Event, Failure, Received, State};
 use floe::{Path, Seed, Timestamp};
 
 pub const REALM: &str = "example.org";
 pub const USER: &str = "alice";
 pub const PASSWORD: &str = "correct horse";
+
+/// What a client asks for with credentials.
+pub const METHODS: [Method; 4] =
+    [Method::ALLOCATE, Method::REFRESH, Method::CREATE_PERMISSION, Method::CHANNEL_BIND];
 
 /// Who is in the world.
 pub enum Member {
@@ -164,7 +168,8 @@ impl Relay {
         let address = world.address(server);
         let user = add_user(&mut world, host, config, address);
         let peers = (0..4).map(|n| {
-            let host = Host::new().address(NetworkId::PUBLIC, SocketAddr::new([192, 0, 2, 10 + n].into(), 5000));
+            let host =
+                Host::new().address(NetworkId::PUBLIC, SocketAddr::new([192, 0, 2, 10 + n].into(), 5000));
             world.add_node(host, |_, _, _| Member::Peer(Peer::default()))
         });
         let peers = peers.collect();

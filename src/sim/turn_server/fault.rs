@@ -15,7 +15,7 @@ pub enum Deviation {
     /// The request is refused with this error code, from 300 to 699; 401 and 438 come with a challenge as they should.
     /// The answer is authentic if the request was.
     Refuse(u16),
-    /// The same without integrity, as anybody could have answered.
+    /// The same without integrity.
     RefuseUnsigned(u16),
     /// The request is refused with 300 and this ALTERNATE-SERVER. The answer is authentic if the request was.
     Redirect(SocketAddr),
@@ -29,6 +29,8 @@ pub enum Deviation {
     Relayed(SocketAddr),
     /// The request is granted, and the answer names this mapped address in place of the real one.
     Mapped(SocketAddr),
+    /// Somebody else is faster: an answer with this error code and without integrity comes first, then the right one.
+    Forestall(u16),
     /// The request is dealt with, and its answer lost.
     Lose,
     /// The request is dealt with, and its answer takes so much longer.
@@ -52,7 +54,8 @@ impl Deviation {
     pub(super) const fn is_of_answer(self) -> bool {
         matches!(
             self,
-            Self::Lose
+            Self::Forestall(_)
+                | Self::Lose
                 | Self::Delay(_)
                 | Self::Twice
                 | Self::Unsigned

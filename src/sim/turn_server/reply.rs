@@ -68,6 +68,12 @@ impl Reply {
         self
     }
 
+    /// What somebody else would say in its place.
+    pub(super) fn contradicted(&self, code: u16) -> Self {
+        let (error, attributes) = (Some(code), Vec::new());
+        Self { error, attributes, seal: None, ..self.clone() }
+    }
+
     /// Takes the seal away.
     pub(super) fn unseal(&mut self) {
         self.seal = None;

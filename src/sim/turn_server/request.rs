@@ -56,7 +56,7 @@ impl TurnServer {
         if deviation == Some(Deviation::Ignore) {
             return;
         }
-        let reply = match identity {
+        let mut reply = match identity {
             Err(Denied::Incomplete) => Reply::error(request, 400),
             Err(Denied::Unauthenticated) => self.challenge(path, Reply::error(request, 401)),
             Err(Denied::Stale(identity)) => {
@@ -66,6 +66,9 @@ impl TurnServer {
                 self.decide(path, request, identity.as_ref(), deviation).sealed_for(identity.as_ref())
             }
         };
+        if matches!(deviation, Some(Deviation::RefuseUnsigned(_) | Deviation::RedirectUnsigned(_))) {
+            reply.unseal();
+        }
         let key = (reply.method().as_u16(), reply.code().unwrap_or_default());
         *self.record.answers.entry(key).or_default() += 1;
         self.answers.push_back(Answered {
