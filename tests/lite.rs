@@ -457,6 +457,9 @@ impl Two {
                 match output {
                     Output::Event(event) => events.push(event),
                     Output::Transmit(_) => self.sent += 1,
+                    Output::Connect(_) | Output::Disconnect(_) => {
+                        unreachable!("a lite agent asks no servers")
+                    }
                 }
             }
         }

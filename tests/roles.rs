@@ -282,7 +282,7 @@ impl Two {
                         self.wire.push((self.now + ms(10), 1 - i, path, sent.payload.to_vec()));
                     }
                     Output::Event(Event::Role(_)) => self.switches[i] += 1,
-                    Output::Event(_) => {}
+                    Output::Event(_) | Output::Connect(_) | Output::Disconnect(_) => {}
                 }
             }
         }

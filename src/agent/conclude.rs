@@ -15,11 +15,15 @@ impl Agent {
     /// Ends every input: draws the conclusions, and computes what to wait for.
     pub(super) fn settle(&mut self) {
         let mut patience = Deadline::default();
+        self.serve_relays();
         for index in 0..self.streams.len() {
             self.conclude_gathering(index);
             self.conclude(index, &mut patience);
         }
         self.release_bindings();
+        self.release_idle_relays();
+        // What has been concluded may have made a relay send, or let it go.
+        self.serve_relays();
         self.compute_deadline(patience);
     }
 
@@ -113,7 +117,8 @@ impl Agent {
         if !stream.is_ready() {
             return;
         }
-        let Some(selected) = stream.valid.selected(id).map(|pair| (pair.id, pair.checked)) else { return };
+        let Some(pair) = stream.valid.selected(id) else { return };
+        let (selected, path) = ((pair.id, pair.checked), pair.path);
         let Some(component) = stream.component_mut(id) else { return };
         if component.selected.replace(selected.0) == Some(selected.0) {
             return;
@@ -127,6 +132,7 @@ impl Agent {
                 || (pair.nominated_by_peer.is_some() && pair.state.is_open());
             pair.component == id && !kept
         });
+        self.bind_channel(path);
         self.emit(Event::Selected { component: id, pair: selected.0 });
     }
 
@@ -179,6 +185,7 @@ impl Agent {
 
     /// Ends a stream for good.
     pub(super) fn shut(&mut self, id: StreamId) {
+        self.leave_relays_where(|relay| relay.component.stream() == id);
         let (_, transactions) = self.gatherer.remove_bases(|entry| entry.component.stream() == id);
         self.cancel(transactions);
         self.drop_pairs(id, |_| true);

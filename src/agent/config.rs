@@ -35,6 +35,7 @@ pub struct Config {
     pub(crate) limits: Limits,
     pub(crate) unauthenticated_answers: u32,
     pub(crate) loopback: bool,
+    pub(crate) relay_only: bool,
     pub(crate) heed_transmit_errors: bool,
     pub(crate) consent: bool,
     pub(crate) renomination: bool,
@@ -127,6 +128,7 @@ impl Config {
             limits: Limits::default(),
             unauthenticated_answers: 10,
             loopback: false,
+            relay_only: false,
             heed_transmit_errors: true,
             consent: true,
             renomination: true,
@@ -212,6 +214,14 @@ impl Config {
     #[must_use]
     pub fn loopback(mut self, allowed: bool) -> Self {
         self.loopback = allowed;
+        self
+    }
+
+    /// Whether only relayed candidates are used (RFC 8445 section 19.1): no. The peer then learns no address of ours but
+    /// those that TURN servers have lent, and what does not come by way of them is ignored.
+    #[must_use]
+    pub fn relay_only(mut self, only: bool) -> Self {
+        self.relay_only = only;
         self
     }
 

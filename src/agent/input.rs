@@ -1,5 +1,6 @@
 //! The walk of a datagram: whose is it, is it well formed, is it authentic; only then what does it change.
 
+use crate::agent::relaying::Unwrapped;
 use crate::agent::{Agent, Ignored, Owner, Provenance, Received};
 use crate::gather::BaseEntry;
 use crate::ice::lite::Meeting;
@@ -17,8 +18,22 @@ impl Agent {
         if self.begin(now).is_err() {
             return self.ignore(Ignored::Closed);
         }
+        match self.unwrap_relayed(path, datagram) {
+            Unwrapped::Direct => self.walk(path, datagram),
+            // Once and no more: what a relay delivers is a peer's, whatever it looks like.
+            Unwrapped::Relayed { path, payload } => self.walk(path, payload),
+            Unwrapped::Handled(received) => received,
+        }
+    }
+
+    fn walk<'d>(&mut self, path: Path, datagram: &'d [u8]) -> Received<'d> {
         let Some(entry) = self.gatherer.base_of(path) else { return self.ignore(Ignored::UnknownBase) };
+        // Of what comes directly only the answers of servers count then.
+        let unwanted = self.config.relay_only && entry.is_socket();
         if !stun::is_stun(datagram) {
+            if unwanted {
+                return self.ignore(Ignored::Direct);
+            }
             return self.handle_data(path, entry.component.stream(), datagram);
         }
         let message = match Message::parse(datagram) {
@@ -29,6 +44,7 @@ impl Agent {
             return self.ignore(Ignored::Unexpected);
         }
         match message.class() {
+            Class::Request if unwanted => self.ignore(Ignored::Direct),
             Class::Request => {
                 let entry = entry.clone();
                 self.handle_request(&entry, path, &message)

@@ -8,6 +8,8 @@
 //! | `learn.rs` | the peer's check teaches something |
 //! | `lite.rs` | a lite agent follows its peer |
 //! | `gathering.rs` | a server is asked, or answers |
+//! | `connection.rs` | a server is connected to |
+//! | `relaying.rs` | a server allocates a relay, and datagrams go by way of it |
 //! | `pairing.rs` | a candidate is paired |
 //! | `freshness.rs` | a path in use is kept, or lost |
 //! | `failover.rs` | a selected pair is in trouble, and another takes over |
@@ -18,6 +20,7 @@
 mod checks;
 mod conclude;
 mod config;
+mod connection;
 mod error;
 mod event;
 mod failover;
@@ -28,6 +31,7 @@ mod learn;
 mod lite;
 mod pacer;
 mod pairing;
+mod relaying;
 mod restart;
 mod route;
 mod stats;
@@ -43,12 +47,12 @@ use crate::agent::gathering::AttemptOwner;
 use crate::agent::pacer::{Bucket, Pacer};
 use crate::agent::stream::{Gathering, RemoteGathering, RemoteSide, Stream};
 use crate::entropy::{Entropy, Purpose, Seed};
-use crate::gather::{BaseEntry, Gatherer};
+use crate::gather::{BaseEntry, Gatherer, Origin};
 use crate::ice::preference::local_preference;
 use crate::ice::schedule::CheckListSet;
 use crate::ice::{
     BaseId, Candidate, CandidateId, ComponentId, Credentials, Foundations, PairId, Role, RoleClaim, ServerId,
-    StreamId, TieBreaker, admit_host_address, admit_peer_address,
+    StreamId, TieBreaker, admit_host_address,
 };
 use crate::net::{Path, Transmit};
 use crate::stun::{TransactionId, Transactions};
@@ -57,7 +61,7 @@ use crate::time::Timestamp;
 pub use crate::gather::{Base, Server};
 pub use config::{CheckRto, Config, Limits, NominateInConsent};
 pub use error::{Error, Ignored, Reason, ServerError};
-pub use event::{Event, Output, Provenance, Received, StreamState};
+pub use event::{Connect, Endpoint, Event, Output, Provenance, Received, StreamState};
 pub use route::Route;
 pub use stats::{IgnoredStats, Stats};
 pub use stream::{Remote, RemoteChange};
@@ -119,6 +123,7 @@ struct Ids {
     server: u16,
     candidate: u32,
     pair: u32,
+    connect: u32,
 }
 
 impl Agent {
@@ -153,18 +158,19 @@ impl Agent {
         }
     }
 
-    /// Adds a STUN server: every base asks it, present and future ones, while their stream is gathering.
+    /// Adds a STUN or TURN server: every base asks it, present and future ones, while their stream is gathering.
     ///
     /// # Errors
     ///
-    /// [`Error::Address`] if the address cannot be sent to, [`Error::LiteServer`], [`Error::Closed`], [`Error::Limit`].
+    /// [`Error::Address`] if the address cannot be sent to, [`Error::ServerTransport`] if it cannot be asked over this
+    /// transport, [`Error::ServerCredentials`], [`Error::LiteServer`], [`Error::Closed`], [`Error::Limit`].
     pub fn add_server(&mut self, now: Timestamp, server: Server) -> Result<ServerId, Error> {
         self.begin(now)?;
         // rfc8445-5.2-1
         if self.is_lite() {
             return Err(Error::LiteServer);
         }
-        admit_peer_address(server.address()).map_err(Error::Address)?;
+        Self::admit_server(&server)?;
         let id = ServerId::from_raw(self.ids.server);
         self.ids.server = self.ids.server.checked_add(1).ok_or(Error::Limit)?;
         let (streams, give_up_at) = (&self.streams, self.now + self.config.gathering_limit);
@@ -177,13 +183,16 @@ impl Agent {
         Ok(id)
     }
 
-    /// The server is no longer wanted: what it was asked is forgotten, the candidates it has shown stay.
+    /// The server is no longer wanted: what it was asked is forgotten, the reflexive candidates it has shown stay, its
+    /// relays go.
     ///
     /// # Errors
     ///
     /// [`Error::UnknownServer`], [`Error::Closed`].
     pub fn remove_server(&mut self, now: Timestamp, server: ServerId) -> Result<(), Error> {
         self.begin(now)?;
+        self.gatherer.server(server).ok_or(Error::UnknownServer)?;
+        self.release_relays_where(|relay| relay.server == server);
         let transactions = self.gatherer.remove_server(server).ok_or(Error::UnknownServer)?;
         self.cancel(transactions);
         self.settle();
@@ -230,6 +239,7 @@ impl Agent {
         self.begin(now)?;
         let stream = self.stream_mut(component.stream())?;
         let removed = stream.remove_component(component).ok_or(Error::UnknownComponent)?;
+        self.leave_relays_where(|relay| relay.component == component);
         self.remove_bases_where(|entry| entry.component == component);
         if removed.route.is_some() {
             self.emit(Event::Route { component });
@@ -277,12 +287,12 @@ impl Agent {
         }
         self.admit_lite_base(component, &base)?;
         self.admit_base(&base)?;
-        let taken = self.gatherer.bases().filter(|entry| entry.component == component);
+        let taken = self.gatherer.sockets().filter(|entry| entry.component == component);
         let taken: alloc::vec::Vec<u16> = taken.map(|entry| entry.preference).collect();
         let preference = local_preference(base.local().ip(), base.cost(), &taken).ok_or(Error::Limit)?;
         let id = BaseId::from_raw(self.ids.base);
         self.ids.base += 1;
-        let entry = BaseEntry { id, component, base, preference };
+        let entry = BaseEntry { id, component, base, origin: Origin::Socket, preference };
         self.gatherer.add_base(entry.clone(), self.now + self.config.gathering_limit);
         if let Ok(stream) = self.stream_mut(component.stream())
             && stream.gathering == Gathering::Complete
@@ -291,7 +301,7 @@ impl Agent {
             stream.gathering = Gathering::BasesKnown;
         }
         // Those of a lite agent wait for the last base.
-        if !self.is_lite() {
+        if !self.is_lite() && !self.config.relay_only {
             self.add_host_candidate(&entry);
         }
         self.settle();
@@ -460,8 +470,8 @@ impl Agent {
                 self.shut(stream);
             }
         }
-        self.closed = true;
         self.settle();
+        self.closed = true;
     }
 
     /// The next thing to do, oldest first.
@@ -506,11 +516,11 @@ impl Agent {
             return Err(Error::BaseExists);
         }
         // rfc8445-5.1.1.1-8, rfc8445-5.1.1.1-9: whichever was declared first, only the temporary one is a candidate.
-        if self.gatherer.bases().any(|entry| base.betrays(&entry.base)) {
+        if self.gatherer.sockets().any(|entry| base.betrays(&entry.base)) {
             return Err(Error::Trackable);
         }
         let temporary = base.clone();
-        self.remove_bases_where(move |entry| entry.base.betrays(&temporary));
+        self.remove_bases_where(move |entry| entry.is_socket() && entry.base.betrays(&temporary));
         Ok(())
     }
 
@@ -546,7 +556,14 @@ impl Agent {
         self.outputs.push_back(Output::Event(event));
     }
 
+    /// Sends a message of ICE, by way of a relay if the path begins at one.
     fn transmit(&mut self, path: Path, payload: bytes::Bytes) {
+        let now = self.now;
+        if let Some(client) = self.relay_of(path) {
+            // A peer that the server refuses is as good as one that does not answer.
+            let _ = client.send(now, path.remote(), &payload);
+            return;
+        }
         self.stats.transmitted += 1;
         self.outputs.push_back(Output::Transmit(Transmit { path, payload }));
     }

@@ -5,7 +5,7 @@ use core::net::SocketAddr;
 
 use crate::agent::stream::{Gathering, RemoteGathering};
 use crate::agent::{Agent, Error, Event};
-use crate::gather::BaseEntry;
+use crate::gather::{BaseEntry, RelayId};
 use crate::ice::local::LocalCandidate;
 use crate::ice::pair::{CandidatePair, PairFoundation, PairState, Priorities};
 use crate::ice::remote::{Added, RemoteCandidate, RemoteLimits};
@@ -237,6 +237,7 @@ impl Agent {
             }
         }
         let id = self.next_pair_id();
+        self.permit(path);
         self.lists.insert(CandidatePair {
             id,
             component,
@@ -293,6 +294,12 @@ impl Agent {
     pub(super) fn remove_bases_where(&mut self, gone: impl Fn(&BaseEntry) -> bool) {
         let (bases, transactions) = self.gatherer.remove_bases(gone);
         self.cancel(transactions);
+        let relays =
+            self.gatherer.relays.iter().filter(|relay| bases.iter().any(|entry| entry.id == relay.base));
+        let relays: Vec<RelayId> = relays.map(|relay| relay.id).collect();
+        for relay in relays {
+            self.forget_relay(relay);
+        }
         for entry in bases {
             let local = entry.base.local();
             let asked = self.transactions.iter().filter(|transaction| transaction.path().local() == local);

@@ -14,7 +14,7 @@ use crate::ice::consent::Standing;
 use crate::ice::early::EarlyRequests;
 use crate::ice::local::LocalCandidate;
 use crate::ice::valid::ValidPair;
-use crate::ice::{Candidate, CandidateKind, ComponentId, Credentials, Generation, PairId, StreamId};
+use crate::ice::{Candidate, ComponentId, Credentials, Generation, PairId, StreamId};
 use crate::time::{Deadline, Timestamp};
 
 /// What lives on of the generation that a restart has ended, until the next one has selected: its credentials, and the
@@ -215,7 +215,8 @@ impl Stream {
         if let (Some(remote), false, false) = (remote, paths.is_empty(), in_use) {
             self.previous = Some(Previous { local, remote, paths, authenticated, heard_until: None });
         }
-        self.locals.remove(|known| known.candidate.kind() != CandidateKind::Host);
+        // Sockets and allocations outlive it.
+        self.locals.remove(|known| !known.is_paired());
         self.lost = Vec::new();
         self.early = EarlyRequests::default();
         // rfc8838-15-1
@@ -243,7 +244,7 @@ fn is_of_older_generation(output: &Output, id: StreamId, current: Generation) ->
             | Event::LocalCandidateRemoved { stream, generation, .. }
             | Event::GatheringComplete { stream, generation },
         ) => *stream == id && *generation < current,
-        Output::Event(_) | Output::Transmit(_) => false,
+        Output::Event(_) | Output::Transmit(_) | Output::Connect(_) | Output::Disconnect(_) => false,
     }
 }
 

@@ -43,6 +43,8 @@ pub struct IgnoredStats {
     pub unauthenticated: u64,
     pub refused: u64,
     pub indication: u64,
+    pub relay: u64,
+    pub direct: u64,
     pub unverified: u64,
     pub closed: u64,
 }
@@ -61,6 +63,8 @@ impl Stats {
             Ignored::Unauthenticated => &mut counters.unauthenticated,
             Ignored::Refused => &mut counters.refused,
             Ignored::Indication => &mut counters.indication,
+            Ignored::Relay => &mut counters.relay,
+            Ignored::Direct => &mut counters.direct,
             Ignored::Unverified => &mut counters.unverified,
             Ignored::Closed => &mut counters.closed,
         };

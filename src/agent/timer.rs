@@ -1,6 +1,7 @@
 //! The walk of a timer: what is repeated, what is given up, what is sent next.
 
 use crate::agent::{Agent, Owner, Reason, ServerError};
+use crate::gather::Relay;
 use crate::ice::pair::{CandidatePair, PairState};
 use crate::net::Path;
 use crate::stun::{Due, Transaction, TransactionId};
@@ -16,6 +17,7 @@ impl Agent {
         }
         self.serve_transactions();
         self.handle_gathering_timeout();
+        self.handle_relay_timeout();
         self.forget_previous();
         // What has just failed may leave room for a better pair, or be the last hope of a stream.
         self.settle();
@@ -106,6 +108,10 @@ impl Agent {
                     }
                 }
             }
+        }
+        let now = self.now;
+        if let Some(client) = self.gatherer.relays.on_mut(path).and_then(Relay::any_client_mut) {
+            client.handle_transmit_error(now, path);
         }
         self.settle();
     }

@@ -31,7 +31,7 @@ pub use checklist::CheckListState;
 pub use credentials::{Credentials, CredentialsError};
 pub(crate) use credentials::{check_password, check_ufrag};
 pub use foundation::{Foundation, FoundationError, FoundationKey, Foundations};
-pub use id::{BaseId, CandidateId, ComponentId, Generation, PairId, ServerId, StreamId};
+pub use id::{BaseId, CandidateId, ComponentId, ConnectId, Generation, PairId, ServerId, StreamId};
 pub use nomination::Nomination;
 pub use pair::PairState;
 pub use policy::Policy;

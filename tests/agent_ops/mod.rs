@@ -367,6 +367,7 @@ impl Model {
                     let before = core::mem::replace(&mut self.states[index], state);
                     assert!(may_follow(before, state), "INV-11: {before:?} to {state:?}");
                 }
+                Output::Connect(_) | Output::Disconnect(_) => unreachable!("all servers are asked over UDP"),
                 Output::Event(_) => {}
             }
         }
