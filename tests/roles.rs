@@ -430,3 +430,26 @@ fn a_valid_pair_whose_check_is_repeated_after_a_487_and_lost_is_valid_no_longer(
     assert!(bench.agent.route(bench.component()).is_none());
     assert_eq!(bench.states().last(), Some(&StreamState::Failed(Reason::Timeout)));
 }
+
+/// Whoever is told that we do not consent has no say in who controls.
+#[test]
+fn a_check_that_is_answered_with_403_does_not_change_the_role() {
+    let (mut bench, _) = checking(Role::Controlling);
+    bench.agent.revoke_consent(bench.now, bench.stream).unwrap();
+    let check = PeerCheck { role: Some((Role::Controlling, u64::MAX)), ..bench.peer_check() };
+    assert_eq!(bench.feed(&check.encode()), Fed::Ignored(Ignored::Refused));
+    assert_eq!(bench.last_answer().unwrap().error, Some(403));
+    assert_eq!(bench.agent.role(), Role::Controlling);
+}
+
+/// It knows our password, as the other branch of a forked call does, but it is not the peer that we have.
+#[test]
+fn a_check_under_another_fragment_than_the_peers_does_not_change_the_role() {
+    let (mut bench, _) = checking(Role::Controlling);
+    let own = bench.agent.local_credentials(bench.stream).unwrap().ufrag().to_owned();
+    let other = Some(format!("{own}:other"));
+    let check = PeerCheck { username: other, role: Some((Role::Controlling, u64::MAX)), ..bench.peer_check() };
+    assert_eq!(bench.feed(&check.encode()), Fed::Control);
+    assert_eq!(bench.last_answer().unwrap().error, None);
+    assert_eq!(bench.agent.role(), Role::Controlling);
+}

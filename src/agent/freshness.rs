@@ -240,14 +240,18 @@ impl Agent {
     }
 
     /// From now on the peer's checks on this stream are answered with 403: it loses our consent at once (RFC 7675 section
-    /// 5.2).
+    /// 5.2), and a restart gives it anew. Checks under the credentials before a restart are refused as well.
     ///
     /// # Errors
     ///
     /// [`Error::UnknownStream`], [`Error::Closed`].
     pub fn revoke_consent(&mut self, now: Timestamp, stream: StreamId) -> Result<(), Error> {
         self.begin(now)?;
-        self.stream_mut(stream)?.consent_revoked = true;
+        let stream = self.stream_mut(stream)?;
+        stream.local.consent_revoked = true;
+        if let Some(previous) = &mut stream.previous {
+            previous.local.consent_revoked = true;
+        }
         self.settle();
         Ok(())
     }

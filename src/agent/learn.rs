@@ -36,6 +36,17 @@ impl Agent {
             }
             Err(refusal) => return Err(self.refuse(stream.id, path, message, &refusal)),
         };
+        if local.consent_revoked {
+            // rfc7675-5.2-3: and nothing else follows.
+            self.send_signed_error(
+                stream_id(entry),
+                path,
+                request.id,
+                ErrorCode::FORBIDDEN,
+                request.integrity,
+            );
+            return Err(Ignored::Refused);
+        }
         if !self.settle_roles(stream_id(entry), &request) {
             // rfc8445-7.3.1.1-6: nothing else follows from a request that is answered with 487.
             self.send_signed_error(
@@ -59,17 +70,6 @@ impl Agent {
             return Err(Ignored::Refused);
         }
         let Some(stream) = self.stream(stream_id(entry)) else { return Err(Ignored::Closed) };
-        if stream.consent_revoked {
-            // rfc7675-5.2-3
-            self.send_signed_error(
-                stream_id(entry),
-                path,
-                request.id,
-                ErrorCode::FORBIDDEN,
-                request.integrity,
-            );
-            return Err(Ignored::Refused);
-        }
         // rfc8445-7.3-2, rfc8445-7.3-4: at once, and back the way it came.
         let answer = responder::success(&request, unscoped(path.remote()), &stream.local.key);
         let learned = Learned {
@@ -112,7 +112,13 @@ impl Agent {
         if self.stream(stream).is_some_and(|stream| stream.meeting() == Meeting::LiteSelf) {
             return Self::is_role_in_order(request);
         }
-        let Some(theirs) = request.claim else { return true };
+        // rfc8445-7.3-7: with anybody but the peer that we know there is nothing to settle.
+        let is_foreign = |known: &Stream| {
+            known.remote.as_ref().is_some_and(|remote| remote.credentials.ufrag() != request.remote_ufrag)
+        };
+        let Some(theirs) = request.claim.filter(|_| !self.stream(stream).is_some_and(is_foreign)) else {
+            return true;
+        };
         match self.claim.role.resolve(self.claim.tie_breaker, theirs) {
             Resolution::Agree => true,
             Resolution::Keep => false,
@@ -127,8 +133,8 @@ impl Agent {
         };
         let local = &previous.local;
         match responder::admit(message, local.credentials.ufrag(), &local.key) {
-            Ok(request) if self.stream(id).is_some_and(|stream| stream.consent_revoked) => {
-                // rfc7675-5.2-3: consent is that of the stream, whatever the generation.
+            Ok(request) if local.consent_revoked => {
+                // rfc7675-5.2-3
                 let with = (&local.key, request.integrity);
                 let answer = responder::signed_error(request.id, ErrorCode::FORBIDDEN, &[], with);
                 self.transmit(path, answer);

@@ -142,8 +142,6 @@ pub(crate) struct Stream {
     pub(crate) early: EarlyRequests,
     pub(crate) gathering: Gathering,
     pub(crate) remote_gathering: RemoteGathering,
-    /// The peer's checks are answered with 403 (RFC 7675 section 5.2).
-    pub(crate) consent_revoked: bool,
     /// Why the last check failed: the reason if all of them do.
     pub(crate) last_failure: Option<Reason>,
 }
@@ -153,12 +151,14 @@ pub(crate) struct Stream {
 pub(crate) struct LocalSide {
     pub(crate) credentials: Credentials,
     pub(crate) key: Key,
+    /// Checks under these credentials are answered with 403: only a restart leads to new consent (RFC 7675 section 5.2).
+    pub(crate) consent_revoked: bool,
 }
 
 impl LocalSide {
     pub(crate) fn new(credentials: Credentials) -> Self {
         let key = Key::short_term(credentials.password().as_bytes());
-        Self { credentials, key }
+        Self { credentials, key, consent_revoked: false }
     }
 }
 
@@ -276,7 +276,6 @@ impl Stream {
             early: EarlyRequests::default(),
             gathering: Gathering::default(),
             remote_gathering: RemoteGathering::default(),
-            consent_revoked: false,
             last_failure: None,
         }
     }
