@@ -453,3 +453,19 @@ fn a_check_under_another_fragment_than_the_peers_does_not_change_the_role() {
     assert_eq!(bench.last_answer().unwrap().error, None);
     assert_eq!(bench.agent.role(), Role::Controlling);
 }
+
+/// A conflict that has changed the role too often is not changed a fifth time, and the stream that fails says why.
+#[test]
+fn a_role_conflict_without_end_is_the_reason_of_the_failure_that_follows() {
+    let mut bench = Bench::with(manual(), Role::Controlling);
+    bench.end_of_candidates();
+    for _ in 0..5 {
+        let role = bench.agent.role();
+        let wins = if role == Role::Controlling { u64::MAX } else { 0 };
+        let check = PeerCheck { role: Some((role, wins)), ..bench.peer_check() };
+        bench.feed(&check.encode());
+        bench.run_for(ms(100));
+    }
+    bench.run_for(ms(80_000));
+    assert_eq!(bench.states().last(), Some(&StreamState::Failed(Reason::RoleConflict)));
+}

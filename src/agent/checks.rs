@@ -329,7 +329,10 @@ impl Agent {
         }
         let (component, valid) = (pair.component, pair.valid.take());
         let Ok(stream) = self.stream_mut(owner.stream) else { return };
-        stream.last_failure = Some(reason);
+        // Both sides in one role explain every failure that follows.
+        if stream.last_failure != Some(Reason::RoleConflict) {
+            stream.last_failure = Some(reason);
+        }
         // rfc8445-7.2.5.3.4-2, rfc8445-7.2.5.3.4-4: the pair is valid no longer, whether its nomination has failed or the
         // check that a 487 had repeated. The list goes on with the next valid one.
         stream.valid.remove(|pair| Some(pair.id) == valid);

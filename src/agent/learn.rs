@@ -3,7 +3,7 @@
 use core::time::Duration;
 
 use crate::agent::stream::Stream;
-use crate::agent::{Agent, Ignored, StreamState};
+use crate::agent::{Agent, Ignored, Reason, StreamState};
 use crate::gather::BaseEntry;
 use crate::ice::authenticated::AuthenticatedPath;
 use crate::ice::early::{EarlyRequest, Learned};
@@ -122,7 +122,14 @@ impl Agent {
         match self.claim.role.resolve(self.claim.tie_breaker, theirs) {
             Resolution::Agree => true,
             Resolution::Keep => false,
-            Resolution::Switch => self.switch_role(),
+            Resolution::Switch if self.switch_role() => true,
+            Resolution::Switch => {
+                // Whatever its checks come to from now on, this is why.
+                if let Ok(stream) = self.stream_mut(stream) {
+                    stream.last_failure = Some(Reason::RoleConflict);
+                }
+                false
+            }
         }
     }
 
