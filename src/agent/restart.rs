@@ -9,7 +9,6 @@ use crate::agent::freshness::Upkeep;
 use crate::agent::stream::{Gathering, LocalSide, RemoteGathering, RemoteSide, Stream};
 use crate::agent::{Agent, Error, Event, Output, RemoteChange, StreamState};
 use crate::ice::authenticated::AuthenticatedPaths;
-use crate::ice::checklist::CheckList;
 use crate::ice::consent::Standing;
 use crate::ice::early::EarlyRequests;
 use crate::ice::local::LocalCandidate;
@@ -134,9 +133,7 @@ impl Agent {
         stream.next_generation(LocalSide::new(credentials));
         let current = stream.generation;
         let hosts: Vec<LocalCandidate> = stream.locals.iter().cloned().collect();
-        if let Some(list) = self.lists.list_mut(id) {
-            *list = CheckList::default();
-        }
+        self.lists.restart(id);
         self.transactions.retain(|owner| !owner.is_check_for(id));
         // What is still queued would be signalled under credentials that are gone (L-32).
         self.outputs.retain(|output| !is_of_older_generation(output, id, current));
