@@ -205,7 +205,6 @@ fn a_closed_agent_has_no_route_and_no_deadline() {
 /// A peer that has not heard of the selection yet checks, and sends, on another path.
 #[test]
 fn data_on_a_path_that_is_in_no_list_names_a_pair_that_can_be_looked_at() {
-    const OTHER: &str = "198.51.100.7:7000";
     let mut bench = Bench::new(Role::Controlling);
     bench.end_of_candidates();
     bench.run_answering(at(1_000), |_| Some(ms(5)));

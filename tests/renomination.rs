@@ -9,7 +9,7 @@ use core::time::Duration;
 use floe::ice::{Credentials, Role};
 use floe::sim::{Host, NetworkId, NodeId, Peer, World};
 use floe::stun::{AttributeType, Builder, ErrorCode, Integrity, Key, Method, XorMappedAddress};
-use floe::{Config, Event, Remote, StreamState};
+use floe::{Config, Event, Limits, Remote, StreamState};
 use harness::{
     Bench, Fed, LOCAL, PeerCheck, REMOTE_UFRAG, Sent, address, at, host, ms, remote_credentials, typed,
 };
@@ -414,4 +414,17 @@ fn both_sides_move_to_the_same_pair_only_if_both_announce_renomination() {
             }
         }
     }
+}
+
+/// A nomination that finds no room for its pair is not followed, so that its repetition is not the second of its number.
+#[test]
+fn a_nomination_without_a_pair_does_not_use_up_its_number() {
+    let none = Limits { peer_reflexive: 0, ..Limits::default() };
+    let mut bench = three_pairs(Config::new().consent(false).limits(none), Role::Controlled, BOTH);
+    let late = "198.51.100.1:2009";
+    nominates(&mut bench, late, Some((NOMINATION, 1)));
+    bench.trickle(typed("9", "host", 50, late));
+    nominates(&mut bench, late, Some((NOMINATION, 1)));
+    bench.run_answering(at(2_000), promptly);
+    assert_eq!(bench.selections(), [address(late)]);
 }

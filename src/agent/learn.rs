@@ -227,7 +227,7 @@ impl Agent {
         if known.lost.contains(&request.path) {
             return;
         }
-        let nominated = self.accept_nomination(request);
+        let nominated = self.nomination_in(request);
         let Some(known) = self.stream(stream) else { return };
         // A peer whose address has changed is known by its checks: where nominations can move, they are followed up.
         if known.is_concluded(request.component) && nominated.is_none() && !known.renominates() {
@@ -239,6 +239,7 @@ impl Agent {
         let listed = self.lists.list(stream).is_some_and(|list| list.on_path(request.path).is_some());
         if let (Some(id), false) = (passed_over, listed) {
             if let (Some(how), Ok(known)) = (nominated, self.stream_mut(stream)) {
+                known.follow(request.component, how);
                 known.valid.nominate(id, how);
             }
             return;
@@ -249,19 +250,13 @@ impl Agent {
 
     /// The nomination that a check makes, if it is one to follow: by the controlling peer, and where nominations are
     /// numbered by a larger number than before (renom-v1-5, renom-v2-3).
-    pub(super) fn accept_nomination(&mut self, request: &Learned) -> Option<Nominated> {
-        let role = self.claim.role;
-        let stream = self.stream_mut(request.component.stream()).ok()?;
-        let how = request.use_candidate.filter(|_| role == Role::Controlled)?;
+    pub(super) fn nomination_in(&self, request: &Learned) -> Option<Nominated> {
+        let stream = self.stream(request.component.stream())?;
+        let how = request.use_candidate.filter(|_| self.claim.role == Role::Controlled)?;
         if !stream.renominates() {
             return Some(Nominated::default());
         }
-        let component = stream.component_mut(request.component)?;
-        if component.followed >= Some(how) {
-            return None;
-        }
-        component.followed = Some(how);
-        Some(how)
+        (stream.component(request.component)?.followed < Some(how)).then_some(how)
     }
 
     /// Takes data from the path of a request that changes nothing else: until it learns of the selection, the peer sends
@@ -322,6 +317,9 @@ impl Agent {
         }
         let Ok(known) = self.stream_mut(stream) else { return };
         let (path, component) = (request.path, request.component);
+        if let Some(how) = nominated {
+            known.follow(component, how);
+        }
         known.authenticated.insert(AuthenticatedPath {
             path,
             component,

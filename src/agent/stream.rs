@@ -392,6 +392,15 @@ impl Stream {
         Ok(id)
     }
 
+    /// The peer's nomination has found its pair: from now on only a larger number counts, where there are numbers.
+    pub(crate) fn follow(&mut self, component: ComponentId, how: Nominated) {
+        if self.renominates()
+            && let Some(component) = self.component_mut(component)
+        {
+            component.followed = component.followed.max(Some(how));
+        }
+    }
+
     /// Whether nominations may follow one another.
     pub(crate) fn renominates(&self) -> bool {
         self.remote.as_ref().is_some_and(|remote| remote.renomination)
