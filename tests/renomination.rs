@@ -419,8 +419,9 @@ fn both_sides_move_to_the_same_pair_only_if_both_announce_renomination() {
 /// A nomination that finds no room for its pair is not followed, so that its repetition is not the second of its number.
 #[test]
 fn a_nomination_without_a_pair_does_not_use_up_its_number() {
-    let none = Limits { peer_reflexive: 0, ..Limits::default() };
-    let mut bench = three_pairs(Config::new().consent(false).limits(none), Role::Controlled, BOTH);
+    let mut limits = Limits::default();
+    limits.peer_reflexive = 0;
+    let mut bench = three_pairs(Config::new().consent(false).limits(limits), Role::Controlled, BOTH);
     let late = "198.51.100.1:2009";
     nominates(&mut bench, late, Some((NOMINATION, 1)));
     bench.trickle(typed("9", "host", 50, late));

@@ -469,3 +469,20 @@ fn a_role_conflict_without_end_is_the_reason_of_the_failure_that_follows() {
     bench.run_for(ms(80_000));
     assert_eq!(bench.states().last(), Some(&StreamState::Failed(Reason::RoleConflict)));
 }
+
+/// The peer's check has cancelled ours and had it repeated, in the role that the peer's has led to: that ours was in the
+/// other role is no news.
+#[test]
+fn a_487_to_a_check_that_another_has_replaced_in_the_new_role_leads_to_no_third() {
+    let mut bench = Bench::with(manual(), Role::Controlling);
+    let first = bench.next_check();
+    bench.run_until(at(100));
+    let check = PeerCheck { role: Some((Role::Controlling, u64::MAX)), ..bench.peer_check() };
+    bench.feed(&check.encode());
+    let second = bench.next_check();
+    assert_eq!((second.path, claim(&second).0), (first.path, Role::Controlled));
+    conflict(&mut bench, &first);
+    bench.run_for(ms(1_000));
+    assert_eq!(bench.checks().len(), 2);
+    assert_eq!(bench.pair_states()[0].1, PairState::InProgress(second.id));
+}

@@ -259,6 +259,11 @@ impl Agent {
             return self.fail_check(owner, id, Reason::RoleConflict);
         }
         let Some(list) = self.lists.list_mut(owner.stream) else { return };
+        // A check that another has replaced, in the role that holds or with a 487 of its own to come, is repeated already.
+        let is_current = list.pair(owner.pair).is_some_and(|pair| pair.state == PairState::InProgress(id));
+        if !is_news && !is_current {
+            return;
+        }
         if let Some(PairState::InProgress(current)) = list.pair(owner.pair).map(|pair| pair.state) {
             // A check that the peer's own has triggered meanwhile: as in rfc8445-7.3.1.4-3, it is not repeated.
             self.transactions.silence(current);
@@ -321,13 +326,18 @@ impl Agent {
         let Some(pair) = self.lists.list_mut(owner.stream).and_then(|list| list.pair_mut(owner.pair)) else {
             return;
         };
-        let nomination =
-            owner.nominates.is_some() && owner.role == self.claim.role && pair.state == PairState::Succeeded;
-        let event = if nomination { PairEvent::NominationFailed } else { PairEvent::Fail(id) };
+        let nomination = owner.nominates.is_some() && owner.role == self.claim.role;
+        let repeated = nomination && pair.state == PairState::Succeeded;
+        let event = if repeated { PairEvent::NominationFailed } else { PairEvent::Fail(id) };
         if !pair.apply(event) {
             return;
         }
         let (component, valid) = (pair.component, pair.valid.take());
+        // Two bases behind one address share a valid pair: the other check still stands for it.
+        let heir = self.lists.list(owner.stream).and_then(|list| {
+            let shares = |pair: &&CandidatePair| valid.is_some() && pair.valid == valid;
+            list.pairs().iter().find(shares).map(|pair| pair.id)
+        });
         let Ok(stream) = self.stream_mut(owner.stream) else { return };
         // Both sides in one role explain every failure that follows.
         if stream.last_failure != Some(Reason::RoleConflict) {
@@ -335,8 +345,16 @@ impl Agent {
         }
         // rfc8445-7.2.5.3.4-2, rfc8445-7.2.5.3.4-4: the pair is valid no longer, whether its nomination has failed or the
         // check that a 487 had repeated. The list goes on with the next valid one.
-        stream.valid.remove(|pair| Some(pair.id) == valid);
-        if nomination && let Some(component) = stream.component_mut(component) {
+        match heir {
+            Some(heir) => {
+                stream.valid.pairs_mut().filter(|pair| Some(pair.id) == valid).for_each(|pair| pair.checked = heir);
+            }
+            // A pair that was formed again to be nominated had been found valid by another one.
+            None => stream.valid.remove(|pair| Some(pair.id) == valid || nomination && pair.checked == owner.pair),
+        }
+        if let Some(component) = stream.component_mut(component)
+            && component.nomination == Progress::Nominating(owner.pair)
+        {
             component.nomination = Progress::Nothing;
         }
     }
