@@ -6,10 +6,10 @@ mod harness;
 use core::net::SocketAddr;
 use core::time::Duration;
 
-use floe::ice::{Credentials, Role};
+use floe::ice::{Credentials, Nomination, Role};
 use floe::sim::{Host, NetworkId, NodeId, Peer, World};
 use floe::stun::{AttributeType, Builder, ErrorCode, Integrity, Key, Method, XorMappedAddress};
-use floe::{Config, Event, Limits, Remote, StreamState};
+use floe::{Config, Error, Event, Limits, Remote, StreamState};
 use harness::{
     Bench, Fed, LOCAL, PeerCheck, REMOTE_UFRAG, Sent, address, at, host, ms, remote_credentials, typed,
 };
@@ -428,4 +428,35 @@ fn a_nomination_without_a_pair_does_not_use_up_its_number() {
     nominates(&mut bench, late, Some((NOMINATION, 1)));
     bench.run_answering(at(2_000), promptly);
     assert_eq!(bench.selections(), [address(late)]);
+}
+
+/// An application that nominates by itself numbers its nominations as the agent would, and may move on; only one at a time.
+///
+/// Proves: renom-v2-2
+#[test]
+fn nominations_by_hand_are_numbered_and_may_follow_one_another_where_both_sides_know_it() {
+    for options in [BOTH, PLAIN] {
+        let config = Config::new().nomination(Nomination::Manual).consent(false);
+        let mut bench = three_pairs(config, Role::Controlling, options);
+        bench.end_of_candidates();
+        bench.run_answering(at(2_000), promptly);
+        let pair = |bench: &Bench, remote: &str| {
+            let mut valid = bench.agent.pairs(bench.stream).filter(|pair| pair.is_valid());
+            valid.find(|pair| pair.path().remote() == address(remote)).unwrap().id()
+        };
+        let (low, high) = (pair(&bench, LOW), pair(&bench, HIGH));
+        bench.agent.nominate(bench.now, high).unwrap();
+        assert_eq!(bench.agent.nominate(bench.now, low), Err(Error::CannotNominate), "one at a time");
+        bench.run_answering(at(3_000), promptly);
+        assert_eq!(route(&bench), Some(address(HIGH)));
+        let again = bench.agent.nominate(bench.now, low);
+        bench.run_answering(at(4_000), promptly);
+        if options == BOTH {
+            assert_eq!((again, route(&bench)), (Ok(()), Some(address(LOW))));
+            assert_eq!(values(&bench, LOCAL), [Some(1), Some(2)]);
+        } else {
+            assert_eq!((again, route(&bench)), (Err(Error::CannotNominate), Some(address(HIGH))));
+            assert_eq!(values(&bench, LOCAL), [None]);
+        }
+    }
 }

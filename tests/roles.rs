@@ -448,7 +448,8 @@ fn a_check_under_another_fragment_than_the_peers_does_not_change_the_role() {
     let (mut bench, _) = checking(Role::Controlling);
     let own = bench.agent.local_credentials(bench.stream).unwrap().ufrag().to_owned();
     let other = Some(format!("{own}:other"));
-    let check = PeerCheck { username: other, role: Some((Role::Controlling, u64::MAX)), ..bench.peer_check() };
+    let check =
+        PeerCheck { username: other, role: Some((Role::Controlling, u64::MAX)), ..bench.peer_check() };
     assert_eq!(bench.feed(&check.encode()), Fed::Control);
     assert_eq!(bench.last_answer().unwrap().error, None);
     assert_eq!(bench.agent.role(), Role::Controlling);

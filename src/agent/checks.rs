@@ -347,10 +347,16 @@ impl Agent {
         // check that a 487 had repeated. The list goes on with the next valid one.
         match heir {
             Some(heir) => {
-                stream.valid.pairs_mut().filter(|pair| Some(pair.id) == valid).for_each(|pair| pair.checked = heir);
+                stream
+                    .valid
+                    .pairs_mut()
+                    .filter(|pair| Some(pair.id) == valid)
+                    .for_each(|pair| pair.checked = heir);
             }
             // A pair that was formed again to be nominated had been found valid by another one.
-            None => stream.valid.remove(|pair| Some(pair.id) == valid || nomination && pair.checked == owner.pair),
+            None => {
+                stream.valid.remove(|pair| Some(pair.id) == valid || nomination && pair.checked == owner.pair)
+            }
         }
         if let Some(component) = stream.component_mut(component)
             && component.nomination == Progress::Nominating(owner.pair)

@@ -91,19 +91,40 @@ impl Agent {
         let valid = |stream: &Stream| stream.valid.pairs().iter().find(|pair| pair.id == id).cloned();
         let pair = self.streams.iter().find_map(valid).ok_or(Error::UnknownPair)?;
         let stream = self.stream_mut(pair.component.stream())?;
-        // rfc8445-8.1.1-2: one nomination for a component.
-        let concluded = stream.is_concluded(pair.component);
+        // rfc8445-8.1.1-2: one nomination for a component, unless they may follow one another.
+        let (concluded, renominates) = (stream.is_concluded(pair.component), stream.renominates());
         let component = stream.component_mut(pair.component).ok_or(Error::UnknownComponent)?.nomination;
         let list = self.lists.list_mut(pair.component.stream()).ok_or(Error::UnknownStream)?;
-        if concluded || matches!(component, Progress::Nominating(pair) if list.pair(pair).is_some()) {
+        let under_way = matches!(component, Progress::Nominating(pair) if list.pair(pair).is_some());
+        if concluded && !renominates || under_way {
             return Err(Error::CannotNominate);
         }
-        list.queue(pair.checked);
+        let checked = self.listed_again(&pair).ok_or(Error::UnknownPair)?;
         let stream = self.stream_mut(pair.component.stream())?;
         if let Some(component) = stream.component_mut(pair.component) {
-            component.nomination = Progress::Nominating(pair.checked);
+            component.nomination = Progress::Nominating(checked);
+            component.nominations.0 += u32::from(renominates);
         }
         Ok(())
+    }
+
+    /// Queues the pair of the check list that a nomination of a valid pair repeats: with the first nomination the others have
+    /// left the list (RFC 8445 section 8.1.2).
+    fn listed_again(&mut self, valid: &ValidPair) -> Option<PairId> {
+        let stream = valid.component.stream();
+        let listed = self.lists.list(stream)?.pair(valid.checked).map(|pair| pair.id);
+        let checked = listed.or_else(|| {
+            let base = self.stream(stream)?.locals.get(valid.local)?.base;
+            let local = self.stream(stream)?.locals.of_base(base)?.id;
+            self.form(stream, local, valid.remote)
+        })?;
+        for known in self.stream_mut(stream).ok()?.valid.pairs_mut().filter(|known| known.id == valid.id) {
+            known.checked = checked;
+        }
+        let list = self.lists.list_mut(stream)?;
+        list.trigger(checked);
+        list.queue(checked);
+        Some(checked)
     }
 
     /// A selected pair is announced once, and with the first one the component's other pairs leave the check list

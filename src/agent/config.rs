@@ -238,8 +238,8 @@ impl Config {
     }
 
     /// Whether the selected pair may change without a restart (draft-thatcher-ice-renomination), if the peer announces
-    /// `renomination` as well: yes. The agent then moves off a pair whose peer does not answer, unless nomination is left to
-    /// the application.
+    /// `renomination` as well: yes. The agent then moves off a pair whose peer does not answer; where nomination is left to the
+    /// application, it is for that to [`nominate`](crate::Agent::nominate) another one.
     #[must_use]
     pub fn renomination(mut self, on: bool) -> Self {
         self.renomination = on;

@@ -437,12 +437,12 @@ impl Agent {
     }
 
     /// Nominates a valid pair, where that is left to the application
-    /// ([`Nomination::Manual`](crate::ice::Nomination::Manual)).
+    /// ([`Nomination::Manual`](crate::ice::Nomination::Manual)). Where both sides know renomination, it may do so again.
     ///
     /// # Errors
     ///
-    /// [`Error::CannotNominate`] in the controlled role, when the agent nominates by itself, or when the component has
-    /// its pair; [`Error::UnknownPair`], [`Error::Closed`].
+    /// [`Error::CannotNominate`] in the controlled role, when the agent nominates by itself, while a nomination is under way,
+    /// or when the component has its one pair; [`Error::UnknownPair`], [`Error::Closed`].
     pub fn nominate(&mut self, now: Timestamp, pair: PairId) -> Result<(), Error> {
         self.begin(now)?;
         self.nominate_by_hand(pair)?;
