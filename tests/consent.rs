@@ -372,6 +372,7 @@ fn a_pair_nominated_long_after_its_check_is_asked_before_data_uses_it() {
     bench.feed_on(LOCAL, other, &check.encode());
     assert_eq!(bench.selections(), [address(other)]);
     assert!(!has_route(&bench), "its consent is a minute old");
+    assert_eq!(bench.agent.state(bench.stream), Some(StreamState::Unconfirmed(Reason::ConsentAwaited)));
     let asked = consent_check(&mut bench);
     assert_eq!((asked.path.remote(), asked.at), (address(other), bench.now));
     assert!(bench.now < at(60_200), "at once");

@@ -4,7 +4,7 @@ use crate::agent::freshness::Upkeep;
 use crate::agent::stream::Stream;
 use crate::agent::{Agent, Error, Event, Reason, StreamState};
 use crate::ice::checklist::{CheckList, CheckListState};
-use crate::ice::consent::{Loss, Standing};
+use crate::ice::consent::{Hold, Loss, Standing};
 use crate::ice::lite::Meeting;
 use crate::ice::nomination::{self, Nomination, Progress, Rivals, Verdict};
 use crate::ice::valid::{ValidList, ValidPair};
@@ -292,8 +292,10 @@ fn soundness(stream: &Stream) -> Option<StreamState> {
         Some(StreamState::Lost(Reason::ConsentRevoked))
     } else if has(Standing::Lost(Loss::Expired)) {
         Some(StreamState::Lost(Reason::ConsentExpired))
-    } else if has(Standing::Held) {
+    } else if has(Standing::Held(Hold::Jumped)) {
         Some(StreamState::Unconfirmed(Reason::ClockJumped))
+    } else if has(Standing::Held(Hold::Unused)) {
+        Some(StreamState::Unconfirmed(Reason::ConsentAwaited))
     } else if has(Standing::Overdue) {
         Some(StreamState::Unconfirmed(Reason::AnswerOverdue))
     } else {

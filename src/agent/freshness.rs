@@ -71,7 +71,7 @@ impl Agent {
                     let check = consent.handle_timeout(now, draw);
                     let after = consent.standing();
                     changed |= before != after;
-                    if before != after && after == Standing::Held {
+                    if before != after && matches!(after, Standing::Held(_)) {
                         // rfc7675-5.1-12: only the answer to a check that is yet to be sent can say that the peer is there.
                         self.transactions.retain(|owner| !owner.is_consent_of(pair));
                     }
