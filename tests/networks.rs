@@ -380,3 +380,24 @@ fn either_side_may_lose_its_network_and_go_on_with_the_next() {
         }
     }
 }
+
+/// The selected path is lost, another one takes over, and then its base goes as well: what was lost is not asked again.
+///
+/// Proves: rfc7675-5.1-17
+#[test]
+fn a_lost_path_is_not_taken_up_again_when_the_one_that_replaced_it_goes() {
+    let (mut bench, _) = bench(Config::new(), Role::Controlling, "trickle renomination");
+    bench.run_answering(at(2_000), no_delay);
+    assert_eq!(bench.agent.route(bench.component()).unwrap().path().local(), address(LOCAL));
+    bench.run_for(Duration::from_secs(40));
+    assert_eq!(state(&bench), StreamState::Lost(Reason::ConsentExpired));
+    let second = bench.base(SECOND);
+    bench.run_answering(at(50_000), |check| (check.path.local() == address(SECOND)).then_some(ms(1)));
+    assert_eq!(state(&bench), StreamState::Completed);
+    let before = bench.requests().len();
+    remove_base(&mut bench, second);
+    bench.run_answering(at(120_000), no_delay);
+    assert_eq!(state(&bench), StreamState::Lost(Reason::BaseRemoved));
+    assert!(bench.agent.route(bench.component()).is_none());
+    assert_eq!(bench.requests().len(), before);
+}

@@ -141,6 +141,8 @@ impl Agent {
         }
         component.reopened = false;
         component.base_lost = false;
+        // rfc7675-5.1-17: what is lost stays lost, also when the pair that took its place goes.
+        stream.forget_lost_pairs(id);
         // What the peer has nominated besides, as one of RFC 5245 may, is still checked: the best of them is selected.
         self.drop_pairs(id.stream(), |pair| {
             let kept = pair.id == selected.0

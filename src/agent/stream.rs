@@ -328,6 +328,15 @@ impl Stream {
         numbered.map(|number| stream.component(number)).collect()
     }
 
+    /// The valid pairs of a component on paths that are lost, but for the selected one, are valid no longer.
+    pub(crate) fn forget_lost_pairs(&mut self, component: ComponentId) {
+        let selected = self.valid.selected(component).map(|pair| pair.id);
+        let lost = &self.lost;
+        self.valid.remove(|pair| {
+            pair.component == component && Some(pair.id) != selected && lost.contains(&pair.path)
+        });
+    }
+
     /// The component is not used after all.
     pub(crate) fn remove_component(&mut self, id: ComponentId) -> Option<Component> {
         self.components.get_mut(usize::from(id.number()).checked_sub(1)?)?.take()
