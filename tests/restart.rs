@@ -478,3 +478,23 @@ fn a_lossy_minute_costs_no_consent_and_a_dead_one_does() {
         assert_eq!(ids.map(|id| world.node(id).state()), [StreamState::Lost(Reason::ConsentExpired); 2]);
     }
 }
+
+/// We restart, and restart again before the answer to the first has come: the two answers come one after the other.
+#[test]
+fn an_answer_to_an_earlier_restart_is_told_from_the_answer_to_the_last_one() {
+    let mut bench = completed();
+    restart(&mut bench);
+    let first = bench.agent.local_credentials(bench.stream).unwrap().ufrag().to_owned();
+    restart(&mut bench);
+    let second = bench.agent.local_credentials(bench.stream).unwrap().ufrag().to_owned();
+    let stale = Remote::new(Credentials::new("stale", "anoldpasswordofthepeer/1").unwrap());
+    let stale = stale.candidates([host("7", 1, "198.51.100.7:7000")]).answering(&first);
+    assert_eq!(bench.agent.set_remote(bench.now, bench.stream, stale.clone()), Ok(RemoteChange::Unchanged));
+    assert_eq!(bench.agent.remote_candidates(bench.stream).count(), 0);
+    let fresh = Remote::new(next_credentials()).answering(&second);
+    assert_eq!(bench.agent.set_remote(bench.now, bench.stream, fresh), Ok(RemoteChange::Set));
+    assert_eq!(bench.agent.set_remote(bench.now, bench.stream, stale), Ok(RemoteChange::Unchanged));
+    let ours = bench.agent.local_credentials(bench.stream).unwrap();
+    assert_eq!(ours.ufrag(), second, "nobody restarts because of it");
+    assert_eq!(bench.agent.remote_candidates(bench.stream).count(), 0);
+}

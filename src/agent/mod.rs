@@ -350,11 +350,11 @@ impl Agent {
     ) -> Result<RemoteChange, Error> {
         self.begin(now)?;
         let patient_until = self.now + self.config.patience_for_checks;
-        let change = self.remote_change(stream, &remote.credentials)?;
+        let change = self.remote_change(stream, &remote)?;
         match change {
             RemoteChange::Unchanged => {
                 // A description that is sent again may have candidates that are new; one of the generation before has none.
-                if self.stream(stream).is_some_and(|known| known.remote.is_some()) {
+                if self.stream(stream).is_some_and(|known| known.is_from_peer(&remote)) {
                     self.accept_candidates(stream, remote.candidates);
                     self.settle();
                 }

@@ -7,7 +7,7 @@ use core::time::Duration;
 
 use crate::agent::freshness::Upkeep;
 use crate::agent::stream::{Gathering, LocalSide, RemoteGathering, RemoteSide, Stream};
-use crate::agent::{Agent, Error, Event, Output, RemoteChange, StreamState};
+use crate::agent::{Agent, Error, Event, Output, Remote, RemoteChange, StreamState};
 use crate::ice::authenticated::AuthenticatedPaths;
 use crate::ice::consent::Standing;
 use crate::ice::early::EarlyRequests;
@@ -59,9 +59,10 @@ impl Agent {
     /// Restarts a stream from the bases it has: new credentials, and all candidates are signalled again under them. Until
     /// the new generation has selected, the old one carries the data, answers checks, and keeps consent.
     ///
-    /// The peer's answer goes in through [`set_remote`](Self::set_remote). Only the answer to the last restart does: an
-    /// answer to an earlier one, with credentials that the peer has replaced since, is to be dropped by whoever matches
-    /// answers with offers. To the agent each change of credentials is a restart of the peer, which it follows.
+    /// The peer's answer goes in through [`set_remote`](Self::set_remote). Only the answer to the last restart counts; to
+    /// tell it from an answer to an earlier one, which was on its way, say what it answers
+    /// ([`Remote::answering`](crate::Remote::answering)). Otherwise each change of credentials is a restart of the peer to the
+    /// agent, which it follows.
     ///
     /// # Errors
     ///
@@ -97,9 +98,13 @@ impl Agent {
     pub(super) fn remote_change(
         &self,
         stream: StreamId,
-        theirs: &Credentials,
+        remote: &Remote,
     ) -> Result<RemoteChange, Error> {
         let stream = self.stream(stream).filter(|stream| !stream.is_closed()).ok_or(Error::UnknownStream)?;
+        let theirs = &remote.credentials;
+        if remote.answers.as_deref().is_some_and(|ours| ours != stream.local.credentials.ufrag()) {
+            return Ok(RemoteChange::Unchanged);
+        }
         let Some(known) = &stream.remote else {
             // An answer that was on its way when we restarted is about the generation before.
             let stale = stream.superseded.as_ref() == Some(theirs);
@@ -221,6 +226,11 @@ impl Stream {
         if self.gathering == Gathering::Complete {
             self.gathering = Gathering::BasesKnown;
         }
+    }
+
+    /// Whether a description is one of the peer that is known already, sent again.
+    pub(super) fn is_from_peer(&self, remote: &Remote) -> bool {
+        self.remote.as_ref().is_some_and(|known| known.credentials == remote.credentials)
     }
 
     /// The socket at `local` is gone, and with it the paths that the generation before used from there.

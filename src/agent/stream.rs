@@ -38,6 +38,7 @@ pub struct Remote {
     pub(crate) renomination: bool,
     pub(crate) implementation: Implementation,
     pub(crate) continual: bool,
+    pub(crate) answers: Option<Box<str>>,
 }
 
 impl Remote {
@@ -52,7 +53,19 @@ impl Remote {
             renomination: false,
             implementation: Implementation::Full,
             continual: false,
+            answers: None,
         }
+    }
+
+    /// The description answers one of ours with this user-name fragment. If we have restarted since, it is about a generation
+    /// that is no more, and [`Agent::set_remote`](crate::Agent::set_remote) takes nothing from it.
+    ///
+    /// For signalling that can be overtaken by a second restart: taken as the answer to that one, an earlier answer makes two
+    /// agents restart each other without end.
+    #[must_use]
+    pub fn answering(mut self, our_ufrag: &str) -> Self {
+        self.answers = Some(our_ufrag.into());
+        self
     }
 
     /// The candidates that came with the description.
@@ -109,7 +122,8 @@ impl Remote {
 pub enum RemoteChange {
     /// The peer is known now.
     Set,
-    /// It was known already, by the same credentials; or these are those of the generation that a restart has ended.
+    /// It was known already, by the same credentials; or these are those of the generation that a restart has ended, or an
+    /// answer to it.
     Unchanged,
     /// The peer has restarted; the local credentials are new as well.
     Restarted,
