@@ -269,20 +269,21 @@ impl Agent {
             candidate.ufrag().is_some_and(|ufrag| ufrag != remote.credentials.ufrag())
         };
         let gone: Vec<CandidateId> =
-            known.remotes.iter().filter(|known| foreign(&known.candidate)).map(|known| known.id).collect();
+            known.remotes.signalled().filter(|(_, candidate)| foreign(candidate)).map(|(id, _)| id).collect();
         for candidate in gone {
             self.forget_remote(stream, candidate);
         }
     }
 
     /// Removes a remote candidate and its pairs, but for a selected one.
-    pub(super) fn forget_remote(&mut self, stream: StreamId, candidate: CandidateId) {
+    pub(super) fn forget_remote(&mut self, stream: StreamId, id: CandidateId) {
         let Ok(known) = self.stream_mut(stream) else { return };
+        known.coming.retain(|(coming, _)| *coming != id);
+        let Some(candidate) = known.remotes.goes_with(id) else { return known.remotes.withdraw(id) };
         if known.valid.pairs().iter().any(|pair| pair.remote == candidate && pair.nominated.is_some()) {
             return;
         }
-        known.coming.retain(|(id, _)| *id != candidate);
-        known.remotes.remove(candidate);
+        known.remotes.withdraw(id);
         known.valid.remove(|pair| pair.remote == candidate);
         self.drop_pairs(stream, |pair| pair.remote == candidate);
         self.forget_consent_without_pair(stream);

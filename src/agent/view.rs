@@ -192,8 +192,7 @@ impl Agent {
 
     /// The peer's candidates so far, also those that were learned from its checks.
     pub fn remote_candidates(&self, stream: StreamId) -> impl Iterator<Item = (CandidateId, &Candidate)> {
-        let candidates = self.stream(stream).into_iter().flat_map(|stream| stream.remotes.iter());
-        candidates.map(|remote| (remote.id, &remote.candidate))
+        self.stream(stream).into_iter().flat_map(|stream| stream.remotes.signalled())
     }
 
     /// A server that was added.

@@ -12,7 +12,11 @@ pub(crate) struct RemoteCandidate {
     pub(crate) id: CandidateId,
     pub(crate) component: ComponentId,
     pub(crate) address: SocketAddr,
+    /// The first of `signalled`, or what was learned.
     pub(crate) candidate: Candidate,
+    /// What the peer has signalled with this address, each under an id of its own: a host and its server-reflexive candidate
+    /// are one where there is no NAT. The peer may withdraw the one and keep the other. None if it was learned.
+    signalled: Vec<(CandidateId, Candidate)>,
 }
 
 /// How many candidates of a peer are taken, counted over a generation: what is removed does not make room.
@@ -29,7 +33,7 @@ pub(crate) struct RemoteLimits {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Added {
     New(CandidateId),
-    /// Nothing new: the same candidate again, or one with an address that is known and a lower priority.
+    /// Nothing new: the same candidate again, or another with an address that is known.
     Known(CandidateId),
     /// The peer's check was here first; the candidate now is what was signalled (rfc8445-7.3.1.3-3).
     Replaced(CandidateId),
@@ -78,12 +82,21 @@ impl RemoteCandidates {
         if let Some(known) =
             self.candidates.iter_mut().find(|known| known.is_at(component, candidate.transport(), address))
         {
-            if known.candidate.kind() == CandidateKind::PeerReflexive {
+            if known.signalled.is_empty() {
+                known.signalled.push((known.id, candidate.clone()));
                 known.candidate = candidate;
                 return Ok(Added::Replaced(known.id));
             }
             // rfc8838-9-5
-            return Ok(Added::Known(known.id));
+            if let Some((same, _)) = known.signalled.iter().find(|(_, other)| *other == candidate) {
+                return Ok(Added::Known(*same));
+            }
+            if self.accepted >= limits.accepted {
+                return Err(TooMany);
+            }
+            self.accepted += 1;
+            known.signalled.push((id, candidate));
+            return Ok(Added::Known(id));
         }
         let on_address = self
             .candidates
@@ -99,7 +112,8 @@ impl RemoteCandidates {
             return Err(TooMany);
         }
         self.accepted += 1;
-        self.candidates.push(RemoteCandidate { id, component, address, candidate });
+        let signalled = alloc::vec![(id, candidate.clone())];
+        self.candidates.push(RemoteCandidate { id, component, address, candidate, signalled });
         Ok(Added::New(id))
     }
 
@@ -132,18 +146,45 @@ impl RemoteCandidates {
             priority,
             foundation,
         );
-        self.candidates.push(RemoteCandidate { id, component, address, candidate });
+        self.candidates.push(RemoteCandidate { id, component, address, candidate, signalled: Vec::new() });
         Some(id)
     }
 
-    /// Takes a candidate away.
-    pub(crate) fn remove(&mut self, id: CandidateId) -> Option<RemoteCandidate> {
-        let position = self.candidates.iter().position(|candidate| candidate.id == id)?;
-        Some(self.candidates.remove(position))
+    /// The candidate that the peer knows by this id, if it goes when the peer withdraws it: no other one has its address.
+    pub(crate) fn goes_with(&self, id: CandidateId) -> Option<CandidateId> {
+        let known = self.candidates.iter().find(|known| known.is_known_as(id))?;
+        (known.signalled.len() <= 1).then_some(known.id)
+    }
+
+    /// What the peer has signalled, each under the id of its own, and what was learned.
+    pub(crate) fn signalled(&self) -> impl Iterator<Item = (CandidateId, &Candidate)> {
+        self.candidates.iter().flat_map(|known| {
+            let learned = known.signalled.is_empty().then_some((known.id, &known.candidate));
+            known.signalled.iter().map(|(id, candidate)| (*id, candidate)).chain(learned)
+        })
+    }
+
+    /// Takes a candidate away, or one of several with its address.
+    pub(crate) fn withdraw(&mut self, id: CandidateId) {
+        let Some(at) = self.candidates.iter().position(|known| known.is_known_as(id)) else { return };
+        let Some(known) = self.candidates.get_mut(at) else { return };
+        known.signalled.retain(|(signalled, _)| *signalled != id);
+        if known.signalled.is_empty() {
+            self.candidates.remove(at);
+        } else if let Some((_, candidate)) = known.signalled.first() {
+            known.candidate = candidate.clone();
+        }
     }
 }
 
 impl RemoteCandidate {
+    fn is_known_as(&self, id: CandidateId) -> bool {
+        match &self.signalled[..] {
+            [] => self.id == id,
+            signalled => signalled.iter().any(|(signalled, _)| *signalled == id),
+        }
+    }
+
     fn is_at(&self, component: ComponentId, transport: Transport, address: SocketAddr) -> bool {
         self.component == component && self.candidate.transport() == transport && self.address == address
     }
