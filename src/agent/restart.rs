@@ -95,11 +95,7 @@ impl Agent {
     }
 
     /// What the peer's credentials mean for a stream.
-    pub(super) fn remote_change(
-        &self,
-        stream: StreamId,
-        remote: &Remote,
-    ) -> Result<RemoteChange, Error> {
+    pub(super) fn remote_change(&self, stream: StreamId, remote: &Remote) -> Result<RemoteChange, Error> {
         let stream = self.stream(stream).filter(|stream| !stream.is_closed()).ok_or(Error::UnknownStream)?;
         let theirs = &remote.credentials;
         if remote.answers.as_deref().is_some_and(|ours| ours != stream.local.credentials.ufrag()) {
