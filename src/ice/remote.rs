@@ -79,42 +79,41 @@ impl RemoteCandidates {
         limits: &RemoteLimits,
     ) -> Result<Added, TooMany> {
         let address = canonical(address);
-        if let Some(known) =
-            self.candidates.iter_mut().find(|known| known.is_at(component, candidate.transport(), address))
-        {
-            if known.signalled.is_empty() {
-                known.signalled.push((known.id, candidate.clone()));
-                known.candidate = candidate;
-                return Ok(Added::Replaced(known.id));
-            }
-            // rfc8838-9-5
-            if let Some((same, _)) = known.signalled.iter().find(|(_, other)| *other == candidate) {
-                return Ok(Added::Known(*same));
-            }
-            if self.accepted >= limits.accepted {
-                return Err(TooMany);
-            }
-            self.accepted += 1;
-            known.signalled.push((id, candidate));
-            return Ok(Added::Known(id));
+        let is_here = |known: &RemoteCandidate| known.is_at(component, candidate.transport(), address);
+        let here = self.candidates.iter().position(is_here);
+        let same = here.and_then(|at| self.candidates.get(at)?.signalled_as(&candidate));
+        if let Some(same) = same {
+            return Ok(Added::Known(same));
         }
-        let on_address = self
-            .candidates
-            .iter()
-            .filter(|other| other.component == component && other.address.ip() == address.ip());
-        let live = self
-            .candidates
-            .iter()
-            .filter(|other| other.candidate.kind() != CandidateKind::PeerReflexive)
-            .count();
-        if live >= limits.live || self.accepted >= limits.accepted || on_address.count() >= limits.per_address
+        if let Some(learned) =
+            here.and_then(|at| self.candidates.get_mut(at)).filter(|known| known.is_learned())
         {
+            learned.signalled.push((learned.id, candidate.clone()));
+            learned.candidate = candidate;
+            return Ok(Added::Replaced(learned.id));
+        }
+        if !self.has_room(component, address, limits) {
             return Err(TooMany);
         }
         self.accepted += 1;
+        // rfc8838-9-5
+        if let Some(known) = here.and_then(|at| self.candidates.get_mut(at)) {
+            known.signalled.push((id, candidate));
+            return Ok(Added::Known(id));
+        }
         let signalled = alloc::vec![(id, candidate.clone())];
         self.candidates.push(RemoteCandidate { id, component, address, candidate, signalled });
         Ok(Added::New(id))
+    }
+
+    /// Whether one more may be signalled with this address.
+    fn has_room(&self, component: ComponentId, address: SocketAddr, limits: &RemoteLimits) -> bool {
+        let live: usize = self.candidates.iter().map(|known| known.signalled.len()).sum();
+        let beside =
+            |known: &&RemoteCandidate| known.component == component && known.address.ip() == address.ip();
+        let on_address: usize =
+            self.candidates.iter().filter(beside).map(|known| known.signalled.len().max(1)).sum();
+        live < limits.live && self.accepted < limits.accepted && on_address < limits.per_address
     }
 
     /// Makes a peer-reflexive candidate of the source of a check (RFC 8445 section 7.3.1.3), within the limits.
@@ -178,6 +177,15 @@ impl RemoteCandidates {
 }
 
 impl RemoteCandidate {
+    /// Whether a check of the peer has told of it, and nothing else.
+    const fn is_learned(&self) -> bool {
+        self.signalled.is_empty()
+    }
+
+    fn signalled_as(&self, candidate: &Candidate) -> Option<CandidateId> {
+        self.signalled.iter().find(|(_, other)| other == candidate).map(|(id, _)| *id)
+    }
+
     fn is_known_as(&self, id: CandidateId) -> bool {
         match &self.signalled[..] {
             [] => self.id == id,
