@@ -92,11 +92,12 @@ impl Agent {
         let pair = self.streams.iter().find_map(valid).ok_or(Error::UnknownPair)?;
         let stream = self.stream_mut(pair.component.stream())?;
         // rfc8445-8.1.1-2: one nomination for a component, unless they may follow one another.
-        let (concluded, renominates) = (stream.is_concluded(pair.component), stream.renominates());
+        let (selected, renominates) = (stream.valid.selected(pair.component), stream.renominates());
+        let concluded = selected.is_some_and(|selected| !renominates || selected.id == id);
         let component = stream.component_mut(pair.component).ok_or(Error::UnknownComponent)?.nomination;
         let list = self.lists.list_mut(pair.component.stream()).ok_or(Error::UnknownStream)?;
         let under_way = matches!(component, Progress::Nominating(pair) if list.pair(pair).is_some());
-        if concluded && !renominates || under_way {
+        if concluded || under_way {
             return Err(Error::CannotNominate);
         }
         let checked = self.listed_again(&pair).ok_or(Error::UnknownPair)?;

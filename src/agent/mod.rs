@@ -442,7 +442,7 @@ impl Agent {
     /// # Errors
     ///
     /// [`Error::CannotNominate`] in the controlled role, when the agent nominates by itself, while a nomination is under way,
-    /// or when the component has its one pair; [`Error::UnknownPair`], [`Error::Closed`].
+    /// or when the component has this pair, or its only one; [`Error::UnknownPair`], [`Error::Closed`].
     pub fn nominate(&mut self, now: Timestamp, pair: PairId) -> Result<(), Error> {
         self.begin(now)?;
         self.nominate_by_hand(pair)?;
