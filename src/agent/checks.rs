@@ -222,9 +222,6 @@ impl Agent {
     pub(super) fn validate(&mut self, checked: &CandidatePair, local: CandidateId) -> Option<PairId> {
         let stream_id = checked.component.stream();
         let stream = self.stream(stream_id)?;
-        // A mapped address that names our socket at the far end is no place to send from: nobody talks to himself.
-        let elsewhere = stream.locals.get(local).filter(|ours| ours.base_address != checked.path.remote());
-        let local = elsewhere.map_or(checked.local, |ours| ours.id);
         let (ours, theirs) = (stream.locals.get(local)?, stream.remotes.get(checked.remote)?);
         let path = Path::new(checked.path.transport(), ours.base_address, checked.path.remote());
         let priorities =

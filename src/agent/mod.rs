@@ -289,6 +289,7 @@ impl Agent {
         {
             // The end of candidates meant "none for now".
             stream.gathering = Gathering::BasesKnown;
+        self.drop_pairs_with_ourselves();
         }
         // Those of a lite agent wait for the last base.
         if !self.is_lite() {

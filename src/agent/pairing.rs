@@ -217,7 +217,9 @@ impl Agent {
             // rfc8445-6.1.2.4-2: one pair for a base and a remote candidate.
             return Some(pair.id);
         }
-        if known.lost.contains(&path) {
+        // Nor does an agent talk to itself across two of its sockets, of which the peer may have named one: where both are
+        // behind NATs, their private addresses may well be the same.
+        if known.lost.contains(&path) || self.gatherer.base_of(path.reversed()).is_some() {
             return None;
         }
         let component = ours.component;
@@ -262,6 +264,18 @@ impl Agent {
     }
 
     /// Drops what was signalled, before the peer's credentials, for another generation of them.
+    /// Drops the pairs with an address that the peer has named as its own, and that is ours now.
+    pub(super) fn drop_pairs_with_ourselves(&mut self) {
+        let ours = |path: Path| self.gatherer.base_of(path.reversed()).is_some();
+        let pairs = self.streams.iter().filter_map(|stream| Some((stream.id, self.lists.list(stream.id)?)));
+        let pairs = pairs.flat_map(|(id, list)| list.pairs().iter().map(move |pair| (id, pair)));
+        let void: Vec<(StreamId, PairId)> =
+            pairs.filter(|(_, pair)| ours(pair.path)).map(|(stream, pair)| (stream, pair.id)).collect();
+        for (stream, id) in void {
+            self.drop_pairs(stream, |pair| pair.id == id);
+        }
+    }
+
     pub(super) fn drop_foreign_candidates(&mut self, stream: StreamId) {
         let Some(known) = self.stream(stream) else { return };
         let Some(remote) = &known.remote else { return };
