@@ -12,7 +12,7 @@ use crate::ice::nomination::Nominated;
 use crate::ice::pair::PairState;
 use crate::ice::remote::RemoteLimits;
 use crate::ice::responder::{self, Refusal, Request};
-use crate::ice::{CandidateId, PairId, Resolution, Role, StreamId};
+use crate::ice::{CandidateId, PairId, Resolution, Role, StreamId, check_ufrag};
 use crate::net::{Path, unscoped};
 use crate::stun::{ErrorCode, Integrity, Message, TransactionId, Unauthenticated};
 
@@ -89,6 +89,8 @@ impl Agent {
         let limit = self.config.limits.early_requests;
         let Ok(stream) = self.stream_mut(learned.component.stream()) else { return };
         match &stream.remote {
+            // It cannot turn out to be the peer's, and is not worth its memory.
+            None if check_ufrag(remote_ufrag).is_err() => {}
             None => {
                 let kept =
                     stream.early.keep(EarlyRequest { learned, remote_ufrag: remote_ufrag.into() }, limit);
