@@ -99,6 +99,7 @@ impl Agent {
         pair.apply(PairEvent::Send(transaction));
         let path = pair.path;
         let owner = CheckOwner { stream, pair: id, role: self.claim.role, priority, nominates };
+        pair.unanswered = pair.unanswered.saturating_add(1);
         self.transactions.start(self.now, transaction, path, payload.clone(), rto, Owner::Check(owner));
         self.stats.checks_sent += 1;
         self.transmit(path, payload);
@@ -175,6 +176,7 @@ impl Agent {
         };
         let Ok(stream) = self.stream_mut(owner.stream) else { return };
         let Some(nominated) = nominated else { return };
+            pair.unanswered = 0;
         stream.valid.nominate(valid, nominated);
         if let Some(component) = stream.component_mut(component) {
             component.nomination = Progress::Nothing;

@@ -305,11 +305,12 @@ impl Agent {
     fn trigger(&mut self, stream: StreamId, id: PairId, request: &Learned, nominated: Option<Nominated>) {
         let Some(list) = self.lists.list_mut(stream) else { return };
         let Some(pair) = list.pair_mut(id) else { return };
-        let (state, valid) = (pair.state, pair.valid);
+        let (state, valid, worn_out) = (pair.state, pair.valid, pair.is_worn_out());
         pair.nominated_by_peer = pair.nominated_by_peer.max(nominated);
         match state {
             // rfc8445-7.3.1.4-2
             PairState::Succeeded => {}
+            _ if worn_out => {}
             PairState::InProgress(transaction) => {
                 // rfc8445-7.3.1.4-3: still answered, no longer repeated, and no failure.
                 self.transactions.silence(transaction);

@@ -251,6 +251,7 @@ impl Agent {
             valid: None,
             nominated_by_peer: None,
             rtt: None,
+            unanswered: 0,
         });
         Some(id)
     }
