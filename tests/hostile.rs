@@ -2,12 +2,12 @@
 
 mod harness;
 
-use floe::ice::{Nomination, PairState, Role};
+use floe::ice::{Credentials, Nomination, PairState, Role};
 use floe::stun::{
     AttributeType, Builder, ErrorCode, Integrity, Key, Method, TransactionId, UseCandidate, Username,
     XorMappedAddress,
 };
-use floe::{Config, Ignored, IgnoredStats, Provenance, StreamState};
+use floe::{Config, Ignored, IgnoredStats, Provenance, Remote, StreamState};
 use harness::{Bench, Fed, LOCAL, PeerCheck, REMOTE, address, at, fingerprinted, host, ms, typed};
 
 const OTHER: &str = "198.51.100.1:2002";
@@ -276,7 +276,7 @@ fn a_check_means_something_to_the_agent_alone_whose_credentials_it_has() {
             let mut agent = floe::Agent::new(manual(), Role::Controlled, floe::Seed::from([n; 32]));
             let stream = agent.add_stream(1).unwrap();
             agent.add_base(at(0), stream.component(1), floe::Base::udp(address(LOCAL))).unwrap();
-            agent.set_remote(at(0), stream, floe::Remote::new(harness::remote_credentials())).unwrap();
+            agent.set_remote(at(0), stream, Remote::new(harness::remote_credentials())).unwrap();
             (agent, stream)
         })
         .collect();

@@ -1,8 +1,10 @@
 //! Connectivity checks: sending them, and applying what their answers say (RFC 8445 section 7.2).
 
+use bytes::Bytes;
 use core::net::SocketAddr;
 use core::time::Duration;
 
+use crate::agent::allowance::Allowed;
 use crate::agent::{Agent, CheckRto, Event, Owner, Reason};
 use crate::ice::authenticated::AuthenticatedPath;
 use crate::ice::check::{Check, Outcome};
@@ -97,14 +99,26 @@ impl Agent {
         };
         let payload = check.encode();
         pair.apply(PairEvent::Send(transaction));
+        pair.unanswered = pair.unanswered.saturating_add(1);
         let path = pair.path;
         let owner = CheckOwner { stream, pair: id, role: self.claim.role, priority, nominates };
-        pair.unanswered = pair.unanswered.saturating_add(1);
         self.transactions.start(self.now, transaction, path, payload.clone(), rto, Owner::Check(owner));
         self.stats.checks_sent += 1;
-        self.transmit(path, payload);
+        self.transmit_check(path, payload);
         self.postpone_keepalive(path);
         Some(())
+    }
+
+    /// Sends a check, or sends it again, if its destination may have more of them. To the check it is as if the network had
+    /// lost it.
+    pub(super) fn transmit_check(&mut self, path: Path, payload: Bytes) {
+        let limits = &self.config.limits;
+        let allowed = Allowed { packets: limits.unanswered_packets, bytes: limits.unanswered_bytes };
+        if self.allowances.take(self.now, path.remote().ip(), payload.len(), allowed) {
+            self.transmit(path, payload);
+        } else {
+            self.stats.checks_withheld += 1;
+        }
     }
 
     /// RFC 8445 section 14.3.
@@ -162,6 +176,7 @@ impl Agent {
         }
         if let Some(pair) = list.pair_mut(pair.id) {
             pair.rtt = rtt.or(pair.rtt);
+            pair.unanswered = 0;
         }
         self.lists.unfreeze(pair.foundation);
         self.renew_consent(pair.component, valid);
@@ -176,7 +191,6 @@ impl Agent {
         };
         let Ok(stream) = self.stream_mut(owner.stream) else { return };
         let Some(nominated) = nominated else { return };
-            pair.unanswered = 0;
         stream.valid.nominate(valid, nominated);
         if let Some(component) = stream.component_mut(component) {
             component.nomination = Progress::Nothing;

@@ -95,6 +95,11 @@ pub struct Limits {
     pub local_candidates: usize,
     /// Authenticated requests that came before the peer's credentials, the newest of each 5-tuple: 16.
     pub early_requests: usize,
+    /// Checks sent in a minute to an IP address from which none was ever answered, however many candidates the peer names
+    /// there and however often it restarts: 128. Those beyond it are lost, so to speak.
+    pub unanswered_packets: u32,
+    /// The same in bytes: 24 KiB.
+    pub unanswered_bytes: u32,
 }
 
 impl Default for Limits {
@@ -108,6 +113,8 @@ impl Default for Limits {
             peer_reflexive_total: 32,
             local_candidates: 64,
             early_requests: 16,
+            unanswered_packets: 128,
+            unanswered_bytes: 24 * 1_024,
         }
     }
 }

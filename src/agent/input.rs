@@ -84,6 +84,9 @@ impl Agent {
             return self.ignore(Ignored::BadIntegrity);
         };
         let outcome = check::interpret(&verified, sent, path);
+        if sent == path {
+            self.allowances.answered(path.remote().ip());
+        }
         let rtt = self.transactions.finish(self.now, id).and_then(|finished| finished.rtt);
         match owner {
             Owner::Check(check) => self.apply_check(check, id, outcome, rtt),

@@ -5,6 +5,7 @@
 //! | `mod.rs` | the application's calls |
 //! | `input.rs` | a datagram comes in: whose is it, is it authentic |
 //! | `checks.rs` | a check is sent, or answered |
+//! | `allowance.rs` | what may go to an address that never answers |
 //! | `learn.rs` | the peer's check teaches something |
 //! | `lite.rs` | a lite agent follows its peer |
 //! | `gathering.rs` | a server is asked, or answers |
@@ -15,6 +16,7 @@
 //! | `conclude.rs` | what follows: nomination, selected pairs, states |
 //! | `timer.rs` | time passes |
 
+mod allowance;
 mod checks;
 mod conclude;
 mod config;
@@ -39,6 +41,7 @@ use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 use core::time::Duration;
 
+use crate::agent::allowance::Allowances;
 use crate::agent::gathering::AttemptOwner;
 use crate::agent::pacer::{Bucket, Pacer};
 use crate::agent::stream::{Gathering, RemoteGathering, RemoteSide, Stream};
@@ -88,6 +91,7 @@ pub struct Agent {
     role_switches: u8,
     transactions: Transactions<Owner>,
     pacer: Pacer,
+    allowances: Allowances,
     /// Who had the last slot: checks and gathering take turns.
     gathered_last: bool,
     /// Leave to answer requests without valid credentials.
@@ -139,6 +143,7 @@ impl Agent {
             role_switches: 0,
             transactions: Transactions::new(),
             pacer: Pacer::default(),
+            allowances: Allowances::default(),
             gathered_last: false,
             answers: Bucket::default(),
             gatherer: Gatherer::default(),
@@ -284,12 +289,12 @@ impl Agent {
         self.ids.base += 1;
         let entry = BaseEntry { id, component, base, preference };
         self.gatherer.add_base(entry.clone(), self.now + self.config.gathering_limit);
+        self.drop_pairs_with_ourselves();
         if let Ok(stream) = self.stream_mut(component.stream())
             && stream.gathering == Gathering::Complete
         {
             // The end of candidates meant "none for now".
             stream.gathering = Gathering::BasesKnown;
-        self.drop_pairs_with_ourselves();
         }
         // Those of a lite agent wait for the last base.
         if !self.is_lite() {

@@ -264,7 +264,6 @@ impl Agent {
         }
     }
 
-    /// Drops what was signalled, before the peer's credentials, for another generation of them.
     /// Drops the pairs with an address that the peer has named as its own, and that is ours now.
     pub(super) fn drop_pairs_with_ourselves(&mut self) {
         let ours = |path: Path| self.gatherer.base_of(path.reversed()).is_some();
@@ -277,6 +276,7 @@ impl Agent {
         }
     }
 
+    /// Drops what was signalled, before the peer's credentials, for another generation of them.
     pub(super) fn drop_foreign_candidates(&mut self, stream: StreamId) {
         let Some(known) = self.stream(stream) else { return };
         let Some(remote) = &known.remote else { return };
