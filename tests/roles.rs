@@ -487,3 +487,42 @@ fn a_487_to_a_check_that_another_has_replaced_in_the_new_role_leads_to_no_third(
     assert_eq!(bench.checks().len(), 2);
     assert_eq!(bench.pair_states()[0].1, PairState::InProgress(second.id));
 }
+
+/// A peer of RFC 5245 restarts as the offerer, and controls from then on; or believes so until we correct it. Either way the
+/// conflict is resolved like any other, and the new generation finds its pair.
+///
+/// Proves: rfc8445-6.1.1-5
+#[test]
+fn a_peer_that_determines_the_roles_anew_at_its_restart_is_followed_or_corrected() {
+    for tie_breaker in [0, u64::MAX] {
+        let mut bench = Bench::bare(Config::new().consent(false), Role::Controlling);
+        bench.base(LOCAL);
+        let before = Credentials::new("before", "thepasswordbefore/1234567").unwrap();
+        bench.agent.set_remote(bench.now, bench.stream, Remote::new(before)).unwrap();
+        bench.run_until(at(1_000));
+        let change = bench.agent.set_remote(
+            bench.now,
+            bench.stream,
+            Remote::new(harness::remote_credentials()).candidates([host("1", 1, REMOTE)]).complete(),
+        );
+        assert_eq!(change, Ok(floe::RemoteChange::Restarted));
+        bench.agent.end_of_bases(bench.now, bench.stream).unwrap();
+        let claims = |bench: &mut Bench, role| {
+            let use_candidate = role == Role::Controlling;
+            PeerCheck { role: Some((role, tie_breaker)), use_candidate, ..bench.peer_check() }.encode()
+        };
+        let check = claims(&mut bench, Role::Controlling);
+        let fed = bench.feed(&check);
+        if tie_breaker == 0 {
+            assert_eq!(fed, Fed::Ignored(Ignored::Refused));
+            assert_eq!(bench.last_answer().unwrap().error, Some(487));
+            let check = claims(&mut bench, Role::Controlled);
+            bench.feed(&check);
+        }
+        let ours = if tie_breaker == 0 { Role::Controlling } else { Role::Controlled };
+        assert_eq!(bench.agent.role(), ours);
+        bench.run_answering(at(3_000), |_| Some(ms(5)));
+        assert_eq!(bench.agent.state(bench.stream), Some(StreamState::Completed), "{tie_breaker}");
+        assert_eq!(bench.selections(), [address(REMOTE)]);
+    }
+}
