@@ -262,7 +262,9 @@ fn judge(stream: &Stream, list: &CheckList, now: Timestamp) -> (StreamState, Opt
         return (StreamState::Lost(Reason::BaseRemoved), None);
     }
     // rfc8445-7.2.5.4-1, rfc8838-8-3: nothing is left to check, and nothing more is to come.
-    let exhausted = !stream.expects_candidates() && list.pairs().iter().all(|pair| !pair.state.is_open());
+    let checked = list.pairs().iter().all(|pair| !pair.state.is_open());
+    let end = stream.presumed_end().filter(|_| checked);
+    let exhausted = checked && (!stream.expects_candidates() || end.is_some_and(|end| end <= now));
     match &stream.remote {
         // rfc8863-4-3: the peer's own checks may still bring a candidate.
         Some(remote) if exhausted && now < remote.patient_until && stream.meeting() != Meeting::BothLite => {
@@ -278,7 +280,7 @@ fn judge(stream: &Stream, list: &CheckList, now: Timestamp) -> (StreamState, Opt
             };
             (StreamState::Failed(reason), None)
         }
-        _ => (StreamState::Checking, None),
+        _ => (StreamState::Checking, end),
     }
 }
 

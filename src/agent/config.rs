@@ -43,6 +43,7 @@ pub struct Config {
     pub(crate) policy: Arc<dyn Policy>,
     pub(crate) implementation: Implementation,
     pub(crate) nominate_in_consent: NominateInConsent,
+    pub(crate) presume_end_of_candidates: bool,
 }
 
 /// Which consent checks of a controlling agent repeat the nomination of the selected pair (USE-CANDIDATE).
@@ -142,6 +143,7 @@ impl Config {
             policy: Arc::new(Standard),
             implementation: Implementation::Full,
             nominate_in_consent: NominateInConsent::default(),
+            presume_end_of_candidates: false,
         }
     }
 
@@ -181,6 +183,15 @@ impl Config {
     #[must_use]
     pub fn patience_for_checks(mut self, duration: Duration) -> Self {
         self.patience_for_checks = duration;
+        self
+    }
+
+    /// Whether a peer that has not said that it has no more candidates is taken to have said so once the patience for its
+    /// checks is over (RFC 8863 section 5): no. A stream can then fail although its peer trickles and never comes to the end;
+    /// without it, the stream waits for candidates as long as the application does.
+    #[must_use]
+    pub fn presume_end_of_candidates(mut self, on: bool) -> Self {
+        self.presume_end_of_candidates = on;
         self
     }
 

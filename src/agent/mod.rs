@@ -374,10 +374,11 @@ impl Agent {
             }
         }
         let (renomination, continual) = (self.config.renomination, self.config.continual_gathering);
-        let is_lite = self.is_lite();
+        let (is_lite, presumes_end) = (self.is_lite(), self.config.presume_end_of_candidates);
         let known = self.stream_mut(stream)?;
         let mut side = RemoteSide::new(&remote, known.local.credentials.ufrag(), patient_until)?;
         side.renomination &= renomination;
+        side.presumes_end = presumes_end;
         // The candidates of a lite agent are ranked together, once.
         side.continual &= continual && !is_lite;
         known.remote = Some(side);

@@ -195,6 +195,8 @@ pub(crate) struct RemoteSide {
     pub(crate) patient_until: Timestamp,
 }
 
+    /// Whether the end of that stands in for the end of the peer's candidates (rfc8863-5-2).
+    pub(crate) presumes_end: bool,
 impl RemoteSide {
     pub(crate) fn new(remote: &Remote, local_ufrag: &str, patient_until: Timestamp) -> Result<Self, Error> {
         let username = format!("{}:{local_ufrag}", remote.credentials.ufrag()).into_boxed_str();
@@ -212,6 +214,7 @@ impl RemoteSide {
             patient_until,
         })
     }
+            presumes_end: false,
 }
 
 /// How far the gathering of a stream has come.
@@ -381,6 +384,13 @@ impl Stream {
     /// best valid one (RFC 8445 sections 9 and 12.1). Any of them only as long as the peer consents (rfc7675-5.1-1).
     pub(crate) fn route(&self, component: ComponentId) -> Option<&ValidPair> {
         // rfc8445-12.1-6
+    /// When a peer that does not say that it has no more candidates is taken to have said so, if ever.
+    pub(crate) fn presumed_end(&self) -> Option<Timestamp> {
+        let remote = self.remote.as_ref().filter(|remote| remote.presumes_end)?;
+        let open = self.gathering == Gathering::Complete && self.remote_gathering == RemoteGathering::Open;
+        open.then_some(remote.patient_until)
+    }
+
         if matches!(self.state, StreamState::Failed(_)) {
             return None;
         }
