@@ -498,3 +498,37 @@ fn an_answer_to_an_earlier_restart_is_told_from_the_answer_to_the_last_one() {
     assert_eq!(ours.ufrag(), second, "nobody restarts because of it");
     assert_eq!(bench.agent.remote_candidates(bench.stream).count(), 0);
 }
+
+/// The end of candidates that the peer signals under a fragment is the end of that generation and of no other: the one before
+/// has no say any more, and the next one may announce its end before its credentials.
+///
+/// Proves: rfc8838-14-3
+#[test]
+fn the_end_of_candidates_is_that_of_the_generation_whose_fragment_it_names() {
+    let mut bench = completed();
+    bench.agent.restart(bench.now, bench.stream).unwrap();
+    let end = |bench: &mut Bench, ufrag: &str| {
+        bench.agent.end_of_remote_candidates_under(bench.now, bench.stream, ufrag)
+    };
+    let more = |bench: &mut Bench, port: u16| {
+        let candidate = host(&port.to_string(), 1, &format!("198.51.100.9:{port}"));
+        bench.agent.add_remote_candidate(bench.now, bench.stream, candidate).map(drop)
+    };
+    assert_eq!(end(&mut bench, harness::REMOTE_UFRAG), Err(Error::CandidateGeneration));
+    set_remote(&mut bench, next_credentials());
+    assert_eq!(end(&mut bench, harness::REMOTE_UFRAG), Err(Error::CandidateGeneration));
+    assert_eq!(more(&mut bench, 1), Ok(()));
+    assert_eq!(end(&mut bench, "third"), Ok(()));
+    assert_eq!(more(&mut bench, 2), Ok(()), "that is not the end of this one");
+    assert_eq!(end(&mut bench, next_credentials().ufrag()), Ok(()));
+    assert_eq!(more(&mut bench, 3), Err(Error::EndOfCandidates));
+    let third = Credentials::new("third", "thethirdpasswordofthepeer").unwrap();
+    for announced in [false, true] {
+        let mut bench = completed();
+        if announced {
+            assert_eq!(end(&mut bench, "third"), Ok(()));
+        }
+        set_remote(&mut bench, third.clone());
+        assert_eq!(more(&mut bench, 4).is_err(), announced);
+    }
+}

@@ -386,8 +386,9 @@ impl Agent {
         self.drop_foreign_candidates(stream);
         self.take_coming(stream);
         self.accept_candidates(stream, remote.candidates);
-        if !remote.trickle {
-            self.stream_mut(stream)?.remote_gathering = RemoteGathering::Complete;
+        let known = self.stream_mut(stream)?;
+        if known.take_coming_end() || !remote.trickle {
+            known.remote_gathering = RemoteGathering::Complete;
         }
         self.catch_up(stream);
         self.settle();

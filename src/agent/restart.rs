@@ -94,6 +94,36 @@ impl Agent {
         self.stream(stream).map(|stream| stream.generation).ok_or(Error::UnknownStream)
     }
 
+    /// The peer has no more candidates under this user-name fragment: like
+    /// [`end_of_remote_candidates`](Self::end_of_remote_candidates), but what ends is the generation of the fragment. The one
+    /// before the current one has ended already, and one that is still to come ends once its credentials are known.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::CandidateGeneration`] for the generation that a restart has ended; [`Error::UnknownStream`],
+    /// [`Error::Closed`].
+    pub fn end_of_remote_candidates_under(
+        &mut self,
+        now: Timestamp,
+        stream: StreamId,
+        ufrag: &str,
+    ) -> Result<(), Error> {
+        self.begin(now)?;
+        let known = self.stream_mut(stream)?;
+        // rfc8838-14-3
+        if known.superseded.as_ref().is_some_and(|old| old.ufrag() == ufrag) {
+            return Err(Error::CandidateGeneration);
+        }
+        match &known.remote {
+            Some(remote) if remote.credentials.ufrag() == ufrag => {
+                known.remote_gathering = RemoteGathering::Complete;
+            }
+            _ => known.coming_end = Some(ufrag.into()),
+        }
+        self.settle();
+        Ok(())
+    }
+
     /// What the peer's credentials mean for a stream.
     pub(super) fn remote_change(&self, stream: StreamId, remote: &Remote) -> Result<RemoteChange, Error> {
         let stream = self.stream(stream).filter(|stream| !stream.is_closed()).ok_or(Error::UnknownStream)?;

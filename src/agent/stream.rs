@@ -147,6 +147,8 @@ pub(crate) struct Stream {
     pub(crate) superseded: Option<Credentials>,
     /// Candidates that were signalled under credentials of the peer that are not known yet.
     pub(crate) coming: Vec<(CandidateId, Candidate)>,
+    /// The fragment under which their end was signalled.
+    pub(crate) coming_end: Option<Box<str>>,
     pub(crate) locals: LocalCandidates,
     pub(crate) remotes: RemoteCandidates,
     pub(crate) valid: ValidList,
@@ -193,10 +195,10 @@ pub(crate) struct RemoteSide {
     pub(crate) continual: bool,
     /// Until then the peer's checks may still bring a candidate (the PAC timer, RFC 8863 section 4).
     pub(crate) patient_until: Timestamp,
-}
-
     /// Whether the end of that stands in for the end of the peer's candidates (rfc8863-5-2).
     pub(crate) presumes_end: bool,
+}
+
 impl RemoteSide {
     pub(crate) fn new(remote: &Remote, local_ufrag: &str, patient_until: Timestamp) -> Result<Self, Error> {
         let username = format!("{}:{local_ufrag}", remote.credentials.ufrag()).into_boxed_str();
@@ -212,9 +214,9 @@ impl RemoteSide {
             implementation: remote.implementation,
             continual: remote.continual,
             patient_until,
+            presumes_end: false,
         })
     }
-            presumes_end: false,
 }
 
 /// How far the gathering of a stream has come.
@@ -285,6 +287,7 @@ impl Stream {
             previous: None,
             superseded: None,
             coming: Vec::new(),
+            coming_end: None,
             locals: LocalCandidates::default(),
             remotes: RemoteCandidates::default(),
             valid: ValidList::default(),
@@ -325,6 +328,7 @@ impl Stream {
         self.remote = None;
         self.previous = None;
         self.coming = Vec::new();
+        self.coming_end = None;
         self.lost = Vec::new();
         for component in self.components_mut() {
             *component = Component::default();
@@ -380,10 +384,6 @@ impl Stream {
         self.gathering != Gathering::Complete || self.remote_gathering != RemoteGathering::Complete
     }
 
-    /// The pair that data may use: the selected one; before there is one, that of the generation before a restart, or the
-    /// best valid one (RFC 8445 sections 9 and 12.1). Any of them only as long as the peer consents (rfc7675-5.1-1).
-    pub(crate) fn route(&self, component: ComponentId) -> Option<&ValidPair> {
-        // rfc8445-12.1-6
     /// When a peer that does not say that it has no more candidates is taken to have said so, if ever.
     pub(crate) fn presumed_end(&self) -> Option<Timestamp> {
         let remote = self.remote.as_ref().filter(|remote| remote.presumes_end)?;
@@ -391,6 +391,10 @@ impl Stream {
         open.then_some(remote.patient_until)
     }
 
+    /// The pair that data may use: the selected one; before there is one, that of the generation before a restart, or the
+    /// best valid one (RFC 8445 sections 9 and 12.1). Any of them only as long as the peer consents (rfc7675-5.1-1).
+    pub(crate) fn route(&self, component: ComponentId) -> Option<&ValidPair> {
+        // rfc8445-12.1-6
         if matches!(self.state, StreamState::Failed(_)) {
             return None;
         }
@@ -409,6 +413,12 @@ impl Stream {
     pub(crate) fn is_of_previous(&self, candidate: &Candidate) -> bool {
         let old = self.superseded.as_ref().map(Credentials::ufrag);
         old.is_some() && old == candidate.ufrag()
+    }
+
+    /// Whether the end of the peer's candidates was signalled before the credentials that it came under, which are known now.
+    pub(crate) fn take_coming_end(&mut self) -> bool {
+        let ufrag = self.remote.as_ref().map(|remote| remote.credentials.ufrag());
+        self.coming_end.take().is_some_and(|under| ufrag == Some(&*under))
     }
 
     /// Keeps a candidate of a generation that is not known yet: its credentials may be on their way (L-47).

@@ -147,8 +147,7 @@ impl Agent {
         self.stream(stream).map(|stream| &stream.local.credentials)
     }
 
-    /// The peer's user-name fragment, by which to tell what belongs to the current generation: an end-of-candidates under
-    /// another one does not count (rfc8838-14-3).
+    /// The peer's user-name fragment, by which to tell what belongs to the current generation.
     #[must_use]
     pub fn remote_ufrag(&self, stream: StreamId) -> Option<&str> {
         self.stream(stream)?.remote.as_ref().map(|remote| remote.credentials.ufrag())
