@@ -7,17 +7,18 @@ use core::time::Duration;
 use crate::agent::allowance::Allowed;
 use crate::agent::{Agent, CheckRto, Event, Owner, Reason};
 use crate::ice::authenticated::AuthenticatedPath;
-use crate::ice::check::{Check, Outcome};
+use crate::ice::check::{Check, CheckError, Outcome};
 use crate::ice::local::{LocalCandidate, Reflexive};
 use crate::ice::nomination::{Nominated, Progress};
 use crate::ice::pair::{CandidatePair, PairEvent, PairState, Priorities};
+use crate::ice::renomination::Renomination;
 use crate::ice::valid::ValidPair;
 use crate::ice::{
     Candidate, CandidateId, CandidateKind, FoundationKey, PairId, Priority, Role, StreamId, TieBreaker,
     TypePreferences,
 };
 use crate::net::{Path, unscoped};
-use crate::stun::{Failure, Rto, Transaction, TransactionId, Username};
+use crate::stun::{ErrorCode, Failure, Rto, Transaction, TransactionId, Username};
 
 /// The transaction of a check, and what it was sent with.
 #[derive(Clone, Copy, Debug)]
@@ -96,6 +97,7 @@ impl Agent {
             priority,
             claim: self.claim,
             use_candidate: nominates,
+            renomination: remote.renomination,
         };
         let payload = check.encode();
         pair.apply(PairEvent::Send(transaction));
@@ -145,6 +147,7 @@ impl Agent {
         match outcome {
             Outcome::Success { mapped } => self.succeed(owner, mapped, rtt),
             Outcome::RoleConflict => self.give_way(owner, id),
+            Outcome::Failure(CheckError::Rejected(UNKNOWN_ATTRIBUTE)) if self.nominate_plainly(owner) => {}
             Outcome::Failure(error) => self.fail_check(owner, id, Reason::Check(error)),
         }
     }
@@ -156,6 +159,24 @@ impl Agent {
             Failure::Timeout => Reason::Timeout,
         };
         self.fail_check(owner, id, reason);
+    }
+
+    /// renom-v2-12: to a peer that does not know NOMINATION after all, which the second draft wants to be understood,
+    /// nominations go without, and none follows another. `false` if it was not about that.
+    fn nominate_plainly(&mut self, owner: CheckOwner) -> bool {
+        let Some(remote) = self.stream_mut(owner.stream).ok().and_then(|stream| stream.remote.as_mut())
+        else {
+            return false;
+        };
+        let numbered = owner.nominates.is_some() && remote.renomination == Some(Renomination::Second);
+        if numbered {
+            remote.renomination = None;
+            if let Some(list) = self.lists.list_mut(owner.stream) {
+                list.trigger(owner.pair);
+                list.queue(owner.pair);
+            }
+        }
+        numbered
     }
 
     /// RFC 8445 section 7.2.5.3, in its order.
@@ -388,3 +409,6 @@ pub(super) fn peer_reflexive_priority(local: &Candidate) -> Priority {
 /// A conflict is over after one change of role; two agents that correct each other at the same time need one more. What
 /// goes beyond is a peer that plays games.
 const ROLE_SWITCHES_MAX: u8 = 4;
+
+/// RFC 8489 section 14.8.
+const UNKNOWN_ATTRIBUTE: u16 = ErrorCode::UNKNOWN_ATTRIBUTE.code();

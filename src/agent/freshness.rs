@@ -124,6 +124,7 @@ impl Agent {
             priority,
             claim: self.claim,
             use_candidate: valid.nominated.filter(|_| repeats),
+            renomination: remote.renomination,
         };
         let (payload, role) = (check.encode(), self.claim.role);
         let one = core::num::NonZeroU8::MIN;

@@ -377,7 +377,7 @@ impl Agent {
         let (is_lite, presumes_end) = (self.is_lite(), self.config.presume_end_of_candidates);
         let known = self.stream_mut(stream)?;
         let mut side = RemoteSide::new(&remote, known.local.credentials.ufrag(), patient_until)?;
-        side.renomination &= renomination;
+        side.renomination = side.renomination.filter(|_| renomination);
         side.presumes_end = presumes_end;
         // The candidates of a lite agent are ranked together, once.
         side.continual &= continual && !is_lite;

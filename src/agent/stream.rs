@@ -16,6 +16,7 @@ use crate::ice::lite::Implementation;
 use crate::ice::local::LocalCandidates;
 use crate::ice::nomination::{Nominated, Progress};
 use crate::ice::remote::{RemoteCandidate, RemoteCandidates};
+use crate::ice::renomination::Renomination;
 use crate::ice::valid::{ValidList, ValidPair};
 use crate::ice::{
     Candidate, CandidateId, CandidateKind, ComponentId, Credentials, Generation, PairId, StreamId,
@@ -29,13 +30,12 @@ use crate::time::Timestamp;
 /// A description without `trickle` among its ice-options is complete (RFC 8838 section 5): say so with
 /// [`complete`](Self::complete).
 #[derive(Clone, Debug)]
-#[expect(clippy::struct_excessive_bools, reason = "one for each of the ice-options")]
 pub struct Remote {
     pub(crate) credentials: Credentials,
     pub(crate) candidates: Vec<Candidate>,
     pub(crate) pacing: Option<Duration>,
     pub(crate) trickle: bool,
-    pub(crate) renomination: bool,
+    pub(crate) renomination: Option<Renomination>,
     pub(crate) implementation: Implementation,
     pub(crate) continual: bool,
     pub(crate) answers: Option<Box<str>>,
@@ -50,7 +50,7 @@ impl Remote {
             candidates: Vec::new(),
             pacing: None,
             trickle: true,
-            renomination: false,
+            renomination: None,
             implementation: Implementation::Full,
             continual: false,
             answers: None,
@@ -82,13 +82,13 @@ impl Remote {
         self
     }
 
-    /// The ice-options that the peer announced, separated by spaces: `trickle`, `renomination` and `continual`
-    /// are understood, and without `trickle` the description is complete.
+    /// The ice-options that the peer announced, separated by spaces: `trickle`, `renomination`,
+    /// `renomination2` and `continual` are understood, and without `trickle` the description is complete.
     #[must_use]
     pub fn options(mut self, options: &str) -> Self {
         let has = |wanted: &str| options.split_ascii_whitespace().any(|option| option == wanted);
         self.trickle = has("trickle");
-        self.renomination = has("renomination");
+        self.renomination = Renomination::among(has);
         self.continual = has("continual");
         self
     }
@@ -180,7 +180,7 @@ impl LocalSide {
 
 /// The peer's credentials and what is computed from them once.
 #[derive(Debug)]
-#[expect(clippy::struct_excessive_bools, reason = "one for each of the ice-options")]
+#[expect(clippy::struct_excessive_bools, reason = "each is an answer of its own")]
 pub(crate) struct RemoteSide {
     pub(crate) credentials: Credentials,
     pub(crate) key: Key,
@@ -188,8 +188,8 @@ pub(crate) struct RemoteSide {
     pub(crate) username: Box<str>,
     pub(crate) pacing: Option<Duration>,
     pub(crate) trickle: bool,
-    /// Both sides understand a nomination that follows another.
-    pub(crate) renomination: bool,
+    /// By which both sides understand a nomination that follows another.
+    pub(crate) renomination: Option<Renomination>,
     pub(crate) implementation: Implementation,
     /// Both sides gather continually.
     pub(crate) continual: bool,
@@ -446,7 +446,7 @@ impl Stream {
 
     /// Whether nominations may follow one another.
     pub(crate) fn renominates(&self) -> bool {
-        self.remote.as_ref().is_some_and(|remote| remote.renomination)
+        self.remote.as_ref().is_some_and(|remote| remote.renomination.is_some())
     }
 
     /// Whether either side may come up with candidates after it has said that there are no more.

@@ -158,9 +158,9 @@ impl Agent {
     pub fn local_options(&self) -> &'static str {
         match (self.config.renomination, self.config.continual_gathering) {
             (false, false) => "ice2 trickle",
-            (true, false) => "ice2 trickle renomination",
+            (true, false) => "ice2 trickle renomination renomination2",
             (false, true) => "ice2 trickle continual",
-            (true, true) => "ice2 trickle renomination continual",
+            (true, true) => "ice2 trickle renomination renomination2 continual",
         }
     }
 
