@@ -71,6 +71,11 @@ impl Path {
     pub const fn remote(&self) -> SocketAddr {
         self.remote
     }
+
+    /// The path as it would be if the far end were ours.
+    pub(crate) const fn reversed(self) -> Self {
+        Self { transport: self.transport, local: self.remote, remote: self.local }
+    }
 }
 
 impl fmt::Debug for Path {

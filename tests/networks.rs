@@ -380,3 +380,52 @@ fn either_side_may_lose_its_network_and_go_on_with_the_next() {
         }
     }
 }
+
+/// The selected path is lost, another one takes over, and then its base goes as well: what was lost is not asked again.
+///
+/// Proves: rfc7675-5.1-17
+#[test]
+fn a_lost_path_is_not_taken_up_again_when_the_one_that_replaced_it_goes() {
+    let (mut bench, _) = bench(Config::new(), Role::Controlling, "trickle renomination");
+    bench.run_answering(at(2_000), no_delay);
+    assert_eq!(bench.agent.route(bench.component()).unwrap().path().local(), address(LOCAL));
+    bench.run_for(Duration::from_secs(40));
+    assert_eq!(state(&bench), StreamState::Lost(Reason::ConsentExpired));
+    let second = bench.base(SECOND);
+    bench.run_answering(at(50_000), |check| (check.path.local() == address(SECOND)).then_some(ms(1)));
+    assert_eq!(state(&bench), StreamState::Completed);
+    let before = bench.requests().len();
+    remove_base(&mut bench, second);
+    bench.run_answering(at(120_000), no_delay);
+    assert_eq!(state(&bench), StreamState::Lost(Reason::BaseRemoved));
+    assert!(bench.agent.route(bench.component()).is_none());
+    assert_eq!(bench.requests().len(), before);
+}
+
+/// Without a NAT a host and its reflexive candidate are one address, signalled twice. Whichever is withdrawn, the other one
+/// keeps its pair; when both are, it goes.
+///
+/// Lesson: R-10
+#[test]
+fn of_two_candidates_with_one_address_either_can_be_withdrawn_alone() {
+    for first in [0, 1] {
+        let mut bench = Bench::bare(Config::new(), Role::Controlling);
+        bench.base(LOCAL);
+        bench.remote();
+        let candidates = [host("1", 1, REMOTE), typed("2", "srflx", 1_694_498_815, REMOTE)];
+        let add = |bench: &mut Bench, n: usize| {
+            bench.agent.add_remote_candidate(bench.now, bench.stream, candidates[n].clone()).unwrap()
+        };
+        let ids = [0, 1].map(|n| add(&mut bench, n));
+        assert_ne!(ids[0], ids[1]);
+        assert_eq!([0, 1].map(|n| add(&mut bench, n)), ids, "sent again, each is the one that it was");
+        assert_eq!(bench.pair_states().len(), 1);
+        bench.agent.remove_remote_candidate(bench.now, bench.stream, ids[first]).unwrap();
+        assert_eq!(bench.pair_states().len(), 1);
+        let left: Vec<_> = bench.agent.remote_candidates(bench.stream).collect();
+        assert_eq!(left, [(ids[1 - first], &candidates[1 - first])]);
+        bench.agent.remove_remote_candidate(bench.now, bench.stream, ids[1 - first]).unwrap();
+        assert_eq!(bench.pair_states().len(), 0);
+        assert_eq!(bench.agent.remote_candidates(bench.stream).count(), 0);
+    }
+}

@@ -513,3 +513,27 @@ fn a_nomination_that_the_policy_refuses_is_answered_with_a_signed_400() {
     // The same check without the nomination is as welcome as any.
     assert_eq!(bench.peer_checks(false), Fed::Control);
 }
+
+/// Two bases whose checks were seen under one address have one valid pair between them. The nomination by one of them fails;
+/// the check by the other one still stands.
+#[test]
+fn a_nomination_that_fails_leaves_a_valid_pair_that_another_check_has_found_as_well() {
+    const SECOND: &str = "192.0.2.2:1000";
+    let mut bench = Bench::new(Role::Controlling);
+    bench.base(SECOND);
+    let checks = [bench.next_check(), bench.next_check()];
+    for check in &checks {
+        let answer = bench.success(check, address("203.0.113.1:4000"));
+        bench.feed_path(check.path, &answer);
+    }
+    assert_eq!(bench.agent.pairs(bench.stream).filter(|pair| pair.is_valid()).count(), 1);
+    bench.end_of_candidates();
+    let nominating = bench.next_check();
+    assert!(nominating.use_candidate);
+    bench.run_until(nominating.at + ms(39_600));
+    assert!(bench.agent.route(bench.component()).is_some());
+    let again = bench.checks().last().cloned().unwrap();
+    assert!(again.use_candidate && again.path.local() != nominating.path.local());
+    bench.answer(&again);
+    assert_eq!(bench.selections(), [address(REMOTE)]);
+}

@@ -367,3 +367,27 @@ fn a_silent_peer_costs_a_bounded_number_of_wakeups() {
     }
     assert!(failed_at(&bench).is_some());
 }
+
+/// A peer that trickles and never says that it has no more candidates keeps a stream waiting, unless the end of patience
+/// stands in for the end of candidates; a candidate that came before it is still checked to the end.
+///
+/// Proves: rfc8863-5-2
+#[test]
+fn the_end_of_patience_may_stand_in_for_the_end_of_candidates() {
+    for (presumed, late) in [(false, false), (true, false), (true, true)] {
+        let config = Config::new().presume_end_of_candidates(presumed);
+        let mut bench = Bench::with(config, Role::Controlling);
+        bench.agent.end_of_bases(bench.now, bench.stream).unwrap();
+        if late {
+            bench.run_until(at(20_000));
+            bench.trickle(host("2", 1, "198.51.100.2:2000"));
+        }
+        bench.run_until(at(39_499));
+        assert_eq!(bench.agent.state(bench.stream), Some(StreamState::Checking));
+        bench.run_until(at(39_500));
+        let failed = Some(StreamState::Failed(Reason::Timeout));
+        assert_eq!(bench.agent.state(bench.stream) == failed, presumed && !late);
+        bench.run_until(at(60_000));
+        assert_eq!(bench.agent.state(bench.stream) == failed, presumed);
+    }
+}

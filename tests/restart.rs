@@ -478,3 +478,57 @@ fn a_lossy_minute_costs_no_consent_and_a_dead_one_does() {
         assert_eq!(ids.map(|id| world.node(id).state()), [StreamState::Lost(Reason::ConsentExpired); 2]);
     }
 }
+
+/// We restart, and restart again before the answer to the first has come: the two answers come one after the other.
+#[test]
+fn an_answer_to_an_earlier_restart_is_told_from_the_answer_to_the_last_one() {
+    let mut bench = completed();
+    restart(&mut bench);
+    let first = bench.agent.local_credentials(bench.stream).unwrap().ufrag().to_owned();
+    restart(&mut bench);
+    let second = bench.agent.local_credentials(bench.stream).unwrap().ufrag().to_owned();
+    let stale = Remote::new(Credentials::new("stale", "anoldpasswordofthepeer/1").unwrap());
+    let stale = stale.candidates([host("7", 1, "198.51.100.7:7000")]).answering(&first);
+    assert_eq!(bench.agent.set_remote(bench.now, bench.stream, stale.clone()), Ok(RemoteChange::Unchanged));
+    assert_eq!(bench.agent.remote_candidates(bench.stream).count(), 0);
+    let fresh = Remote::new(next_credentials()).answering(&second);
+    assert_eq!(bench.agent.set_remote(bench.now, bench.stream, fresh), Ok(RemoteChange::Set));
+    assert_eq!(bench.agent.set_remote(bench.now, bench.stream, stale), Ok(RemoteChange::Unchanged));
+    let ours = bench.agent.local_credentials(bench.stream).unwrap();
+    assert_eq!(ours.ufrag(), second, "nobody restarts because of it");
+    assert_eq!(bench.agent.remote_candidates(bench.stream).count(), 0);
+}
+
+/// The end of candidates that the peer signals under a fragment is the end of that generation and of no other: the one before
+/// has no say any more, and the next one may announce its end before its credentials.
+///
+/// Proves: rfc8838-14-3
+#[test]
+fn the_end_of_candidates_is_that_of_the_generation_whose_fragment_it_names() {
+    let mut bench = completed();
+    bench.agent.restart(bench.now, bench.stream).unwrap();
+    let end = |bench: &mut Bench, ufrag: &str| {
+        bench.agent.end_of_remote_candidates_under(bench.now, bench.stream, ufrag)
+    };
+    let more = |bench: &mut Bench, port: u16| {
+        let candidate = host(&port.to_string(), 1, &format!("198.51.100.9:{port}"));
+        bench.agent.add_remote_candidate(bench.now, bench.stream, candidate).map(drop)
+    };
+    assert_eq!(end(&mut bench, harness::REMOTE_UFRAG), Err(Error::CandidateGeneration));
+    set_remote(&mut bench, next_credentials());
+    assert_eq!(end(&mut bench, harness::REMOTE_UFRAG), Err(Error::CandidateGeneration));
+    assert_eq!(more(&mut bench, 1), Ok(()));
+    assert_eq!(end(&mut bench, "third"), Ok(()));
+    assert_eq!(more(&mut bench, 2), Ok(()), "that is not the end of this one");
+    assert_eq!(end(&mut bench, next_credentials().ufrag()), Ok(()));
+    assert_eq!(more(&mut bench, 3), Err(Error::EndOfCandidates));
+    let third = Credentials::new("third", "thethirdpasswordofthepeer").unwrap();
+    for announced in [false, true] {
+        let mut bench = completed();
+        if announced {
+            assert_eq!(end(&mut bench, "third"), Ok(()));
+        }
+        set_remote(&mut bench, third.clone());
+        assert_eq!(more(&mut bench, 4).is_err(), announced);
+    }
+}

@@ -4,7 +4,7 @@ use crate::agent::freshness::Upkeep;
 use crate::agent::stream::Stream;
 use crate::agent::{Agent, Error, Event, Reason, StreamState};
 use crate::ice::checklist::{CheckList, CheckListState};
-use crate::ice::consent::{Loss, Standing};
+use crate::ice::consent::{Hold, Loss, Standing};
 use crate::ice::lite::Meeting;
 use crate::ice::nomination::{self, Nomination, Progress, Rivals, Verdict};
 use crate::ice::valid::{ValidList, ValidPair};
@@ -95,19 +95,41 @@ impl Agent {
         let valid = |stream: &Stream| stream.valid.pairs().iter().find(|pair| pair.id == id).cloned();
         let pair = self.streams.iter().find_map(valid).ok_or(Error::UnknownPair)?;
         let stream = self.stream_mut(pair.component.stream())?;
-        // rfc8445-8.1.1-2: one nomination for a component.
-        let concluded = stream.is_concluded(pair.component);
+        // rfc8445-8.1.1-2: one nomination for a component, unless they may follow one another.
+        let (selected, renominates) = (stream.valid.selected(pair.component), stream.renominates());
+        let concluded = selected.is_some_and(|selected| !renominates || selected.id == id);
         let component = stream.component_mut(pair.component).ok_or(Error::UnknownComponent)?.nomination;
         let list = self.lists.list_mut(pair.component.stream()).ok_or(Error::UnknownStream)?;
-        if concluded || matches!(component, Progress::Nominating(pair) if list.pair(pair).is_some()) {
+        let under_way = matches!(component, Progress::Nominating(pair) if list.pair(pair).is_some());
+        if concluded || under_way {
             return Err(Error::CannotNominate);
         }
-        list.queue(pair.checked);
+        let checked = self.listed_again(&pair).ok_or(Error::UnknownPair)?;
         let stream = self.stream_mut(pair.component.stream())?;
         if let Some(component) = stream.component_mut(pair.component) {
-            component.nomination = Progress::Nominating(pair.checked);
+            component.nomination = Progress::Nominating(checked);
+            component.nominations.0 += u32::from(renominates);
         }
         Ok(())
+    }
+
+    /// Queues the pair of the check list that a nomination of a valid pair repeats: with the first nomination the others have
+    /// left the list (RFC 8445 section 8.1.2).
+    fn listed_again(&mut self, valid: &ValidPair) -> Option<PairId> {
+        let stream = valid.component.stream();
+        let listed = self.lists.list(stream)?.pair(valid.checked).map(|pair| pair.id);
+        let checked = listed.or_else(|| {
+            let base = self.stream(stream)?.locals.get(valid.local)?.base;
+            let local = self.stream(stream)?.locals.of_base(base)?.id;
+            self.form(stream, local, valid.remote)
+        })?;
+        for known in self.stream_mut(stream).ok()?.valid.pairs_mut().filter(|known| known.id == valid.id) {
+            known.checked = checked;
+        }
+        let list = self.lists.list_mut(stream)?;
+        list.trigger(checked);
+        list.queue(checked);
+        Some(checked)
     }
 
     /// A selected pair is announced once, and with the first one the component's other pairs leave the check list
@@ -125,6 +147,8 @@ impl Agent {
         }
         component.reopened = false;
         component.base_lost = false;
+        // rfc7675-5.1-17: what is lost stays lost, also when the pair that took its place goes.
+        stream.forget_lost_pairs(id);
         // What the peer has nominated besides, as one of RFC 5245 may, is still checked: the best of them is selected.
         self.drop_pairs(id.stream(), |pair| {
             let kept = pair.id == selected.0
@@ -245,7 +269,9 @@ fn judge(stream: &Stream, list: &CheckList, now: Timestamp) -> (StreamState, Opt
         return (StreamState::Lost(Reason::BaseRemoved), None);
     }
     // rfc8445-7.2.5.4-1, rfc8838-8-3: nothing is left to check, and nothing more is to come.
-    let exhausted = !stream.expects_candidates() && list.pairs().iter().all(|pair| !pair.state.is_open());
+    let checked = list.pairs().iter().all(|pair| !pair.state.is_open());
+    let end = stream.presumed_end().filter(|_| checked);
+    let exhausted = checked && (!stream.expects_candidates() || end.is_some_and(|end| end <= now));
     match &stream.remote {
         // rfc8863-4-3: the peer's own checks may still bring a candidate.
         Some(remote) if exhausted && now < remote.patient_until && stream.meeting() != Meeting::BothLite => {
@@ -261,7 +287,7 @@ fn judge(stream: &Stream, list: &CheckList, now: Timestamp) -> (StreamState, Opt
             };
             (StreamState::Failed(reason), None)
         }
-        _ => (StreamState::Checking, None),
+        _ => (StreamState::Checking, end),
     }
 }
 
@@ -278,8 +304,10 @@ fn soundness(stream: &Stream) -> Option<StreamState> {
         Some(StreamState::Lost(Reason::ConsentRevoked))
     } else if has(Standing::Lost(Loss::Expired)) {
         Some(StreamState::Lost(Reason::ConsentExpired))
-    } else if has(Standing::Held) {
+    } else if has(Standing::Held(Hold::Jumped)) {
         Some(StreamState::Unconfirmed(Reason::ClockJumped))
+    } else if has(Standing::Held(Hold::Unused)) {
+        Some(StreamState::Unconfirmed(Reason::ConsentAwaited))
     } else if has(Standing::Overdue) {
         Some(StreamState::Unconfirmed(Reason::AnswerOverdue))
     } else {

@@ -44,6 +44,7 @@ pub struct Config {
     pub(crate) policy: Arc<dyn Policy>,
     pub(crate) implementation: Implementation,
     pub(crate) nominate_in_consent: NominateInConsent,
+    pub(crate) presume_end_of_candidates: bool,
 }
 
 /// Which consent checks of a controlling agent repeat the nomination of the selected pair (USE-CANDIDATE).
@@ -96,6 +97,11 @@ pub struct Limits {
     pub local_candidates: usize,
     /// Authenticated requests that came before the peer's credentials, the newest of each 5-tuple: 16.
     pub early_requests: usize,
+    /// Checks sent in a minute to an IP address from which none was ever answered, however many candidates the peer names
+    /// there and however often it restarts: 128. Those beyond it are lost, so to speak.
+    pub unanswered_packets: u32,
+    /// The same in bytes: 24 KiB.
+    pub unanswered_bytes: u32,
 }
 
 impl Default for Limits {
@@ -109,6 +115,8 @@ impl Default for Limits {
             peer_reflexive_total: 32,
             local_candidates: 64,
             early_requests: 16,
+            unanswered_packets: 128,
+            unanswered_bytes: 24 * 1_024,
         }
     }
 }
@@ -137,6 +145,7 @@ impl Config {
             policy: Arc::new(Standard),
             implementation: Implementation::Full,
             nominate_in_consent: NominateInConsent::default(),
+            presume_end_of_candidates: false,
         }
     }
 
@@ -176,6 +185,15 @@ impl Config {
     #[must_use]
     pub fn patience_for_checks(mut self, duration: Duration) -> Self {
         self.patience_for_checks = duration;
+        self
+    }
+
+    /// Whether a peer that has not said that it has no more candidates is taken to have said so once the patience for its
+    /// checks is over (RFC 8863 section 5): no. A stream can then fail although its peer trickles and never comes to the end;
+    /// without it, the stream waits for candidates as long as the application does.
+    #[must_use]
+    pub fn presume_end_of_candidates(mut self, on: bool) -> Self {
+        self.presume_end_of_candidates = on;
         self
     }
 
@@ -248,8 +266,8 @@ impl Config {
     }
 
     /// Whether the selected pair may change without a restart (draft-thatcher-ice-renomination), if the peer announces
-    /// `renomination` as well: yes. The agent then moves off a pair whose peer does not answer, unless nomination is left to
-    /// the application.
+    /// `renomination` as well: yes. The agent then moves off a pair whose peer does not answer; where nomination is left to the
+    /// application, it is for that to [`nominate`](crate::Agent::nominate) another one.
     #[must_use]
     pub fn renomination(mut self, on: bool) -> Self {
         self.renomination = on;

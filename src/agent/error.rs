@@ -212,6 +212,9 @@ pub enum Reason {
     /// The clock has jumped past the expiry of consent: data waits for one answer of the peer.
     #[error("the clock has jumped past the expiry of consent")]
     ClockJumped,
+    /// The pair was valid long before it was used, and its consent is over: data waits for one answer of the peer.
+    #[error("the consent of a pair that was not in use has to be renewed")]
+    ConsentAwaited,
     /// The peer has not answered for 30 s (RFC 7675 section 5.1); to a lite agent, it has not asked.
     #[error("consent has expired")]
     ConsentExpired,

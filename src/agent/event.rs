@@ -153,7 +153,8 @@ pub enum StreamState {
     Connected,
     /// A pair is selected for every component.
     Completed,
-    /// An answer of the peer is overdue (2.5 s), or the clock has jumped; in the first case data still flows.
+    /// An answer of the peer is overdue (2.5 s), or consent is over although nobody has asked, since the clock has jumped or
+    /// the pair was not in use; in the first case data still flows.
     Unconfirmed(Reason),
     /// The peer's consent has expired or was revoked (RFC 7675), or the socket of a selected pair was removed: nothing is
     /// sent any more. A restart can save the stream.

@@ -71,7 +71,7 @@ impl Agent {
                     let check = consent.handle_timeout(now, draw);
                     let after = consent.standing();
                     changed |= before != after;
-                    if before != after && after == Standing::Held {
+                    if before != after && matches!(after, Standing::Held(_)) {
                         // rfc7675-5.1-12: only the answer to a check that is yet to be sent can say that the peer is there.
                         self.transactions.retain(|owner| !owner.is_consent_of(pair));
                     }
@@ -124,6 +124,7 @@ impl Agent {
             priority,
             claim: self.claim,
             use_candidate: valid.nominated.filter(|_| repeats),
+            renomination: remote.renomination,
         };
         let (payload, role) = (check.encode(), self.claim.role);
         let one = core::num::NonZeroU8::MIN;
@@ -240,14 +241,18 @@ impl Agent {
     }
 
     /// From now on the peer's checks on this stream are answered with 403: it loses our consent at once (RFC 7675 section
-    /// 5.2).
+    /// 5.2), and a restart gives it anew. Checks under the credentials before a restart are refused as well.
     ///
     /// # Errors
     ///
     /// [`Error::UnknownStream`], [`Error::Closed`].
     pub fn revoke_consent(&mut self, now: Timestamp, stream: StreamId) -> Result<(), Error> {
         self.begin(now)?;
-        self.stream_mut(stream)?.consent_revoked = true;
+        let stream = self.stream_mut(stream)?;
+        stream.local.consent_revoked = true;
+        if let Some(previous) = &mut stream.previous {
+            previous.local.consent_revoked = true;
+        }
         self.settle();
         Ok(())
     }

@@ -100,6 +100,9 @@ impl Agent {
             return self.ignore(Ignored::BadIntegrity);
         };
         let outcome = check::interpret(&verified, sent, path);
+        if sent == path {
+            self.allowances.answered(path.remote().ip());
+        }
         let rtt = self.transactions.finish(self.now, id).and_then(|finished| finished.rtt);
         match owner {
             Owner::Check(check) => self.apply_check(check, id, outcome, rtt),
@@ -112,7 +115,7 @@ impl Agent {
 
     fn handle_request(&mut self, entry: &BaseEntry, path: Path, message: &Message<'_>) -> Received<'static> {
         // A forged source is neither answered nor learned if nothing may be sent there, to ourselves least of all.
-        if admit_peer_address(path.remote()).is_err() || path.remote() == path.local() {
+        if admit_peer_address(path.remote()).is_err() || self.gatherer.base_of(path.reversed()).is_some() {
             return self.ignore(Ignored::Source);
         }
         // rfc8445-7.3-6

@@ -124,7 +124,7 @@ impl Agent {
             // Its next check may be the nomination.
             remote.patient_until = patient_until;
         }
-        if let Some(how) = self.accept_nomination(request) {
+        if let Some(how) = self.nomination_in(request) {
             self.obey(request, how);
         }
     }
@@ -154,6 +154,7 @@ impl Agent {
             answered_at: now,
         };
         let valid = stream.valid.insert(pair);
+        stream.follow(component, how);
         stream.valid.nominate(valid, how);
         Some(())
     }

@@ -5,6 +5,7 @@
 //! | `mod.rs` | the application's calls |
 //! | `input.rs` | a datagram comes in: whose is it, is it authentic |
 //! | `checks.rs` | a check is sent, or answered |
+//! | `allowance.rs` | what may go to an address that never answers |
 //! | `learn.rs` | the peer's check teaches something |
 //! | `lite.rs` | a lite agent follows its peer |
 //! | `gathering.rs` | a server is asked, or answers |
@@ -17,6 +18,7 @@
 //! | `conclude.rs` | what follows: nomination, selected pairs, states |
 //! | `timer.rs` | time passes |
 
+mod allowance;
 mod checks;
 mod conclude;
 mod config;
@@ -43,6 +45,7 @@ use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 use core::time::Duration;
 
+use crate::agent::allowance::Allowances;
 use crate::agent::gathering::AttemptOwner;
 use crate::agent::pacer::{Bucket, Pacer};
 use crate::agent::stream::{Gathering, RemoteGathering, RemoteSide, Stream};
@@ -92,6 +95,7 @@ pub struct Agent {
     role_switches: u8,
     transactions: Transactions<Owner>,
     pacer: Pacer,
+    allowances: Allowances,
     /// Who had the last slot: checks and gathering take turns.
     gathered_last: bool,
     /// Leave to answer requests without valid credentials.
@@ -144,6 +148,7 @@ impl Agent {
             role_switches: 0,
             transactions: Transactions::new(),
             pacer: Pacer::default(),
+            allowances: Allowances::default(),
             gathered_last: false,
             answers: Bucket::default(),
             gatherer: Gatherer::default(),
@@ -294,6 +299,7 @@ impl Agent {
         self.ids.base += 1;
         let entry = BaseEntry { id, component, base, origin: Origin::Socket, preference };
         self.gatherer.add_base(entry.clone(), self.now + self.config.gathering_limit);
+        self.drop_pairs_with_ourselves();
         if let Ok(stream) = self.stream_mut(component.stream())
             && stream.gathering == Gathering::Complete
         {
@@ -360,11 +366,11 @@ impl Agent {
     ) -> Result<RemoteChange, Error> {
         self.begin(now)?;
         let patient_until = self.now + self.config.patience_for_checks;
-        let change = self.remote_change(stream, &remote.credentials)?;
+        let change = self.remote_change(stream, &remote)?;
         match change {
             RemoteChange::Unchanged => {
                 // A description that is sent again may have candidates that are new; one of the generation before has none.
-                if self.stream(stream).is_some_and(|known| known.remote.is_some()) {
+                if self.stream(stream).is_some_and(|known| known.is_from_peer(&remote)) {
                     self.accept_candidates(stream, remote.candidates);
                     self.settle();
                 }
@@ -378,10 +384,11 @@ impl Agent {
             }
         }
         let (renomination, continual) = (self.config.renomination, self.config.continual_gathering);
-        let is_lite = self.is_lite();
+        let (is_lite, presumes_end) = (self.is_lite(), self.config.presume_end_of_candidates);
         let known = self.stream_mut(stream)?;
         let mut side = RemoteSide::new(&remote, known.local.credentials.ufrag(), patient_until)?;
-        side.renomination &= renomination;
+        side.renomination = side.renomination.filter(|_| renomination);
+        side.presumes_end = presumes_end;
         // The candidates of a lite agent are ranked together, once.
         side.continual &= continual && !is_lite;
         known.remote = Some(side);
@@ -389,8 +396,9 @@ impl Agent {
         self.drop_foreign_candidates(stream);
         self.take_coming(stream);
         self.accept_candidates(stream, remote.candidates);
-        if !remote.trickle {
-            self.stream_mut(stream)?.remote_gathering = RemoteGathering::Complete;
+        let known = self.stream_mut(stream)?;
+        if known.take_coming_end() || !remote.trickle {
+            known.remote_gathering = RemoteGathering::Complete;
         }
         self.catch_up(stream);
         self.settle();
@@ -447,12 +455,12 @@ impl Agent {
     }
 
     /// Nominates a valid pair, where that is left to the application
-    /// ([`Nomination::Manual`](crate::ice::Nomination::Manual)).
+    /// ([`Nomination::Manual`](crate::ice::Nomination::Manual)). Where both sides know renomination, it may do so again.
     ///
     /// # Errors
     ///
-    /// [`Error::CannotNominate`] in the controlled role, when the agent nominates by itself, or when the component has
-    /// its pair; [`Error::UnknownPair`], [`Error::Closed`].
+    /// [`Error::CannotNominate`] in the controlled role, when the agent nominates by itself, while a nomination is under way,
+    /// or when the component has this pair, or its only one; [`Error::UnknownPair`], [`Error::Closed`].
     pub fn nominate(&mut self, now: Timestamp, pair: PairId) -> Result<(), Error> {
         self.begin(now)?;
         self.nominate_by_hand(pair)?;

@@ -14,6 +14,9 @@ pub struct Stats {
     pub consent_checks_sent: u64,
     /// Requests sent again.
     pub retransmissions: u64,
+    /// Checks, first or repeated, that were not sent since their destination has had enough of them
+    /// ([`Limits::unanswered_packets`](crate::Limits::unanswered_packets)).
+    pub checks_withheld: u64,
     /// Application datagrams handed up.
     pub data_received: u64,
     /// Pairs that gave way to better ones, or found no room.

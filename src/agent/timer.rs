@@ -36,10 +36,13 @@ impl Agent {
         while self.pacer.may_retransmit(self.now, ta) {
             let Some(due) = self.transactions.next_due(self.now) else { break };
             match due {
-                Due::Retransmit { path, payload, .. } => {
+                Due::Retransmit { id, path, payload } => {
                     self.pacer.retransmitted(self.now, ta);
                     self.stats.retransmissions += 1;
-                    self.transmit(path, payload);
+                    match self.transactions.get(id).map(Transaction::owner) {
+                        Some(Owner::Check(_)) => self.transmit_check(path, payload),
+                        _ => self.transmit(path, payload),
+                    }
                 }
                 // Consent has a clock of its own: one unanswered check means nothing.
                 Due::Expired { silent: true, .. } | Due::Expired { owner: Owner::Consent(_), .. } => {}

@@ -32,8 +32,9 @@ enum State {
     Fresh { overdue_at: Option<Timestamp> },
     /// An answer is overdue; data still flows.
     Overdue,
-    /// The clock has jumped past the expiry: nothing is sent, and one check has its chance until the instant.
-    Held { until: Timestamp },
+    /// Past the expiry, although nobody has asked: nothing is sent, and one check has its chance until the instant, this one
+    /// and so many more.
+    Held { until: Timestamp, why: Hold, chances: u8 },
     /// For good (rfc7675-5.1-17).
     Lost(Loss),
 }
@@ -45,12 +46,21 @@ pub(crate) enum Loss {
     Revoked,
 }
 
+/// Why data waits for an answer.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Hold {
+    /// The clock has jumped past the expiry.
+    Jumped,
+    /// The pair was valid long before it was used.
+    Unused,
+}
+
 /// What the application may do on the pair, and what it should know.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Standing {
     Fresh,
     Overdue,
-    Held,
+    Held(Hold),
     Lost(Loss),
 }
 
@@ -60,7 +70,7 @@ impl Consent {
     pub(crate) fn new(pair: PairId, answered_at: Timestamp, now: Timestamp, interval: Duration) -> Self {
         let expires_at = answered_at + EXPIRY;
         if expires_at <= now {
-            let state = State::Held { until: now + ANSWER_OVERDUE };
+            let state = State::held(now, Hold::Unused, CHANCES);
             return Self { pair, state, check_at: now, expires_at };
         }
         let state = State::Fresh { overdue_at: None };
@@ -71,7 +81,7 @@ impl Consent {
         match self.state {
             State::Fresh { .. } => Standing::Fresh,
             State::Overdue => Standing::Overdue,
-            State::Held { .. } => Standing::Held,
+            State::Held { why, .. } => Standing::Held(why),
             State::Lost(loss) => Standing::Lost(loss),
         }
     }
@@ -105,13 +115,14 @@ impl Consent {
         let expired = self.expires_at <= now;
         self.state = match self.state {
             State::Lost(loss) => State::Lost(loss),
-            // The clock has jumped again, over the answer's time and that of the next check: the last one had no chance.
-            State::Held { until } if until <= now && due => State::Held { until: now + ANSWER_OVERDUE },
-            State::Held { until } if until <= now => State::Lost(Loss::Expired),
-            State::Held { until } => State::Held { until },
-            State::Fresh { .. } | State::Overdue if expired && due => {
-                State::Held { until: now + ANSWER_OVERDUE }
+            // The clock has jumped again, over the answer's time and that of the next check: the last one had no chance. A
+            // caller that is always so late must come to an end all the same.
+            State::Held { until, why, chances: chances @ 1.. } if until <= now && due => {
+                State::held(now, why, chances.saturating_sub(1))
             }
+            State::Held { until, .. } if until <= now => State::Lost(Loss::Expired),
+            State::Held { until, why, chances } => State::Held { until, why, chances },
+            State::Fresh { .. } | State::Overdue if expired && due => State::held(now, Hold::Jumped, CHANCES),
             // rfc7675-5.1-4: thirty seconds, however many checks that were.
             State::Fresh { .. } | State::Overdue if expired => State::Lost(Loss::Expired),
             State::Fresh { overdue_at: Some(at) } if at <= now => State::Overdue,
@@ -134,13 +145,19 @@ impl Consent {
         match self.state {
             State::Lost(_) => return,
             State::Fresh { overdue_at } => deadline.at(overdue_at),
-            State::Held { until } => deadline.at(until),
+            State::Held { until, .. } => deadline.at(until),
             State::Overdue => {}
         }
         if !matches!(self.state, State::Held { .. }) {
             deadline.at(self.expires_at);
         }
         deadline.at(self.check_at);
+    }
+}
+
+impl State {
+    fn held(now: Timestamp, why: Hold, chances: u8) -> Self {
+        Self::Held { until: now + ANSWER_OVERDUE, why, chances }
     }
 }
 
@@ -155,6 +172,10 @@ pub(crate) const EXPIRY: Duration = Duration::from_secs(30);
 
 /// When an answer is late enough to say so: any path that carries a call answers sooner.
 const ANSWER_OVERDUE: Duration = Duration::from_millis(2_500);
+
+/// How often a check is repeated whose answer may have been missed by a caller that came too late for it: enough for a
+/// machine that wakes up again and again, and an end where the peer is gone.
+const CHANCES: u8 = 3;
 
 #[cfg(test)]
 mod tests {
@@ -196,12 +217,12 @@ mod tests {
     fn a_jump_of_the_clock_holds_data_and_gives_one_check_its_chance() {
         let mut consent = granted();
         assert!(consent.handle_timeout(at(3_600_000), || INTERVAL));
-        assert_eq!(consent.standing(), Standing::Held);
+        assert_eq!(consent.standing(), Standing::Held(Hold::Jumped));
         let mut answered = consent;
         answered.answered(at(3_600_020));
         assert_eq!(answered.standing(), Standing::Fresh);
         consent.handle_timeout(at(3_602_499), || INTERVAL);
-        assert_eq!(consent.standing(), Standing::Held);
+        assert_eq!(consent.standing(), Standing::Held(Hold::Jumped));
         consent.handle_timeout(at(3_602_500), || INTERVAL);
         assert_eq!(consent.standing(), Standing::Lost(Loss::Expired));
     }
@@ -211,7 +232,7 @@ mod tests {
         let mut consent = granted();
         consent.answered(at(30_000));
         assert!(consent.handle_timeout(at(30_000), || INTERVAL));
-        assert_eq!(consent.standing(), Standing::Held);
+        assert_eq!(consent.standing(), Standing::Held(Hold::Jumped));
     }
 
     #[test]
@@ -219,15 +240,26 @@ mod tests {
         let mut consent = granted();
         assert!(consent.handle_timeout(at(3_600_000), || INTERVAL));
         assert!(consent.handle_timeout(at(7_200_000), || INTERVAL));
-        assert_eq!(consent.standing(), Standing::Held);
+        assert_eq!(consent.standing(), Standing::Held(Hold::Jumped));
         assert!(!consent.handle_timeout(at(7_202_500), || INTERVAL));
         assert_eq!(consent.standing(), Standing::Lost(Loss::Expired));
     }
 
     #[test]
+    fn a_caller_that_is_always_late_loses_a_peer_that_does_not_answer_after_four_checks() {
+        let (mut consent, mut now) = (granted(), at(3_600_000));
+        let mut checks = 0;
+        while !matches!(consent.standing(), Standing::Lost(_)) {
+            checks += u32::from(consent.handle_timeout(now, || INTERVAL));
+            now += Duration::from_secs(8);
+        }
+        assert_eq!((checks, consent.standing()), (4, Standing::Lost(Loss::Expired)));
+    }
+
+    #[test]
     fn a_pair_that_was_valid_long_before_it_is_used_is_asked_first() {
         let mut consent = Consent::new(PairId::from_raw(1), Timestamp::ZERO, at(60_000), INTERVAL);
-        assert_eq!(consent.standing(), Standing::Held);
+        assert_eq!(consent.standing(), Standing::Held(Hold::Unused));
         assert!(consent.handle_timeout(at(60_000), || INTERVAL));
         consent.answered(at(60_020));
         assert_eq!(consent.standing(), Standing::Fresh);

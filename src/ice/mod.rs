@@ -17,6 +17,7 @@ mod policy;
 pub(crate) mod preference;
 mod priority;
 pub(crate) mod remote;
+pub(crate) mod renomination;
 pub(crate) mod responder;
 mod role;
 pub(crate) mod schedule;

@@ -15,7 +15,7 @@ pub(crate) struct CheckListSet {
     lists: Vec<CheckList>,
     /// Where the round robin goes on.
     turn: usize,
-    /// Whether a check was ever taken: before that the initial states hold, afterwards the rules for trickled pairs.
+    /// Whether a check was taken since there were no pairs: before that the initial states hold, afterwards the rules for trickled pairs.
     started: bool,
 }
 
@@ -40,6 +40,14 @@ impl CheckListSet {
 
     pub(crate) fn list_mut(&mut self, stream: StreamId) -> Option<&mut CheckList> {
         self.lists.get_mut(position(stream))
+    }
+
+    /// Empties the list of a stream that restarts. If no other stream has pairs, what comes is initial again.
+    pub(crate) fn restart(&mut self, stream: StreamId) {
+        if let Some(list) = self.list_mut(stream) {
+            *list = CheckList::default();
+        }
+        self.started &= self.len() > 0;
     }
 
     fn pairs(&self) -> impl Iterator<Item = &CandidatePair> {
@@ -86,11 +94,11 @@ impl CheckListSet {
     fn state_on_arrival(&self, pair: &CandidatePair) -> PairState {
         let mut column = self.pairs().filter(|other| other.foundation == pair.foundation).peekable();
         // rfc8838-12-1: the pair is the topmost of its foundation. Lists are the rows of the RFC's table, so a pair of
-        // an earlier list stands above this one.
+        // an earlier list stands above this one; and so does an equal one, which was here first.
         let above = |other: &CandidatePair| {
             let (theirs, ours) = (other.component, pair.component);
             (theirs, core::cmp::Reverse(other.priorities.pair))
-                < (ours, core::cmp::Reverse(pair.priorities.pair))
+                <= (ours, core::cmp::Reverse(pair.priorities.pair))
         };
         let (mut topmost, mut succeeded) = (true, false);
         for other in &mut column {
