@@ -315,3 +315,45 @@ fn a_mapped_address_at_the_far_end_makes_nobody_talk_to_himself() {
     bench.run_for(ms(20_000));
     assert!(bench.sent.iter().all(|(_, sent)| sent.path.local() != sent.path.remote()));
 }
+
+/// Every class of every method, to an agent that has no peer yet, one that knows its peer and one that is closed: unsigned,
+/// and signed for it. Of all these a request of Binding alone means anything.
+///
+/// Lesson
+#[test]
+fn of_every_class_of_every_method_a_binding_request_alone_means_anything() {
+    let closed: Moment = || {
+        let mut bench = Bench::new(Role::Controlled);
+        bench.agent.close(bench.now);
+        bench.drain();
+        bench
+    };
+    for (moment, build) in [MOMENTS[1], MOMENTS[2], ("closed", closed)] {
+        let mut bench = build();
+        let own = bench.peer_check();
+        let key = Key::short_term(own.password.as_bytes());
+        let name = own.username.unwrap();
+        let before = seen(&bench);
+        for kind in 0..0x4000_u16 {
+            let (class, method) = (kind & 0x0110, kind & !0x0110);
+            for signed in [false, true] {
+                if (class, method, signed) == (0, 1, true) {
+                    continue;
+                }
+                let mut out = Vec::new();
+                let builder = Builder::request(&mut out, Method::BINDING, TransactionId::from([5; 12]))
+                    .attribute(&Username::new(&name).unwrap());
+                match signed {
+                    true => drop(builder.integrity(&key, Integrity::Sha1)),
+                    false => drop(builder),
+                }
+                out[..2].copy_from_slice(&kind.to_be_bytes());
+                let fed = bench.feed(&fingerprinted(&out));
+                assert!(matches!(fed, Fed::Ignored(_)), "{moment}: {kind:#06x} {fed:?}");
+            }
+        }
+        assert_eq!(seen(&bench), before, "{moment}");
+        assert!(bench.sent.iter().all(|(_, sent)| is_unsigned_error(&sent.payload)), "{moment}");
+        assert!(bench.sent.len() <= 1, "{moment}: one was a request of Binding");
+    }
+}
