@@ -255,6 +255,7 @@ fn an_answer_to_an_older_check_renews_consent() {
 ///
 /// Lesson: R-32
 /// Proves: rfc7675-5.1-19
+/// Lesson: L-18
 #[test]
 fn an_overdue_answer_is_told_and_data_still_flows() {
     let mut bench = completed(Role::Controlling);

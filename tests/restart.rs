@@ -502,7 +502,10 @@ fn checks_and_candidates_that_overtake_the_answer_to_a_restart_count_when_it_com
     assert_eq!(bench.last_answer().unwrap().error, None);
     bench.trickle(host("2", 1, "198.51.100.2:2000").with_ufrag_of(&next));
     bench.run_for(ms(1_000));
-    assert!(bench.checks().iter().all(|check| check.path.remote() == address(REMOTE)), "nothing to sign with");
+    assert!(
+        bench.checks().iter().all(|check| check.path.remote() == address(REMOTE)),
+        "nothing to sign with"
+    );
     assert_eq!(set_remote(&mut bench, next), RemoteChange::Set);
     let mut paired: Vec<_> = bench.agent.pairs(bench.stream).map(|pair| pair.path().remote()).collect();
     paired.sort_unstable();

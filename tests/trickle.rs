@@ -267,6 +267,7 @@ fn a_silent_server_delays_the_end_of_candidates_and_nothing_else() {
 
 /// Proves: rfc8838-13-4, rfc8838-13-3
 /// Scenario: S-38
+/// Lesson: R-39
 #[test]
 fn gathering_ends_at_its_limit_and_what_comes_later_is_not_signalled() {
     let config = Config::new().gathering_limit(ms(2_000));
