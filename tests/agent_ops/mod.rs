@@ -278,7 +278,11 @@ impl Model {
                 let stream = self.stream(stream);
                 self.peer_restarts(stream);
                 // The peer answers with credentials of its next generation, once it comes to that.
-                let _ = self.agent.restart(now, stream);
+                if self.agent.restart(now, stream).is_ok() {
+                    assert_eq!(self.agent.state(stream), Some(StreamState::New));
+                    assert_eq!(self.agent.pairs(stream).count(), 0, "pairs of the generation before");
+                    assert_eq!(self.agent.remote_candidates(stream).count(), 0);
+                }
             }
             Op::RestartOfPeer(stream) => {
                 let stream = self.stream(stream);
