@@ -343,9 +343,8 @@ fn of_every_class_of_every_method_a_binding_request_alone_means_anything() {
                 let mut out = Vec::new();
                 let builder = Builder::request(&mut out, Method::BINDING, TransactionId::from([5; 12]))
                     .attribute(&Username::new(&name).unwrap());
-                match signed {
-                    true => drop(builder.integrity(&key, Integrity::Sha1)),
-                    false => drop(builder),
+                if signed {
+                    drop(builder.integrity(&key, Integrity::Sha1));
                 }
                 out[..2].copy_from_slice(&kind.to_be_bytes());
                 let fed = bench.feed(&fingerprinted(&out));

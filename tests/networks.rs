@@ -89,8 +89,30 @@ fn unless_both_sides_gather_continually_nothing_comes_after_the_end() {
         bench.drain();
         (ours, theirs, signalled(&bench).len(), completions(&bench))
     });
-    let refused = (Err(Error::EndOfBases), Err(Error::EndOfCandidates), 1, 1);
-    assert_eq!(late, [refused, refused, (Ok(()), Ok(()), 2, 2)]);
+    let nothing = (Ok(()), Err(Error::EndOfCandidates), 1, 1);
+    assert_eq!(late, [nothing, nothing, (Ok(()), Ok(()), 2, 2)]);
+}
+
+/// A socket that comes too late for its generation is neither signalled nor asked from; the next generation has it.
+///
+/// Proves: rfc8838-13-3
+#[test]
+fn a_socket_that_comes_after_the_end_is_in_the_next_generation() {
+    let (mut bench, base) = bench(Config::new(), Role::Controlling, "trickle");
+    bench.agent.add_server(bench.now, Server::stun(address("203.0.113.1:3478"))).unwrap();
+    bench.run_answering(at(2_000), no_delay);
+    bench.end_of_candidates();
+    bench.run_answering(at(20_000), no_delay);
+    assert_eq!((state(&bench), completions(&bench)), (StreamState::Completed, 1));
+    try_base(&mut bench, SECOND).unwrap();
+    bench.run_answering(at(60_000), no_delay);
+    assert_eq!((signalled(&bench), completions(&bench)), (vec![address(LOCAL)], 1));
+    assert!(bench.sent.iter().all(|(_, sent)| sent.path.local() == address(LOCAL)));
+    remove_base(&mut bench, base);
+    bench.agent.restart(bench.now, bench.stream).unwrap();
+    bench.run_for(ms(1_000));
+    assert_eq!(signalled(&bench), [LOCAL, SECOND].map(address));
+    assert_eq!(bench.questions().last().unwrap().path.local(), address(SECOND), "the server is asked anew");
 }
 
 #[test]
@@ -378,6 +400,34 @@ fn either_side_may_lose_its_network_and_go_on_with_the_next() {
             assert!(world.with(ids[from], |peer, _| peer.send(1, b"data")));
             world.run_for(ms(200));
             assert_eq!(world.node(ids[to]).received().len(), before + 1, "side {mover} moved");
+        }
+    }
+}
+
+/// An interface is gone and another one is there. It takes a restart to signal it; where nominations may follow one another
+/// the peer learns of it by the checks that come from there.
+#[test]
+fn another_network_is_reached_by_a_restart_or_by_checks_alone() {
+    for (renomination, restarts) in [(false, true), (true, true), (true, false), (false, false)] {
+        let (mut world, ids, addresses) = connected(&Config::new().renomination(renomination));
+        world.with(ids[0], |peer, now| {
+            assert!(peer.add_base(now, 1, addresses[0][1]));
+            leave(peer, now, 0);
+        });
+        if restarts {
+            world.with(ids[0], |peer, now| peer.restart(now));
+        }
+        world.run_for(ms(500));
+        let moved =
+            completed(&mut world, ids) && world.node(ids[1]).selected(1).unwrap().remote() == addresses[0][1];
+        assert_eq!(moved, renomination || restarts, "{renomination} {restarts}");
+        if moved {
+            for (from, to) in [(0, 1), (1, 0)] {
+                assert!(world.with(ids[from], |peer, _| peer.send(1, b"data")));
+                world.run_for(ms(200));
+                assert_eq!(world.node(ids[to]).received().len(), 1);
+            }
+            assert_eq!(world.node(ids[0]).selected(1).unwrap().local(), addresses[0][1]);
         }
     }
 }

@@ -148,8 +148,8 @@ pub struct Model {
     /// As announced.
     states: Vec<StreamState>,
     peers: Vec<PeerSide>,
-    /// A stream may be new again.
-    restarting: bool,
+    /// The stream that may be new again.
+    restarting: Option<StreamId>,
     manual: bool,
     closed: bool,
 }
@@ -169,7 +169,7 @@ impl Model {
             asked: Vec::new(),
             states: Vec::new(),
             peers: Vec::new(),
-            restarting: false,
+            restarting: None,
             manual,
             closed: false,
         };
@@ -211,7 +211,10 @@ impl Model {
 
     fn carry_out(&mut self, op: Op) {
         let now = self.now;
-        self.restarting = matches!(op, Op::Restart(_) | Op::RestartOfPeer(_));
+        self.restarting = match op {
+            Op::Restart(stream) | Op::RestartOfPeer(stream) => Some(self.stream(stream)),
+            _ => None,
+        };
         match op {
             Op::AddStream(components) if self.streams.len() < STREAMS_MAX => {
                 if let Ok(stream) = self.agent.add_stream(components % 3 + 1) {
@@ -429,8 +432,8 @@ impl Model {
                 Output::Event(Event::State { stream, state }) => {
                     let index = usize::from(stream.to_raw());
                     let before = core::mem::replace(&mut self.states[index], state);
-                    let restarted =
-                        self.restarting && state == StreamState::New && before != StreamState::Closed;
+                    let anew = self.restarting == Some(stream) && state == StreamState::New;
+                    let restarted = anew && before != StreamState::Closed;
                     assert!(restarted || may_follow(before, state), "INV-11: {before:?} to {state:?}");
                 }
                 Output::Event(_) => {}
