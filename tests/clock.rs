@@ -193,6 +193,13 @@ fn the_clock_may_start_anywhere() {
         bench.run_answering(start + Duration::from_secs(90), |_| Some(ms(20)));
         assert_eq!(bench.agent.state(bench.stream), Some(StreamState::Completed), "{start:?}");
         assert!(bench.checks().len() > 10);
+        // What is left of time may be less than an answer is waited for.
+        if start < Timestamp::from_nanos(u64::MAX - 120_000_000_000) {
+            bench.run_for(Duration::from_secs(30));
+            assert!(!has_route(&bench));
+            let lost = StreamState::Lost(Reason::ConsentExpired);
+            assert_eq!(bench.agent.state(bench.stream), Some(lost), "{start:?}");
+        }
     }
     let mut bench = completed();
     for now in [Timestamp::from_nanos(u64::MAX - 1), Timestamp::MAX, Timestamp::MAX] {
