@@ -102,6 +102,7 @@ fn only_checks_have_the_attributes_of_ice_and_every_message_to_the_peer_has_a_fi
 }
 
 /// Proves: rfc8445-7.2.5-1
+/// Lesson: L-64
 #[test]
 fn an_answer_to_nothing_that_was_asked_is_dropped() {
     let mut bench = Bench::new(Role::Controlling);
@@ -177,6 +178,7 @@ fn a_check_that_only_forged_answers_met_ends_in_time_and_says_so() {
 
 /// Proves: rfc8445-7.2.5.2.1-1, rfc8445-7.2.5.2.1-2
 /// Scenario: S-15
+/// Lesson: L-64
 #[test]
 fn an_answer_from_elsewhere_or_to_elsewhere_fails_its_pair_and_no_other() {
     for (to, from) in [(LOCAL, OTHER), (LOCAL, "198.51.100.9:2000"), (SECOND_LOCAL, REMOTE)] {
@@ -299,6 +301,7 @@ fn without_a_nat_the_checked_pair_itself_is_valid_and_not_yet_nominated() {
 }
 
 /// Proves: rfc8445-7.2.5.3.1-1, rfc8445-7.2.5.3.1-2, rfc8445-7.2.5.3.2-1, rfc8445-7.2.5.3.2-2, rfc8445-7.2.5.3.2-3, rfc8445-7.2.5.3.3-1
+/// Lesson: L-10
 #[test]
 fn behind_a_nat_a_new_candidate_makes_a_new_valid_pair_and_no_other_pairs() {
     let mut bench = two_pairs();

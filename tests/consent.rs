@@ -238,6 +238,7 @@ fn only_an_authentic_answer_from_the_right_address_renews_consent() {
 /// Of several outstanding checks the answer to any one counts, and misses alone count for nothing.
 ///
 /// Scenario: S-43
+/// Lesson: R-05
 /// Proves: rfc7675-5.1-8, rfc7675-5.1-10
 #[test]
 fn an_answer_to_an_older_check_renews_consent() {
@@ -255,6 +256,7 @@ fn an_answer_to_an_older_check_renews_consent() {
 ///
 /// Lesson: R-32
 /// Proves: rfc7675-5.1-19
+/// Lesson: L-18
 #[test]
 fn an_overdue_answer_is_told_and_data_still_flows() {
     let mut bench = completed(Role::Controlling);

@@ -214,3 +214,50 @@ fn either_side_stops_the_checks_of_a_stream_and_the_controlling_one_alone_conclu
         assert_eq!(concluded, role == Role::Controlling);
     }
 }
+
+/// However a stream gives up its socket, another one may have it at once, and what comes in there is the other's.
+///
+/// Lesson: R-42
+#[test]
+fn a_socket_is_free_for_another_stream_once_its_own_has_ended() {
+    type End = fn(&mut Bench, floe::ice::BaseId);
+    let ends: [End; 4] = [
+        |bench, _| bench.agent.close_stream(bench.now, bench.stream).unwrap(),
+        |bench, _| bench.agent.remove_component(bench.now, bench.component()).unwrap(),
+        |bench, base| bench.agent.remove_base(bench.now, base).unwrap(),
+        |bench, _| {
+            bench.end_of_candidates();
+            bench.run_for(ms(120_000));
+            assert!(matches!(bench.states().last(), Some(StreamState::Failed(_))));
+            bench.agent.close_stream(bench.now, bench.stream).unwrap();
+        },
+    ];
+    for (n, end) in ends.into_iter().enumerate() {
+        let mut bench = Bench::bare(Config::new(), Role::Controlled);
+        let base = bench.base(LOCAL);
+        bench.remote();
+        bench.trickle(host("1", 1, REMOTE));
+        bench.next_check();
+        let old_check = bench.peer_check().encode();
+        let other = bench.agent.add_stream(1).unwrap();
+        let again = |bench: &mut Bench| {
+            bench.agent.add_base(bench.now, other.component(1), Base::udp(address(LOCAL))).map(drop)
+        };
+        assert_eq!(again(&mut bench), Err(Error::BaseExists));
+        end(&mut bench, base);
+        assert_eq!(bench.feed(&old_check), Fed::Ignored(Ignored::UnknownBase), "{n}");
+        let sent = bench.sent.len();
+        bench.run_for(ms(60_000));
+        assert_eq!(bench.sent.len(), sent, "{n}");
+        assert_eq!(again(&mut bench), Ok(()), "{n}");
+        bench.drain();
+        let of_other = bench.agent.local_credentials(other).unwrap().clone();
+        let check = PeerCheck {
+            username: Some(format!("{}:{REMOTE_UFRAG}", of_other.ufrag())),
+            password: of_other.password().into(),
+            ..bench.peer_check()
+        };
+        assert_eq!(bench.feed(&check.encode()), Fed::Control, "{n}");
+        assert_eq!(bench.feed(&old_check), Fed::Ignored(Ignored::Unauthenticated), "{n}");
+    }
+}

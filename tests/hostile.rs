@@ -397,3 +397,51 @@ fn a_peer_that_checks_and_never_answers_does_not_keep_us_asking() {
         assert_eq!(bench.requests().iter().filter(|sent| sent.id == last.id).count(), 7);
     }
 }
+
+/// Every class of every method, to an agent that has no peer yet, one that knows its peer and one that is closed; those of a
+/// few methods that nobody knows are signed for it as well. Of all these a request of Binding alone means anything.
+///
+/// Lesson
+#[test]
+fn of_every_class_of_every_method_a_binding_request_alone_means_anything() {
+    let closed: Moment = || {
+        let mut bench = Bench::new(Role::Controlled);
+        bench.agent.close(bench.now);
+        bench.drain();
+        bench
+    };
+    let (path, id) = (floe::Path::udp(address(LOCAL), address(REMOTE)), TransactionId::from([5; 12]));
+    for (moment, build) in [MOMENTS[1], MOMENTS[2], ("closed", closed)] {
+        let mut bench = build();
+        let own = bench.peer_check();
+        let (key, name) = (Key::short_term(own.password.as_bytes()), own.username.unwrap());
+        let name = Username::new(&name).unwrap();
+        let mut unsigned = Vec::new();
+        let _ = Builder::request(&mut unsigned, Method::BINDING, id).attribute(&name);
+        let mut datagrams: Vec<Vec<u8>> = (0..0x4000_u16)
+            .map(|kind| fingerprinted(&[&kind.to_be_bytes()[..], &unsigned[2..]].concat()))
+            .collect();
+        for method in (0x20..0x40).map(|number| Method::new(number).unwrap()) {
+            let mut signed = vec![Vec::new(); 4];
+            let [request, indication, success, error] = &mut signed[..] else { unreachable!() };
+            for builder in [
+                Builder::request(request, method, id),
+                Builder::indication(indication, method, id),
+                Builder::success(success, method, id),
+                Builder::error(error, method, id, &ErrorCode::BAD_REQUEST),
+            ] {
+                builder.attribute(&name).integrity(&key, Integrity::Sha1).fingerprint();
+            }
+            datagrams.extend(signed);
+        }
+        let before = seen(&bench);
+        for datagram in &datagrams {
+            let fed = bench.agent.handle_datagram(bench.now, path, datagram);
+            assert!(matches!(fed, floe::Received::Ignored(_)), "{moment}: {fed:?} {datagram:02x?}");
+        }
+        bench.drain();
+        assert_eq!(seen(&bench), before, "{moment}");
+        assert!(bench.sent.iter().all(|(_, sent)| is_unsigned_error(&sent.payload)), "{moment}");
+        assert!(bench.sent.len() <= 1, "{moment}: one was a request of Binding");
+    }
+}

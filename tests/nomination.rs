@@ -4,8 +4,8 @@ mod harness;
 
 use core::time::Duration;
 use floe::ice::{CandidateKind, CheckListState, Nomination, PairState, Role};
-use floe::stun::ErrorCode;
-use floe::{Config, Event, Ignored, Reason, StreamState};
+use floe::stun::{AttributeType, ErrorCode};
+use floe::{Config, Event, Ignored, Reason, Remote, StreamState};
 use harness::{Bench, Fed, LOCAL, PeerCheck, REMOTE, Sent, address, at, host, ms, typed};
 
 const LOW: &str = "198.51.100.1:2001";
@@ -536,4 +536,29 @@ fn a_nomination_that_fails_leaves_a_valid_pair_that_another_check_has_found_as_w
     assert!(again.use_candidate && again.path.local() != nominating.path.local());
     bench.answer(&again);
     assert_eq!(bench.selections(), [address(REMOTE)]);
+}
+
+/// A peer whose address has changed nominates the pair that it is found on now, which ranks as the one before does. Without
+/// renomination it takes a better pair to move the selection, and of two that rank alike the one found last.
+///
+/// Lesson: L-08
+#[test]
+fn of_two_nominated_pairs_that_rank_alike_the_one_found_last_is_selected() {
+    for (lite, announced) in [(false, "ice2"), (false, "ice2 renomination"), (true, "ice2")] {
+        let mut bench = Bench::bare(Config::new().lite(lite), Role::Controlled);
+        bench.base(LOCAL);
+        bench.agent.end_of_bases(bench.now, bench.stream).unwrap();
+        let remote = Remote::new(harness::remote_credentials()).options(announced);
+        bench.agent.set_remote(bench.now, bench.stream, remote).unwrap();
+        for (n, from) in (1..).zip([MIDDLE, HIGH, LOW]) {
+            let numbered = (AttributeType::new(0xc001), vec![0, 0, 0, n]);
+            let check = PeerCheck { use_candidate: true, extra: vec![numbered], ..bench.peer_check() };
+            assert_eq!(bench.feed_on(LOCAL, from, &check.encode()), Fed::Control);
+            bench.run_answering(bench.now + ms(200), no_delay);
+            assert_eq!(bench.agent.route(bench.component()).unwrap().path().remote(), address(from));
+        }
+        let pairs: Vec<_> = bench.agent.pairs(bench.stream).map(|pair| pair.priority()).collect();
+        assert!(pairs.windows(2).all(|two| two[0] == two[1]), "{pairs:?}");
+        assert_eq!(bench.selections(), [MIDDLE, HIGH, LOW].map(address), "{announced}");
+    }
 }

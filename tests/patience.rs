@@ -41,6 +41,7 @@ fn reject_the_check(bench: &mut Bench) {
 
 /// Proves: rfc8863-4-1, rfc8863-4-2, rfc8863-4-3, rfc8863-4-4, rfc8445-7.2.5.4-1
 /// Lesson: L-18
+/// Lesson: L-13
 #[test]
 fn a_stream_with_nothing_left_fails_after_39500_ms_and_not_before() {
     let mut bench = Bench::bare(Config::new(), Role::Controlling);
@@ -88,6 +89,7 @@ fn without_any_candidates_a_stream_waits_for_its_peer_all_the_same() {
 
 /// Proves: rfc8838-8-1, rfc8838-8-3, rfc8838-14-1, rfc8863-5-1
 /// Scenario: S-36
+/// Lesson: L-18
 #[test]
 fn failure_comes_with_the_last_of_its_four_reasons_whatever_their_order() {
     #[derive(Clone, Copy, Debug)]

@@ -526,3 +526,26 @@ fn a_peer_that_determines_the_roles_anew_at_its_restart_is_followed_or_corrected
         assert_eq!(bench.selections(), [address(REMOTE)]);
     }
 }
+
+/// Nobody sets the role, and a restart by either side leaves it where a conflict has put it.
+///
+/// Lesson: L-04
+#[test]
+fn a_restart_leaves_the_role_where_a_conflict_has_put_it() {
+    for (initial, peer_restarts) in ROLES.into_iter().flat_map(|role| [(role, false), (role, true)]) {
+        let mut bench = Bench::new(initial);
+        let check = bench.next_check();
+        conflict(&mut bench, &check);
+        assert_eq!(bench.agent.role(), initial.other());
+        let roles = bench.events.len();
+        if !peer_restarts {
+            bench.agent.restart(bench.now, bench.stream).unwrap();
+        }
+        let next = Credentials::new("next", "thenextpasswordofthepeer").unwrap();
+        bench.agent.set_remote(bench.now, bench.stream, Remote::new(next)).unwrap();
+        bench.trickle(host("1", 1, REMOTE));
+        assert_eq!(claim(&bench.next_check()).0, initial.other());
+        assert_eq!(bench.agent.role(), initial.other());
+        assert!(!bench.events[roles..].iter().any(|(_, event)| matches!(event, Event::Role(_))));
+    }
+}

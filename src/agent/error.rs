@@ -41,8 +41,8 @@ pub enum Error {
     /// A temporary address of the same host is a base, and this one would give the host away (RFC 8445 section 5.1.1.1).
     #[error("the address would give away what a temporary address hides")]
     Trackable,
-    /// The stream's gathering is complete: no further candidate can be signalled (RFC 8838 section 13).
-    #[error("end of bases was declared for this stream")]
+    /// The candidates of a lite agent are ranked together, once all its bases are known (RFC 8445 section 5.2).
+    #[error("a lite agent has no bases after their end")]
     EndOfBases,
     /// The candidate names a component that the stream does not have.
     #[error("the stream has no such component")]

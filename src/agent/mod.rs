@@ -268,9 +268,10 @@ impl Agent {
 
     /// Declares a local socket: yields a host candidate, and asks the servers from it.
     ///
-    /// After [`end_of_bases`](Self::end_of_bases) this needs
-    /// [`Config::continual_gathering`](crate::Config::continual_gathering) on both sides; then the new candidates are signalled
-    /// even if a pair is selected, and [`Event::GatheringComplete`] comes once more.
+    /// Once [`Event::GatheringComplete`] has come, or a pair is selected, no further candidate is signalled (RFC 8838 section
+    /// 13): those of a socket that comes later are with the next [`restart`](Self::restart), which it is to precede. With
+    /// [`Config::continual_gathering`](crate::Config::continual_gathering) on both sides they are signalled at once, and
+    /// [`Event::GatheringComplete`] comes once more. A lite agent takes none after [`end_of_bases`](Self::end_of_bases).
     ///
     /// Of several, IPv6 goes before IPv4, and those added first before those added later; see [`Base`].
     ///
@@ -284,7 +285,9 @@ impl Agent {
         let limit = self.config.limits.local_candidates;
         let stream = self.stream_mut(component.stream())?;
         stream.component(component).ok_or(Error::UnknownComponent)?;
-        if stream.gathering != Gathering::Open && !stream.is_continual() {
+        let (ended, continual) = (stream.gathering != Gathering::Open, stream.is_continual());
+        let gathers = stream.gathering != Gathering::Complete || continual;
+        if ended && stream.is_lite() {
             return Err(Error::EndOfBases);
         }
         if stream.locals.len() >= limit {
@@ -298,10 +301,11 @@ impl Agent {
         let id = BaseId::from_raw(self.ids.base);
         self.ids.base += 1;
         let entry = BaseEntry { id, component, base, origin: Origin::Socket, preference };
-        self.gatherer.add_base(entry.clone(), self.now + self.config.gathering_limit);
+        self.gatherer.add_base(entry.clone(), gathers.then_some(self.now + self.config.gathering_limit));
         self.drop_pairs_with_ourselves();
         if let Ok(stream) = self.stream_mut(component.stream())
             && stream.gathering == Gathering::Complete
+            && continual
         {
             // The end of candidates meant "none for now".
             stream.gathering = Gathering::BasesKnown;

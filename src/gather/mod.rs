@@ -163,9 +163,11 @@ impl Gatherer {
         self.servers.iter().position(|(known, _)| *known == id).unwrap_or(self.servers.len())
     }
 
-    /// Adds a base, which asks every server that is known.
-    pub(crate) fn add_base(&mut self, entry: BaseEntry, give_up_at: Timestamp) {
-        self.ask_everybody(&entry, give_up_at);
+    /// Adds a base, which asks every server that is known until `give_up_at`, or none for now.
+    pub(crate) fn add_base(&mut self, entry: BaseEntry, give_up_at: Option<Timestamp>) {
+        if let Some(give_up_at) = give_up_at {
+            self.ask_everybody(&entry, give_up_at);
+        }
         self.bases.push(entry);
     }
 

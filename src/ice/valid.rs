@@ -81,11 +81,12 @@ impl ValidList {
     }
 
     /// The nominated pair of a component. Of several the one nominated last, where nominations are numbered; otherwise, as a
-    /// peer of RFC 5245 nominates them, the best (rfc8445-8.1.1-4).
+    /// peer of RFC 5245 nominates them, the best (rfc8445-8.1.1-4), and of equals the one found last: a peer whose NAT has
+    /// given it another address nominates that in its turn, and is not at the old one any more (L-08).
     pub(crate) fn selected(&self, component: ComponentId) -> Option<&ValidPair> {
         let nominated =
             self.pairs.iter().filter(|pair| pair.component == component && pair.nominated.is_some());
-        nominated.rev().max_by_key(|pair| pair.nominated)
+        nominated.max_by_key(|pair| (pair.nominated, pair.priorities.pair, pair.id))
     }
 
     /// What application data uses: the selected pair, before that the best valid one (RFC 8445 section 12.1).
