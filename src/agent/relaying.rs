@@ -155,6 +155,7 @@ impl Agent {
             origin: Origin::Relay(id),
             preference,
         });
+        self.drop_pairs_with_ourselves();
         let id = self.next_candidate_id();
         let (base_address, signalled) = (relayed, false);
         self.announce(LocalCandidate {
