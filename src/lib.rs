@@ -170,6 +170,7 @@ pub use agent::{
     Transmit,
 };
 pub use entropy::Seed;
+pub use ice::Profile;
 pub use net::{Path, Transport};
 pub use time::Timestamp;
 

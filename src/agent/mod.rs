@@ -10,12 +10,17 @@
 //! | `gathering.rs` | a server is asked, or answers |
 //! | `pairing.rs` | a candidate is paired |
 //! | `freshness.rs` | a path in use is kept, or lost |
-//! | `failover.rs` | a selected pair is in trouble, and another takes over |
+//! | `failover.rs` | a selected pair is in trouble, and others are looked at |
+//! | `moving.rs` | the nomination moves to another pair |
+//! | `backups.rs` | pairs are kept beside the selected one |
+//! | `choices.rs` | a policy is asked |
 //! | `restart.rs` | a new generation begins |
 //! | `conclude.rs` | what follows: nomination, selected pairs, states |
 //! | `timer.rs` | time passes |
 
+mod backups;
 mod checks;
+mod choices;
 mod conclude;
 mod config;
 mod error;
@@ -26,6 +31,7 @@ mod gathering;
 mod input;
 mod learn;
 mod lite;
+mod moving;
 mod pacer;
 mod pairing;
 mod restart;
@@ -368,10 +374,11 @@ impl Agent {
             }
         }
         let (renomination, continual) = (self.config.renomination, self.config.continual_gathering);
-        let is_lite = self.is_lite();
+        let (is_lite, backups) = (self.is_lite(), self.config.backups);
         let known = self.stream_mut(stream)?;
         let mut side = RemoteSide::new(&remote, known.local.credentials.ufrag(), patient_until)?;
         side.renomination &= renomination;
+        side.backups = if side.renomination && !is_lite { backups } else { 0 };
         // The candidates of a lite agent are ranked together, once.
         side.continual &= continual && !is_lite;
         known.remote = Some(side);
