@@ -21,18 +21,18 @@ impl Agent {
         self.give_up_lost_backups(id);
         let Some(views) = self.views(id.stream()) else { return };
         let stream = views.stream;
-        let wanted =
-            stream.backups() > 0 && self.config.consent && !matches!(stream.state, StreamState::Failed(_));
+        let wanted = stream.backups() > 0 && !matches!(stream.state, StreamState::Failed(_));
         let Some((selected, component)) =
             stream.valid.selected(id).zip(stream.component(id)).filter(|_| wanted)
         else {
             return;
         };
+        let is_known = |pair: PairId| component.backups.iter().any(|backup| backup.pair == pair);
         let legal = |pair: &ValidPair| {
             pair.component == id
                 && pair.path != selected.path
                 && views.list.pair(pair.checked).is_some()
-                && pair.answered_at + EXPIRY > self.now
+                && (pair.answered_at + EXPIRY > self.now || is_known(pair.id))
         };
         let kept = views.kept(&*self.config.policy, selected, stream.backups(), legal);
         let needed = |pair: &CandidatePair| {

@@ -129,6 +129,8 @@ impl Agent {
         let stream = self.stream(component.stream())?;
         let (valid, remote, priority) = stream.upkeep_target(pair)?;
         let path = valid.path;
+        let backups = stream.component(component).map_or(&[][..], |component| &component.backups);
+        let is_backup = backups.iter().any(|backup| backup.pair == pair);
         let repeats = match self.config.nominate_in_consent {
             NominateInConsent::Never => false,
             NominateInConsent::WithLitePeer => remote.implementation == Implementation::Lite,
@@ -140,7 +142,7 @@ impl Agent {
             key: &remote.key,
             priority,
             claim: self.claim,
-            use_candidate: valid.nominated.filter(|_| repeats),
+            use_candidate: valid.nominated.filter(|_| repeats && !is_backup),
         };
         let (payload, role) = (check.encode(), self.claim.role);
         let one = core::num::NonZeroU8::MIN;

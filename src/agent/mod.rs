@@ -374,7 +374,8 @@ impl Agent {
             }
         }
         let (renomination, continual) = (self.config.renomination, self.config.continual_gathering);
-        let (is_lite, backups) = (self.is_lite(), self.config.backups);
+        let is_lite = self.is_lite();
+        let backups = if self.config.consent { self.config.backups } else { 0 };
         let known = self.stream_mut(stream)?;
         let mut side = RemoteSide::new(&remote, known.local.credentials.ufrag(), patient_until)?;
         side.renomination &= renomination;

@@ -90,7 +90,7 @@ pub trait Policy: Debug + Send + Sync {
 /// | | `Rfc8445` | `Webrtc` | `ServerIdle` | `Mobile` |
 /// |---|---|---|---|---|
 /// | time between checks (Ta) | 50 ms | 50 ms | 50 ms | 50 ms |
-/// | RTO of checks | max(500 ms, Ta x pairs) | 500 ms | 500 ms | 500 ms |
+/// | RTO of checks | the formula, at least 500 ms | 500 ms | 500 ms | 500 ms |
 /// | nomination waits for a better pair | 500 ms | 500 ms, but 200 ms or 3 RTT if it has been checked | as `Webrtc` | as `Webrtc` |
 /// | consent asked for every | 4 to 6 s | 4 to 6 s | 4 to 6 s | 4 to 6 s; costly networks 8 to 12 s |
 /// | an answer is overdue after | 2.5 s | 2.5 s | 2.5 s | 2.5 s |
