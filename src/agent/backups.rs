@@ -89,18 +89,27 @@ impl Agent {
 
     /// Asks for consent where it is due; `true` if a pair stands otherwise now.
     pub(super) fn serve_backups(&mut self, id: ComponentId) -> bool {
-        let (now, mut changed, mut due) = (self.now, false, Vec::new());
+        let (now, mut changed) = (self.now, false);
+        let (mut due, mut held) = (Vec::new(), Vec::new());
         let entropy = &mut self.entropy;
         let stream = self.streams.get_mut(usize::from(id.stream().to_raw()));
         let Some(component) = stream.and_then(|stream| stream.component_mut(id)) else { return false };
+        if component.backups.is_empty() {
+            return false;
+        }
         for backup in &mut component.backups {
             let (basic, before) = (backup.basic, backup.standing());
             let draw = || consent::interval(basic, u32::from_be_bytes(entropy.bytes(Purpose::Jitter)));
             if backup.handle_timeout(now, draw) {
                 due.push(backup.pair);
             }
-            changed |= before != backup.standing();
+            if before != backup.standing() {
+                changed = true;
+                held.extend((backup.standing() == Standing::Held).then_some(backup.pair));
+            }
         }
+        // rfc7675-5.1-12
+        self.transactions.retain(|owner| !held.iter().any(|pair| owner.is_consent_of(*pair)));
         for pair in due {
             self.send_consent_check(id, pair);
         }

@@ -7,8 +7,9 @@ use core::time::Duration;
 
 use crate::agent::Agent;
 use crate::agent::checks::peer_reflexive_priority;
+use crate::agent::stream::Component;
 use crate::ice::consent::Standing;
-use crate::ice::pair::PairState;
+use crate::ice::nomination::Progress;
 use crate::ice::{CandidateId, ComponentId, PairId};
 use crate::net::unscoped;
 
@@ -32,35 +33,45 @@ impl Agent {
             return;
         }
         component.trouble = Some(now);
-        if component.reopened.is_some_and(|at| now < at + REOPENING_PAUSE) {
-            return self.doubt(id);
+        let is_recent = component.reopened.is_some_and(|at| now < at + REOPENING_PAUSE);
+        let doubted = self.in_use(id);
+        if !is_recent {
+            if let Some(component) = self.component_mut(id) {
+                component.reopened = Some(now);
+            }
+            self.forget_results(id, &doubted);
+            self.form_all(id);
         }
-        component.reopened = Some(now);
-        self.forget_old_failures(id);
-        self.form_all(id);
-        self.doubt(id);
-        if continual {
+        // Checked again is what carries the data, and what could.
+        let Some(list) = self.lists.list_mut(id.stream()) else { return };
+        for pair in doubted {
+            list.queue(pair);
+        }
+        if continual && !is_recent {
             let replaced = self.gatherer.regather(|component| component == id, give_up_at);
             self.cancel(replaced);
         }
     }
 
-    /// Checks again what carries the data, and what could.
-    fn doubt(&mut self, id: ComponentId) {
-        let Ok(stream) = self.stream_mut(id.stream()) else { return };
-        let Some(component) = stream.component(id) else { return };
-        let kept = component.backups.iter().filter_map(|backup| stream.valid.get(backup.pair));
-        let doubted: Vec<PairId> =
-            stream.valid.selected(id).into_iter().chain(kept).map(|pair| pair.checked).collect();
-        let Some(list) = self.lists.list_mut(id.stream()) else { return };
-        for pair in doubted {
-            list.queue(pair);
-        }
+    /// The pairs of the check list that stand for the selected pair and for those that are kept beside it.
+    fn in_use(&self, id: ComponentId) -> Vec<PairId> {
+        let Some(stream) = self.stream(id.stream()) else { return Vec::new() };
+        let backups = stream.component(id).map_or(&[][..], |component| &component.backups);
+        let kept = backups.iter().filter_map(|backup| stream.valid.get(backup.pair));
+        stream.valid.selected(id).into_iter().chain(kept).map(|pair| pair.checked).collect()
     }
 
-    /// What has failed while another pair was selected gets another chance.
-    fn forget_old_failures(&mut self, id: ComponentId) {
-        self.drop_pairs(id.stream(), |pair| pair.component == id && pair.state == PairState::Failed);
+    /// What checks have shown while another pair was selected is old: all but these pairs are formed anew.
+    fn forget_results(&mut self, id: ComponentId, in_use: &[PairId]) {
+        let nominated = self.component_mut(id).map(|component| component.nomination);
+        self.drop_pairs(id.stream(), |pair| {
+            let is_needed = in_use.contains(&pair.id) || nominated == Some(Progress::Nominating(pair.id));
+            pair.component == id && !pair.state.is_open() && !is_needed
+        });
+    }
+
+    fn component_mut(&mut self, id: ComponentId) -> Option<&mut Component> {
+        self.stream_mut(id.stream()).ok()?.component_mut(id)
     }
 
     /// The selected pair has gone with its base: where another nomination may follow, all other pairs are looked at again,

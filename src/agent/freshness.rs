@@ -237,7 +237,7 @@ impl Agent {
 
     /// Consent of a pair is gone, and its checks with it (rfc7675-5.1-12). A pair that was not nominated is valid no
     /// longer; a selected one stays, without data, for a restart to replace.
-    pub(super) fn lose(&mut self, component: ComponentId, pair: PairId) {
+    fn lose(&mut self, component: ComponentId, pair: PairId) {
         self.transactions.retain(|owner| !owner.is_consent_of(pair));
         let Ok(stream) = self.stream_mut(component.stream()) else { return };
         let Some(path) = stream.valid.get(pair).map(|pair| pair.path) else { return };
