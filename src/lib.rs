@@ -122,6 +122,19 @@
 //! * **Bounds.** Every queue and table has a limit in [`Limits`], and a counter of what went beyond.
 //! * **First bytes.** STUN is what has the first byte, the length and the cookie of STUN; all else is data.
 //!
+//! # Profiles
+//!
+//! What the RFCs leave open (which pair to check next, when to nominate, when to move, how often to ask) is up to an
+//! [`ice::Policy`]. Four come with the crate, as a [`Profile`] that also sets the timers: by the letter of the RFC, like a
+//! browser (the default), for servers with many idle agents, for devices with several networks.
+//!
+//! ```
+//! use floe::{Config, Profile};
+//!
+//! let phone = Config::new().profile(Profile::Mobile);
+//! # let _ = phone;
+//! ```
+//!
 //! # The parts
 //!
 //! | module | what it is | stands alone |
@@ -177,6 +190,7 @@ pub use agent::{
     ServerError, Stats, StreamState,
 };
 pub use entropy::Seed;
+pub use ice::Profile;
 pub use net::{Path, Security, Transmit, Transport};
 pub use time::Timestamp;
 

@@ -109,8 +109,9 @@ fn one_pair_is_nominated_and_never_another() {
 
 /// Proves: rfc8445-8.1.1-6
 #[test]
-fn a_better_pair_that_stays_silent_holds_nomination_up_for_the_patience_configured() {
-    let config = Config::new().nomination(Nomination::Regular { patience: ms(800) });
+fn by_the_letter_a_better_pair_that_stays_silent_holds_nomination_up_for_the_patience_configured() {
+    let patient = Nomination::Regular { patience: ms(800) };
+    let config = Config::new().profile(floe::Profile::Rfc8445).nomination(patient);
     let mut bench = three_pairs(config, Role::Controlling);
     bench.run_answering(at(5_000), |check| (check.path.remote() == address(LOW)).then_some(ms(0)));
     let valid_at = bench.checks().iter().find(|check| check.path.remote() == address(LOW)).unwrap().at;

@@ -5,9 +5,11 @@ use core::net::SocketAddr;
 use core::time::Duration;
 
 use crate::agent::allowance::Allowed;
+use crate::agent::choices::Views;
 use crate::agent::{Agent, CheckRto, Event, Owner, Reason};
 use crate::ice::authenticated::AuthenticatedPath;
 use crate::ice::check::{Check, CheckError, Outcome};
+use crate::ice::checklist::CheckList;
 use crate::ice::local::{LocalCandidate, Reflexive};
 use crate::ice::nomination::{Nominated, Progress};
 use crate::ice::pair::{CandidatePair, PairEvent, PairState, Priorities};
@@ -65,11 +67,14 @@ impl Agent {
     /// Sends the check whose turn it is, if there is one.
     pub(super) fn send_check(&mut self) -> bool {
         loop {
-            let streams = &self.streams;
-            let ready = |id: StreamId| {
-                streams.get(usize::from(id.to_raw())).is_some_and(|stream| stream.remote.is_some())
+            let (streams, transactions, now) = (&self.streams, &self.transactions, self.now);
+            let known = |id: StreamId| streams.get(usize::from(id.to_raw()));
+            let ready = |id: StreamId| known(id).is_some_and(|stream| stream.remote.is_some());
+            let policy = &*self.config.policy;
+            let wish = |id: StreamId, list: &CheckList| {
+                Views { stream: known(id)?, list, transactions, now }.check(policy)
             };
-            let Some((stream, pair)) = self.lists.next(ready) else { return false };
+            let Some((stream, pair)) = self.lists.next(ready, wish) else { return false };
             if self.start_check(stream, pair).is_some() {
                 return true;
             }
@@ -83,8 +88,9 @@ impl Agent {
         let component = known.component(pair.component)?;
         let wanted = self.claim.role == Role::Controlling && component.nomination == Progress::Nominating(id);
         let nominates = wanted.then_some(component.nominations);
-        // An answer that came late has overtaken the triggered check, which is not needed any more.
-        if pair.state == PairState::Succeeded && nominates.is_none() {
+        // An answer that came late has overtaken the triggered check, which is not needed any more, unless there is doubt.
+        let asked_again = component.trouble.is_some();
+        if pair.state == PairState::Succeeded && nominates.is_none() && !asked_again {
             return None;
         }
         let (remote, local) = (known.remote.as_ref()?, known.locals.get(pair.local)?);
@@ -200,7 +206,7 @@ impl Agent {
             pair.unanswered = 0;
         }
         self.lists.unfreeze(pair.foundation);
-        self.renew_consent(pair.component, valid);
+        self.renew_consent(pair.component, valid, rtt);
         let Ok(stream) = self.stream_mut(owner.stream) else { return };
         let (path, component) = (pair.path, pair.component);
         stream.authenticated.insert(AuthenticatedPath { path, component, pair: valid, valid: true });
@@ -282,6 +288,7 @@ impl Agent {
             priorities,
             nominated: None,
             answered_at: now,
+            rtt: None,
         }))
     }
 

@@ -6,9 +6,9 @@ use crate::agent::{Agent, Error, Event, Reason, StreamState};
 use crate::ice::checklist::{CheckList, CheckListState};
 use crate::ice::consent::{Hold, Loss, Standing};
 use crate::ice::lite::Meeting;
-use crate::ice::nomination::{self, Nomination, Progress, Rivals, Verdict};
+use crate::ice::nomination::{Nomination, Progress};
 use crate::ice::valid::{ValidList, ValidPair};
-use crate::ice::{ComponentId, PairId, Role, StreamId};
+use crate::ice::{ComponentId, PairId, Role, StreamId, Verdict};
 use crate::time::{Deadline, Timestamp};
 
 impl Agent {
@@ -37,6 +37,7 @@ impl Agent {
             // Also while a restart waits for its answer: the paths of the generation before can be lost meanwhile.
             self.announce_route(component);
             self.consider_reopening(component);
+            self.tend_backups(component);
         }
         if knows_peer {
             self.announce_state(id, patience);
@@ -53,19 +54,13 @@ impl Agent {
             return;
         }
         if stream.is_concluded(id) {
-            return self.consider_failover(id);
+            return self.consider_move(id, patience);
         }
         if stream.is_abandoned(id) {
             return;
         }
-        let (more_expected, renominates) = (stream.expects_candidates(), stream.renominates());
-        let kind = |stream: &Stream, best: &ValidPair| {
-            let local = stream.locals.get(best.local).map(|local| local.candidate.kind());
-            let remote = stream.remotes.get(best.remote).map(|remote| remote.candidate.kind());
-            local.zip(remote).map(|(local, remote)| [local, remote])
-        };
+        let renominates = stream.renominates();
         let Some(best) = stream.valid.best(id).cloned() else { return };
-        let Some(kinds) = kind(stream, &best) else { return };
         let Some(component) = stream.component_mut(id) else { return };
         let since = match component.nomination {
             Progress::Nominating(pair) if list.pair(pair).is_some() => return,
@@ -73,17 +68,24 @@ impl Agent {
             // The pair under nomination may have gone with its candidate.
             Progress::Nominating(_) | Progress::Nothing => now,
         };
-        match nomination::decide(now, since, waits, &best, Rivals::of(&best, kinds, list, more_expected)) {
-            Verdict::Nominate(pair) => {
-                component.nomination = Progress::Nominating(pair);
-                component.nominations.0 += u32::from(renominates);
-                list.queue(pair);
-            }
-            Verdict::WaitUntil(until) => {
-                component.nomination = Progress::Valid(since);
-                patience.at(until);
-            }
-        }
+        component.nomination = Progress::Valid(since);
+        let Some(views) = self.views(id.stream()) else { return };
+        let wait = match views.nominate(&*self.config.policy, &best, since, waits) {
+            Verdict::Nominate(pair) => return self.nominate_valid(id, pair, renominates),
+            Verdict::Wait(wait) => wait,
+        };
+        patience.at(now + wait);
+    }
+
+    /// Repeats the check of a valid pair with USE-CANDIDATE.
+    pub(super) fn nominate_valid(&mut self, id: ComponentId, pair: PairId, numbered: bool) {
+        let Some(list) = self.lists.list_mut(id.stream()) else { return };
+        let Some(stream) = self.streams.get_mut(usize::from(id.stream().to_raw())) else { return };
+        let Some(checked) = stream.valid.get(pair).map(|pair| pair.checked) else { return };
+        let Some(component) = stream.component_mut(id) else { return };
+        component.nomination = Progress::Nominating(checked);
+        component.nominations.0 += u32::from(numbered);
+        list.queue(checked);
     }
 
     /// Nominates the valid pair that the application has chosen.
@@ -135,6 +137,7 @@ impl Agent {
     /// A selected pair is announced once, and with the first one the component's other pairs leave the check list
     /// (RFC 8445 section 8.1.2).
     fn announce_selection(&mut self, id: ComponentId) {
+        let now = self.now;
         let Ok(stream) = self.stream_mut(id.stream()) else { return };
         if !stream.is_ready() {
             return;
@@ -145,16 +148,21 @@ impl Agent {
         if component.selected.replace(selected.0) == Some(selected.0) {
             return;
         }
-        component.reopened = false;
+        component.reopened = None;
+        component.trouble = None;
+        component.rival = None;
+        component.selected_at = now;
         component.base_lost = false;
         // rfc7675-5.1-17: what is lost stays lost, also when the pair that took its place goes.
         stream.forget_lost_pairs(id);
+        // renom-v2-9: the others may be needed, and are thinned out later.
+        let keeps_others = stream.backups() > 0;
         // What the peer has nominated besides, as one of RFC 5245 may, is still checked: the best of them is selected.
         self.drop_pairs(id.stream(), |pair| {
             let kept = pair.id == selected.0
                 || pair.id == selected.1
                 || (pair.nominated_by_peer.is_some() && pair.state.is_open());
-            pair.component == id && !kept
+            pair.component == id && !kept && !keeps_others
         });
         self.bind_channel(path);
         self.emit(Event::Selected { component: id, pair: selected.0 });

@@ -4,7 +4,7 @@ use alloc::sync::Arc;
 use core::time::Duration;
 
 use crate::ice::lite::Implementation;
-use crate::ice::{Nomination, Policy, Standard};
+use crate::ice::{Nomination, Policy, Profile};
 use crate::stun::Rto;
 
 /// The settings of an agent. One configuration, behind an `Arc`, serves any number of agents.
@@ -40,6 +40,8 @@ pub struct Config {
     pub(crate) consent: bool,
     pub(crate) renomination: bool,
     pub(crate) continual_gathering: bool,
+    pub(crate) backups: usize,
+    pub(crate) dampening: Duration,
     pub(crate) keepalive: Duration,
     pub(crate) policy: Arc<dyn Policy>,
     pub(crate) implementation: Implementation,
@@ -122,7 +124,7 @@ impl Default for Limits {
 }
 
 impl Config {
-    /// The defaults of the RFCs.
+    /// The defaults: [`Profile::Webrtc`].
     #[must_use]
     pub fn new() -> Self {
         Self {
@@ -141,12 +143,32 @@ impl Config {
             consent: true,
             renomination: true,
             continual_gathering: false,
+            backups: 0,
+            dampening: DAMPENING,
             keepalive: KEEPALIVE_MIN,
-            policy: Arc::new(Standard),
+            policy: Arc::new(Profile::default()),
             implementation: Implementation::Full,
             nominate_in_consent: NominateInConsent::default(),
             presume_end_of_candidates: false,
         }
+    }
+
+    /// Behaves as the profile says: takes its answers to the questions of [`Policy`], and its timers, which the table there
+    /// lists. Other settings stay as they are; what is set afterwards goes before the profile.
+    #[must_use]
+    pub fn profile(mut self, profile: Profile) -> Self {
+        let (mobile, quiet) = (profile == Profile::Mobile, profile == Profile::ServerIdle);
+        self.pacing = PACING;
+        self.check_rto = if profile == Profile::Rfc8445 { CheckRto::Formula } else { CheckRto::Constant };
+        self.nomination = Nomination::default();
+        self.renomination = profile != Profile::Rfc8445;
+        self.continual_gathering = mobile;
+        self.backups = if mobile { BACKUPS } else { 0 };
+        self.dampening = DAMPENING;
+        self.keepalive = if quiet { KEEPALIVE_QUIET } else { KEEPALIVE_MIN };
+        self.server_keepalive = self.keepalive;
+        self.policy = Arc::new(profile);
+        self
     }
 
     /// Ta, the time between two new transactions: 50 ms, at least 5 ms (RFC 8445 section 14.2).
@@ -283,6 +305,25 @@ impl Config {
         self
     }
 
+    /// How many pairs of a component are kept beside the selected one, with consent checks on each, so that another can take
+    /// over at once: none, or as many as given, at most 8. Only where both sides announce `renomination`; which of them is up
+    /// to the [`Policy`].
+    ///
+    /// Of every base the best is kept first, and pairs are checked that come after the nomination.
+    #[must_use]
+    pub fn backups(mut self, count: usize) -> Self {
+        self.backups = count.min(BACKUPS_MAX);
+        self
+    }
+
+    /// How long another pair has to be better than the selected one, or the selected one in trouble, before the nomination
+    /// moves, and how far apart two moves are: 1 s, at least 100 ms. Nobody waits for a pair that is lost.
+    #[must_use]
+    pub fn dampening(mut self, duration: Duration) -> Self {
+        self.dampening = duration.max(DAMPENING_MIN);
+        self
+    }
+
     /// Tr, how often the path in use is kept alive where consent is off (RFC 8445 section 11): every 15 s, not less.
     #[must_use]
     pub fn keepalive(mut self, interval: Duration) -> Self {
@@ -329,6 +370,21 @@ const PACING_MIN: Duration = Duration::from_millis(5);
 
 /// RFC 8445 section 11.
 const KEEPALIVE_MIN: Duration = Duration::from_secs(15);
+
+/// What libraries for a server count on: translators keep bindings for 30 s at least (RFC 4787 section 4.3 asks for 2 min).
+const KEEPALIVE_QUIET: Duration = Duration::from_secs(25);
+
+/// Long enough for a radio to come back, short enough for a call.
+const DAMPENING: Duration = Duration::from_secs(1);
+
+/// Ten moves in a second are more than any path can tell apart.
+const DAMPENING_MIN: Duration = Duration::from_millis(100);
+
+/// A phone has two networks and a tunnel, each perhaps in two families.
+const BACKUPS: usize = 3;
+
+/// Every backup costs a check in 5 s.
+const BACKUPS_MAX: usize = 8;
 
 /// RFC 8445 section 14.3.
 const RTO_MIN: Duration = Duration::from_millis(500);

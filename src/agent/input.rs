@@ -106,7 +106,7 @@ impl Agent {
         let rtt = self.transactions.finish(self.now, id).and_then(|finished| finished.rtt);
         match owner {
             Owner::Check(check) => self.apply_check(check, id, outcome, rtt),
-            Owner::Consent(consent) => self.apply_consent(consent, outcome),
+            Owner::Consent(consent) => self.apply_consent(consent, outcome, rtt),
             Owner::Gather(_) => {}
         }
         self.settle();

@@ -13,13 +13,18 @@
 //! | `relaying.rs` | a server allocates a relay, and datagrams go by way of it |
 //! | `pairing.rs` | a candidate is paired |
 //! | `freshness.rs` | a path in use is kept, or lost |
-//! | `failover.rs` | a selected pair is in trouble, and another takes over |
+//! | `failover.rs` | a selected pair is in trouble, and others are looked at |
+//! | `moving.rs` | the nomination moves to another pair |
+//! | `backups.rs` | pairs are kept beside the selected one |
+//! | `choices.rs` | a policy is asked |
 //! | `restart.rs` | a new generation begins |
 //! | `conclude.rs` | what follows: nomination, selected pairs, states |
 //! | `timer.rs` | time passes |
 
 mod allowance;
+mod backups;
 mod checks;
+mod choices;
 mod conclude;
 mod config;
 mod connection;
@@ -31,6 +36,7 @@ mod gathering;
 mod input;
 mod learn;
 mod lite;
+mod moving;
 mod pacer;
 mod pairing;
 mod relaying;
@@ -389,10 +395,12 @@ impl Agent {
         }
         let (renomination, continual) = (self.config.renomination, self.config.continual_gathering);
         let (is_lite, presumes_end) = (self.is_lite(), self.config.presume_end_of_candidates);
+        let backups = if self.config.consent { self.config.backups } else { 0 };
         let known = self.stream_mut(stream)?;
         let mut side = RemoteSide::new(&remote, known.local.credentials.ufrag(), patient_until)?;
         side.renomination = side.renomination.filter(|_| renomination);
         side.presumes_end = presumes_end;
+        side.backups = if side.renomination.is_some() && !is_lite { backups } else { 0 };
         // The candidates of a lite agent are ranked together, once.
         side.continual &= continual && !is_lite;
         known.remote = Some(side);

@@ -10,7 +10,7 @@ use crate::agent::event::StreamState;
 use crate::agent::freshness::Upkeep;
 use crate::agent::restart::Previous;
 use crate::ice::authenticated::AuthenticatedPaths;
-use crate::ice::consent::Standing;
+use crate::ice::consent::{Consent, Standing};
 use crate::ice::early::EarlyRequests;
 use crate::ice::lite::Implementation;
 use crate::ice::local::LocalCandidates;
@@ -190,6 +190,8 @@ pub(crate) struct RemoteSide {
     pub(crate) trickle: bool,
     /// By which both sides understand a nomination that follows another.
     pub(crate) renomination: Option<Renomination>,
+    /// How many pairs may be kept beside the selected one.
+    pub(crate) backups: usize,
     pub(crate) implementation: Implementation,
     /// Both sides gather continually.
     pub(crate) continual: bool,
@@ -211,6 +213,7 @@ impl RemoteSide {
             pacing: remote.pacing,
             trickle: remote.trickle,
             renomination: remote.renomination,
+            backups: 0,
             implementation: remote.implementation,
             continual: remote.continual,
             patient_until,
@@ -251,8 +254,16 @@ pub(crate) struct Component {
     pub(crate) nominations: Nominated,
     /// The largest nomination of the peer that we have followed.
     pub(crate) followed: Option<Nominated>,
-    /// The selected pair is in trouble, and all others are looked at again.
-    pub(crate) reopened: bool,
+    /// Since when an answer on the selected pair is overdue.
+    pub(crate) trouble: Option<Timestamp>,
+    /// When all other pairs were last looked at again, because the selected one was in trouble.
+    pub(crate) reopened: Option<Timestamp>,
+    /// The pair that the policy would move to, and since when.
+    pub(crate) rival: Option<(PairId, Timestamp)>,
+    /// When the selected pair was selected.
+    pub(crate) selected_at: Timestamp,
+    /// Consent on the pairs that are kept beside the selected one.
+    pub(crate) backups: Vec<Consent>,
     /// The selected pair has gone with its base, and no other one is selected yet.
     pub(crate) base_lost: bool,
     /// May we go on sending on the pair that data uses?
@@ -449,6 +460,11 @@ impl Stream {
         self.remote.as_ref().is_some_and(|remote| remote.renomination.is_some())
     }
 
+    /// How many pairs of a component may be kept beside the selected one.
+    pub(crate) fn backups(&self) -> usize {
+        self.remote.as_ref().map_or(0, |remote| remote.backups)
+    }
+
     /// Whether either side may come up with candidates after it has said that there are no more.
     pub(crate) fn is_continual(&self) -> bool {
         self.remote.as_ref().is_some_and(|remote| remote.continual)
@@ -466,8 +482,8 @@ impl Stream {
 
     /// Whether no more pairs are wanted for a component.
     pub(crate) fn is_settled(&self, component: ComponentId) -> bool {
-        let reopened = self.component(component).is_some_and(|component| component.reopened);
-        self.is_concluded(component) && !reopened
+        let reopened = self.component(component).is_some_and(|component| component.reopened.is_some());
+        self.is_concluded(component) && !reopened && self.backups() == 0
     }
 
     /// Whether ICE has concluded for a component (RFC 8445 section 8.1.2).

@@ -12,13 +12,15 @@
 
 use core::time::Duration;
 
-use crate::ice::PairId;
+use crate::ice::{CONSENT_INTERVAL, CONSENT_INTERVAL_MAX, PairId};
 use crate::time::{Deadline, Timestamp};
 
 /// The peer's consent to receive data on one valid pair.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Consent {
     pub(crate) pair: PairId,
+    /// The time between checks, on average.
+    pub(crate) basic: Duration,
     state: State,
     /// When the next check is sent, answered or not.
     check_at: Timestamp,
@@ -71,10 +73,15 @@ impl Consent {
         let expires_at = answered_at + EXPIRY;
         if expires_at <= now {
             let state = State::held(now, Hold::Unused, CHANCES);
-            return Self { pair, state, check_at: now, expires_at };
+            return Self { pair, basic: CONSENT_INTERVAL, state, check_at: now, expires_at };
         }
         let state = State::Fresh { overdue_at: None };
-        Self { pair, state, check_at: answered_at + interval, expires_at }
+        Self { pair, basic: CONSENT_INTERVAL, state, check_at: answered_at + interval, expires_at }
+    }
+
+    /// The same with so much time between checks.
+    pub(crate) fn every(self, basic: Duration) -> Self {
+        Self { basic, ..self }
     }
 
     pub(crate) const fn standing(&self) -> Standing {
@@ -161,10 +168,13 @@ impl State {
     }
 }
 
-/// The interval to the next check: 5 s times a factor between 0.8 and 1.2 (RFC 7675 section 5.1), from 32 random bits.
-pub(crate) fn interval(random: u32) -> Duration {
-    let spread = u64::from(random).saturating_mul(2_000_000_000) >> 32;
-    Duration::from_nanos(4_000_000_000_u64.saturating_add(spread))
+/// The interval to the next check: `basic` times a factor between 0.8 and 1.2 (RFC 7675 section 5.1), from 32 random bits.
+pub(crate) fn interval(basic: Duration, random: u32) -> Duration {
+    // rfc7675-5.1-7, and short enough for two checks before consent is lost.
+    let basic = basic.clamp(CONSENT_INTERVAL, CONSENT_INTERVAL_MAX);
+    let fifth = u64::try_from(basic.as_nanos() / 5).unwrap_or_default();
+    let spread = fifth.saturating_mul(2).saturating_mul(u64::from(random)) >> 32;
+    Duration::from_nanos(fifth.saturating_mul(4).saturating_add(spread))
 }
 
 /// RFC 7675 section 5.1.
@@ -267,9 +277,16 @@ mod tests {
 
     #[test]
     fn intervals_are_between_four_and_six_seconds() {
-        assert_eq!(interval(0), Duration::from_secs(4));
-        assert!(interval(u32::MAX) < Duration::from_secs(6));
-        assert!(interval(u32::MAX) > Duration::from_millis(5_999));
-        assert_eq!(interval(1 << 31), Duration::from_secs(5));
+        assert_eq!(interval(INTERVAL, 0), Duration::from_secs(4));
+        assert!(interval(INTERVAL, u32::MAX) < Duration::from_secs(6));
+        assert!(interval(INTERVAL, u32::MAX) > Duration::from_millis(5_999));
+        assert_eq!(interval(INTERVAL, 1 << 31), Duration::from_secs(5));
+    }
+
+    #[test]
+    fn no_policy_asks_more_often_than_every_four_seconds_or_less_often_than_every_twelve() {
+        assert_eq!(interval(Duration::ZERO, 0), Duration::from_secs(4));
+        assert_eq!(interval(Duration::MAX, 1 << 31), Duration::from_secs(10));
+        assert!(interval(Duration::MAX, u32::MAX) < Duration::from_secs(12));
     }
 }

@@ -35,8 +35,8 @@ pub use foundation::{Foundation, FoundationError, FoundationKey, Foundations};
 pub use id::{BaseId, CandidateId, ComponentId, ConnectId, Generation, PairId, ServerId, StreamId};
 pub use nomination::Nomination;
 pub use pair::PairState;
-pub use policy::Policy;
-pub(crate) use policy::Standard;
+pub(crate) use policy::{CONSENT_INTERVAL, CONSENT_INTERVAL_MAX};
+pub use policy::{Choice, Choices, Health, Policy, Profile, Prospects, Verdict};
 pub use priority::{PairPriority, Priority, TypePreferences, TypePreferencesError};
 pub use role::{Resolution, Role, RoleClaim, TieBreaker};
 

@@ -134,15 +134,20 @@ impl CheckListSet {
     }
 
     /// Takes the pair to be checked in this slot, going round the running lists of the streams that are `ready`
-    /// (RFC 8445 section 6.1.4.2).
-    pub(crate) fn next(&mut self, ready: impl Fn(StreamId) -> bool) -> Option<(StreamId, PairId)> {
+    /// (RFC 8445 section 6.1.4.2). Of the pairs that wait for an ordinary check it is the one that `wish` names, otherwise
+    /// the best.
+    pub(crate) fn next(
+        &mut self,
+        ready: impl Fn(StreamId) -> bool,
+        wish: impl Fn(StreamId, &CheckList) -> Option<PairId>,
+    ) -> Option<(StreamId, PairId)> {
         for offset in 0..self.lists.len() {
             let index = (self.turn + offset) % self.lists.len();
             let stream = stream(index);
             if !self.is_running(index) || !ready(stream) {
                 continue;
             }
-            if let Some(pair) = self.next_in(index) {
+            if let Some(pair) = self.next_in(index, &wish) {
                 self.turn = index + 1;
                 self.started = true;
                 return Some((stream, pair));
@@ -152,7 +157,11 @@ impl CheckListSet {
         None
     }
 
-    fn next_in(&mut self, index: usize) -> Option<PairId> {
+    fn next_in(
+        &mut self,
+        index: usize,
+        wish: impl Fn(StreamId, &CheckList) -> Option<PairId>,
+    ) -> Option<PairId> {
         // rfc8445-6.1.4.2-2
         let list = self.lists.get_mut(index)?;
         if let Some(triggered) = list.next_triggered() {
@@ -161,7 +170,9 @@ impl CheckListSet {
         if list.best_waiting().is_none() {
             self.thaw(index);
         }
-        self.lists.get(index)?.best_waiting()
+        let list = self.lists.get(index)?;
+        let best = list.best_waiting()?;
+        Some(wish(stream(index), list).unwrap_or(best))
     }
 
     /// With nothing left waiting in a list, one frozen pair of each foundation that nobody is checking thaws
