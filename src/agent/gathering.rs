@@ -12,7 +12,8 @@ use crate::ice::local::Reflexive;
 use crate::ice::{BaseId, CandidateKind, FoundationKey, Priority, ServerId, TypePreferences};
 use crate::net::{Path, canonical, is_sendable, unscoped};
 use crate::stun::{
-    AttributeType, Builder, Class, ErrorCode, Fingerprint, MappedAddress, Message, Method, XorMappedAddress,
+    AttributeType, Builder, Class, ErrorCode, Fingerprint, MappedAddress, Message, Method, Rto,
+    XorMappedAddress,
 };
 
 /// The transaction of a gathering attempt.
@@ -36,14 +37,18 @@ impl Agent {
         // rfc8445-5.1.1.2-2: no credentials, no role.
         Builder::request(&mut out, Method::BINDING, transaction).fingerprint();
         let payload = Bytes::from(out);
-        // rfc8445-14.3-1
-        let gathered = u32::try_from(self.gatherer.unanswered()).unwrap_or(u32::MAX);
-        let rto = self.config.rto.at_least(self.ta().saturating_mul(gathered));
+        let rto = self.gathering_rto();
         let owner = Owner::Gather(AttemptOwner(id));
         self.transactions.start(self.now, transaction, path, payload.clone(), rto, owner);
         self.gatherer.asked(id, transaction);
         self.transmit(path, payload);
         true
+    }
+
+    /// rfc8445-14.3-1
+    pub(super) fn gathering_rto(&self) -> Rto {
+        let gathered = u32::try_from(self.gatherer.unanswered()).unwrap_or(u32::MAX);
+        self.config.rto.at_least(self.ta().saturating_mul(gathered))
     }
 
     /// A server has answered.

@@ -37,7 +37,9 @@ impl Agent {
             return false;
         };
         match server.path_from(&entry.base) {
-            Some(path) if !server.wants_connection() && !moved => self.open_relay(id, path),
+            Some(path) if !server.wants_connection() && !moved => {
+                self.open_relay(id, path) && self.serve_relay(id)
+            }
             Some(path) => self.ask_for_connection(id, path),
             None => false,
         }
@@ -52,12 +54,10 @@ impl Agent {
             return false;
         };
         let Some(Ok(credential)) = server.account().map(Account::credential) else { return false };
-        let config =
-            turn::Config::new(credential).families(turn::Families::Both).rto(self.config.rto).paced(true);
-        let mut client = Client::new(config, path, seed);
+        let config = turn::Config::new(credential).families(turn::Families::Both);
+        let mut client = Client::new(config.rto(self.gathering_rto()).paced(true), path, seed);
         // Nothing has gone wrong with this client yet.
         let _ = client.allocate(now);
-        client.grant(now);
         if let Some(relay) = self.gatherer.relays.get_mut(id) {
             relay.state = RelayState::Open(client.into());
         }
@@ -192,7 +192,7 @@ impl Agent {
     fn end_relay(&mut self, id: RelayId, failure: turn::Failure) {
         let limit = self.now + self.config.gathering_limit;
         let Some(relay) = self.gatherer.relays.get(id) else { return };
-        // rfc8656-7.4-6
+        // rfc8656-7.4-7
         if failure == turn::Failure::Mismatch && relay.moves < MOVES_MAX {
             self.disconnect_from(id);
             if let Some(relay) = self.gatherer.relays.get_mut(id) {
