@@ -42,9 +42,12 @@ impl Agent {
             self.forget_results(id, &doubted);
             self.form_all(id);
         }
-        // Checked again is what carries the data, and what could.
+        // Checked again is what carries the data, and what could; but for what is lost (rfc7675-5.1-17).
+        let Some(stream) = self.streams.get(usize::from(id.stream().to_raw())) else { return };
         let Some(list) = self.lists.list_mut(id.stream()) else { return };
-        for pair in doubted {
+        let is_lost = |id: PairId| list.pair(id).is_none_or(|pair| stream.lost.contains(&pair.path));
+        let sound: Vec<PairId> = doubted.into_iter().filter(|id| !is_lost(*id)).collect();
+        for pair in sound {
             list.queue(pair);
         }
         if continual && !is_recent {
