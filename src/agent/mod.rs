@@ -414,7 +414,7 @@ impl Agent {
         added
     }
 
-    /// The peer withdrew a candidate: pairs that are not selected go with it.
+    /// The peer withdrew a candidate: pairs that are not selected go with it, unless another candidate has its address.
     ///
     /// # Errors
     ///
