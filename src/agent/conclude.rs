@@ -152,6 +152,10 @@ impl Agent {
             pair.component == id && !kept
         });
         self.emit(Event::Selected { component: id, pair: selected.0 });
+        for withdrawn in self.stream(id.stream()).map(|stream| stream.remotes.withdrawn()).unwrap_or_default()
+        {
+            self.forget_remote(id.stream(), withdrawn);
+        }
     }
 
     fn announce_route(&mut self, id: ComponentId) {

@@ -13,7 +13,7 @@ use crate::ice::{CandidateId, ComponentId, PairId};
 use crate::net::unscoped;
 
 impl Agent {
-    /// An answer on the selected pair is overdue: all other pairs are formed and checked again, by both sides; and where
+    /// An answer on the selected pair is overdue, or the peer has withdrawn its candidate: all other pairs are formed and checked again, by both sides; and where
     /// candidates may still be signalled the servers are asked again, since it may be our own address that has changed. What
     /// was selected stays selected until another pair is nominated.
     pub(super) fn consider_reopening(&mut self, id: ComponentId) {
@@ -21,12 +21,13 @@ impl Agent {
         let Ok(stream) = self.stream_mut(id.stream()) else { return };
         let continual = stream.is_continual();
         let wanted = stream.renominates() && stream.is_concluded(id);
+        let withdrawn = stream.valid.selected(id).is_some_and(|selected| stream.is_withdrawn(selected));
         let Some(component) = stream.component_mut(id).filter(|component| wanted && !component.reopened)
         else {
             return;
         };
         let standing = component.upkeep.map(|upkeep| upkeep.standing());
-        if !matches!(standing, Some(Standing::Overdue | Standing::Lost(_))) {
+        if !withdrawn && !matches!(standing, Some(Standing::Overdue | Standing::Lost(_))) {
             return;
         }
         component.reopened = true;
@@ -113,9 +114,12 @@ impl Agent {
 /// The valid pair that should be selected instead of the one that is.
 fn rival_of_selected(stream: &Stream, id: ComponentId) -> Option<&ValidPair> {
     let selected = stream.valid.selected(id)?;
-    let in_trouble = stream.component(id)?.upkeep.is_some_and(|upkeep| upkeep.standing() != Standing::Fresh);
-    let mut rivals =
-        stream.valid.pairs().iter().filter(|pair| pair.component == id && pair.id != selected.id);
+    let upkeep = stream.component(id)?.upkeep;
+    let in_trouble =
+        upkeep.is_some_and(|upkeep| upkeep.standing() != Standing::Fresh) || stream.is_withdrawn(selected);
+    let others =
+        |pair: &&ValidPair| pair.component == id && pair.id != selected.id && !stream.is_withdrawn(pair);
+    let mut rivals = stream.valid.pairs().iter().filter(others);
     // After a rebinding both share the path, and what was found last is what holds.
     rivals
         .find(|rival| rival.answered_at > selected.answered_at && (in_trouble || rival.path == selected.path))
