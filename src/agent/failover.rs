@@ -13,9 +13,9 @@ use crate::ice::{CandidateId, ComponentId, PairId};
 use crate::net::unscoped;
 
 impl Agent {
-    /// An answer on the selected pair is overdue, or the peer has withdrawn its candidate: all other pairs are formed and checked again, by both sides; and where
-    /// candidates may still be signalled the servers are asked again, since it may be our own address that has changed. What
-    /// was selected stays selected until another pair is nominated.
+    /// An answer on the selected pair is overdue, or the peer has withdrawn its candidate: all other pairs are formed and checked
+    /// again, by both sides; and where candidates may still be signalled the servers are asked again, since it may be our own
+    /// address that has changed. What was selected stays selected until another pair is nominated.
     pub(super) fn consider_reopening(&mut self, id: ComponentId) {
         let give_up_at = self.now + self.config.gathering_limit;
         let Ok(stream) = self.stream_mut(id.stream()) else { return };
