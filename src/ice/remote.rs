@@ -75,27 +75,29 @@ impl RemoteCandidates {
         limits: &RemoteLimits,
     ) -> Result<Added, TooMany> {
         let address = canonical(address);
+        let signalled = |other: &&RemoteCandidate| other.candidate.kind() != CandidateKind::PeerReflexive;
+        let full = self.candidates.iter().filter(signalled).count() >= limits.live
+            || self.accepted >= limits.accepted;
         if let Some(known) =
             self.candidates.iter_mut().find(|known| known.is_at(component, candidate.transport(), address))
         {
-            if known.candidate.kind() == CandidateKind::PeerReflexive {
-                known.candidate = candidate;
-                return Ok(Added::Replaced(known.id));
+            if known.candidate.kind() != CandidateKind::PeerReflexive {
+                // rfc8838-9-5
+                return Ok(Added::Known(known.id));
             }
-            // rfc8838-9-5
-            return Ok(Added::Known(known.id));
+            // It is a signalled one from here on, and makes room for another that is learned.
+            if full {
+                return Err(TooMany);
+            }
+            self.accepted += 1;
+            known.candidate = candidate;
+            return Ok(Added::Replaced(known.id));
         }
         let on_address = self
             .candidates
             .iter()
             .filter(|other| other.component == component && other.address.ip() == address.ip());
-        let live = self
-            .candidates
-            .iter()
-            .filter(|other| other.candidate.kind() != CandidateKind::PeerReflexive)
-            .count();
-        if live >= limits.live || self.accepted >= limits.accepted || on_address.count() >= limits.per_address
-        {
+        if full || on_address.count() >= limits.per_address {
             return Err(TooMany);
         }
         self.accepted += 1;
