@@ -89,9 +89,15 @@ impl RemoteCandidates {
             known.withdrawn = false;
             return Ok(Added::Known(same));
         }
+        let full = self.is_full(limits);
         if let Some(learned) =
             here.and_then(|at| self.candidates.get_mut(at)).filter(|known| known.is_learned())
         {
+            // It is a signalled one from here on, and makes room for another that is learned.
+            if full {
+                return Err(TooMany);
+            }
+            self.accepted += 1;
             learned.signalled.push((learned.id, candidate.clone()));
             learned.candidate = candidate;
             return Ok(Added::Replaced(learned.id));
@@ -119,12 +125,17 @@ impl RemoteCandidates {
 
     /// Whether one more may be signalled with this address.
     fn has_room(&self, component: ComponentId, address: SocketAddr, limits: &RemoteLimits) -> bool {
-        let live: usize = self.candidates.iter().map(|known| known.signalled.len()).sum();
         let beside =
             |known: &&RemoteCandidate| known.component == component && known.address.ip() == address.ip();
         let on_address: usize =
             self.candidates.iter().filter(beside).map(|known| known.signalled.len().max(1)).sum();
-        live < limits.live && self.accepted < limits.accepted && on_address < limits.per_address
+        !self.is_full(limits) && on_address < limits.per_address
+    }
+
+    /// Whether no more may be signalled, at whatever address.
+    fn is_full(&self, limits: &RemoteLimits) -> bool {
+        let live: usize = self.candidates.iter().map(|known| known.signalled.len()).sum();
+        live >= limits.live || self.accepted >= limits.accepted
     }
 
     /// Makes a peer-reflexive candidate of the source of a check (RFC 8445 section 7.3.1.3), within the limits.
