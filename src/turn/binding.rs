@@ -23,6 +23,8 @@ pub(super) struct Bindings {
     /// Where to look for a free number: numbers are used in turn, so that the freed ones rest for longest.
     next: ChannelNumber,
     limit: usize,
+    /// For how long the transmissions of a request that nobody has answered may still arrive: as long as it is repeated.
+    in_transit: Duration,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -61,13 +63,14 @@ enum State {
 pub(super) struct Full;
 
 impl Bindings {
-    pub(super) const fn new(limit: usize) -> Self {
+    pub(super) const fn new(limit: usize, in_transit: Duration) -> Self {
         Self {
             live: BTreeMap::new(),
             resting: BTreeMap::new(),
             by_peer: BTreeMap::new(),
             next: ChannelNumber::MIN,
             limit,
+            in_transit,
         }
     }
 
@@ -121,7 +124,7 @@ impl Bindings {
             other => *other = State::Asked,
         }
         // Whether it is answered or not, the last transmission of the request may reach the server.
-        binding.forgotten_at = now + IN_TRANSIT + LIFETIME;
+        binding.forgotten_at = now + self.in_transit + LIFETIME;
         Some((*number, binding.peer))
     }
 
@@ -258,5 +261,3 @@ fn successor(number: ChannelNumber) -> ChannelNumber {
 const LIFETIME: Duration = Duration::from_secs(600);
 /// rfc8656-12-5: five minutes between two uses of a number or a peer.
 const RESTS_FOR: Duration = Duration::from_secs(300);
-/// For how long the transmissions of a request that nobody has answered may still arrive: as long as it is repeated.
-const IN_TRANSIT: Duration = Duration::from_secs(40);

@@ -71,7 +71,7 @@ impl Client {
             entropy: Entropy::new(seed),
             phase: Phase::Idle,
             permissions: Permissions::new(config.permissions),
-            bindings: Bindings::new(config.channels),
+            bindings: Bindings::new(config.channels, config.rto.total()),
             held: Held::new(config.held),
             transactions: Transactions::new(),
             outputs: VecDeque::new(),

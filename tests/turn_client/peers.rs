@@ -538,9 +538,9 @@ fn numbers_are_not_reused_early_even_when_there_are_no_others() {
         bench.refuse(&asked, 508);
     }
     assert_eq!(bench.client.bind(bench.now, peer(4_096)), Err(Error::Limit));
-    serve_for(&mut bench, secs(939));
+    serve_for(&mut bench, ms(939_499));
     assert_eq!(bench.client.bind(bench.now, peer(4_096)), Err(Error::Limit));
-    serve_for(&mut bench, secs(1));
+    serve_for(&mut bench, ms(1));
     bench.client.bind(bench.now, peer(4_096)).unwrap();
 }
 
