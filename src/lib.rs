@@ -127,11 +127,12 @@
 //! | [`ice`] | the values of ICE: candidates, priorities, credentials, states | values |
 //! | [`sdp`] | candidate lines and attributes (RFC 8839) | yes |
 //! | [`turn`] | messages of TURN (RFC 8656) | values |
+//! | [`framing`] | streams of bytes cut into frames (RFC 4571, TURN over TCP) | yes |
 //! | [`Agent`] | gathering, checks, nomination, in one object | the whole |
 //! | `sim` (feature `sim`) | a deterministic network in virtual time, for tests of any sans-IO machine | yes |
 //!
-//! Layers import downwards only: `time`, `entropy`, `net`; then `stun`; then `turn` and `ice`; then `sdp` and `gather`;
-//! then `agent`; then `sim`, which uses the public API alone.
+//! Layers import downwards only: `time`, `entropy`, `net`; then `stun` and `framing`; then `turn` and `ice`; then `sdp`
+//! and `gather`; then `agent`; then `sim`, which uses the public API alone.
 //!
 //! [RFC 8445]: https://www.rfc-editor.org/rfc/rfc8445
 #![no_std]
@@ -156,6 +157,7 @@ extern crate std;
 
 mod agent;
 mod entropy;
+pub mod framing;
 mod gather;
 pub mod ice;
 mod net;

@@ -159,8 +159,11 @@ impl Client {
     pub fn bind(&mut self, now: Timestamp, peer: SocketAddr) -> Result<(), Error> {
         self.begin(now)?;
         let peer = self.peer(peer)?;
+        if !self.bindings.has_room(peer) {
+            return Err(Error::Limit);
+        }
         self.want(peer.ip())?;
-        self.bindings.want(self.now, peer).map_err(|_| Error::Limit)?;
+        self.bindings.want(self.now, peer);
         self.pump();
         Ok(())
     }
