@@ -4,6 +4,7 @@ use super::channel::ChannelNumber;
 use super::lease::Lease;
 use crate::time::{Deadline, Timestamp};
 use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
 use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 
@@ -13,7 +14,11 @@ use core::time::Duration;
 /// forgotten the two (rfc8656-12-3, rfc8656-12-5).
 #[derive(Clone, Debug)]
 pub(super) struct Bindings {
-    by_number: BTreeMap<ChannelNumber, Binding>,
+    /// Those in use, or about to be: at most `limit`.
+    live: BTreeMap<ChannelNumber, Binding>,
+    /// Those that are not used, and for a while not to be used for anything else.
+    resting: BTreeMap<ChannelNumber, Rest>,
+    /// The numbers of both.
     by_peer: BTreeMap<SocketAddr, ChannelNumber>,
     /// Where to look for a free number: numbers are used in turn, so that the freed ones rest for longest.
     next: ChannelNumber,
@@ -28,12 +33,18 @@ struct Binding {
     forgotten_at: Timestamp,
 }
 
+#[derive(Clone, Copy, Debug)]
+struct Rest {
+    peer: SocketAddr,
+    free_at: Timestamp,
+}
+
 /// The states of a channel.
 ///
 /// ```text
-/// Wanted --ask--> Asked --success--> Bound --time is up--> Resting --five minutes--> (gone)
-///    ^              '-- refused, unanswered --------------^   |
-///    '---------------------------------------------------- want
+/// Wanted --ask--> Asked --success--> Bound --time is up--> (rests) --five minutes--> (free)
+///   ^               '-- refused, unanswered ------------------^ |
+///   '------------------------ want -----------------------------'
 /// ```
 #[derive(Clone, Copy, Debug)]
 enum State {
@@ -43,8 +54,6 @@ enum State {
     Asked,
     /// ChannelData flows both ways.
     Bound(Lease),
-    /// Not used, and for a while not to be used for anything else.
-    Resting,
 }
 
 /// There is no room for another channel.
@@ -53,27 +62,37 @@ pub(super) struct Full;
 
 impl Bindings {
     pub(super) const fn new(limit: usize) -> Self {
-        Self { by_number: BTreeMap::new(), by_peer: BTreeMap::new(), next: ChannelNumber::MIN, limit }
+        Self {
+            live: BTreeMap::new(),
+            resting: BTreeMap::new(),
+            by_peer: BTreeMap::new(),
+            next: ChannelNumber::MIN,
+            limit,
+        }
     }
 
     /// Takes note that a channel for `peer` is wanted; one that it had before is taken up again.
     pub(super) fn want(&mut self, now: Timestamp, peer: SocketAddr) -> Result<(), Full> {
-        let live = self.by_number.values().filter(|binding| !binding.is_resting()).count();
-        if let Some(binding) = self.by_peer.get(&peer).and_then(|number| self.by_number.get_mut(number)) {
-            match &mut binding.state {
-                State::Wanted | State::Asked => {}
-                State::Bound(lease) => lease.keep(),
-                State::Resting if live >= self.limit => return Err(Full),
-                State::Resting => binding.state = State::Wanted,
+        let known = self.by_peer.get(&peer).copied();
+        if let Some(binding) = known.and_then(|number| self.live.get_mut(&number)) {
+            if let State::Bound(lease) = &mut binding.state {
+                lease.keep();
             }
             return Ok(());
         }
-        if live >= self.limit {
+        if self.live.len() >= self.limit {
             return Err(Full);
         }
-        let number = self.free_number().ok_or(Full)?;
-        self.next = successor(number);
-        self.by_number.insert(number, Binding { peer, state: State::Wanted, forgotten_at: now });
+        let number = match known {
+            Some(number) => number,
+            None => {
+                let number = self.free_number().ok_or(Full)?;
+                self.next = successor(number);
+                number
+            }
+        };
+        let forgotten_at = self.resting.remove(&number).map_or(now, |rest| rest.free_at);
+        self.live.insert(number, Binding { peer, state: State::Wanted, forgotten_at });
         self.by_peer.insert(peer, number);
         Ok(())
     }
@@ -81,21 +100,21 @@ impl Bindings {
     /// Channels to this IP address are no longer wanted: they run out.
     pub(super) fn forget(&mut self, peer: IpAddr) {
         let range = SocketAddr::new(peer, 0)..=SocketAddr::new(peer, u16::MAX);
-        for (_, number) in self.by_peer.range(range) {
-            match self.by_number.get_mut(number) {
+        let numbers: Vec<ChannelNumber> = self.by_peer.range(range).map(|(_, number)| *number).collect();
+        for number in numbers {
+            match self.live.get_mut(&number) {
                 Some(Binding { state: State::Bound(lease), .. }) => lease.abandon(),
-                Some(binding) => binding.state = State::Resting,
-                None => {}
+                _ => self.rest(number),
             }
         }
     }
 
     /// The channel to ask for next, marked as asked for.
     pub(super) fn next_request(&mut self, now: Timestamp) -> Option<(ChannelNumber, SocketAddr)> {
-        let (number, binding) = self.by_number.iter_mut().find(|(_, binding)| match &binding.state {
+        let (number, binding) = self.live.iter_mut().find(|(_, binding)| match &binding.state {
             State::Wanted => true,
+            State::Asked => false,
             State::Bound(lease) => lease.is_due(),
-            State::Asked | State::Resting => false,
         })?;
         match &mut binding.state {
             State::Bound(lease) => lease.asked(),
@@ -108,7 +127,8 @@ impl Bindings {
 
     /// The server has bound the channel, or goes on to. Whether it is new.
     pub(super) fn bound(&mut self, now: Timestamp, asked_at: Timestamp, number: ChannelNumber) -> bool {
-        let Some(binding) = self.by_number.get_mut(&number) else { return false };
+        // If it is not there it was forgotten while the request was under way.
+        let Some(binding) = self.live.get_mut(&number) else { return false };
         let mut granted = Lease::granted(now, asked_at, LIFETIME);
         let new = match &binding.state {
             State::Bound(lease) => {
@@ -118,8 +138,6 @@ impl Bindings {
                 false
             }
             State::Wanted | State::Asked => true,
-            // It was forgotten while the request was under way.
-            State::Resting => return false,
         };
         binding.state = State::Bound(granted);
         binding.forgotten_at = now + LIFETIME;
@@ -129,57 +147,70 @@ impl Bindings {
     /// The request was refused or never answered. A channel that still holds is asked for again in a while if `again`;
     /// the others rest, since the server may have bound them all the same.
     pub(super) fn failed(&mut self, now: Timestamp, number: ChannelNumber, again: bool) {
-        let Some(binding) = self.by_number.get_mut(&number) else { return };
-        match &mut binding.state {
-            State::Bound(lease) if again => lease.postpone(now),
-            State::Bound(lease) => lease.abandon(),
-            state => *state = State::Resting,
+        match self.live.get_mut(&number) {
+            Some(Binding { state: State::Bound(lease), .. }) if again => lease.postpone(now),
+            Some(Binding { state: State::Bound(lease), .. }) => lease.abandon(),
+            _ => self.rest(number),
         }
     }
 
     /// All requests under way were withdrawn.
     pub(super) fn requeue(&mut self) {
-        for binding in self.by_number.values_mut() {
+        for binding in self.live.values_mut() {
             match &mut binding.state {
                 State::Bound(lease) => lease.requeue(),
-                state @ State::Asked => *state = State::Wanted,
-                State::Wanted | State::Resting => {}
+                state => *state = State::Wanted,
             }
         }
     }
 
     /// Lets time pass: channels run out, and are asked for anew or rest; those that have rested are free.
     pub(super) fn handle_timeout(&mut self, now: Timestamp) {
+        let mut ended = Vec::new();
+        for (number, binding) in &mut self.live {
+            let State::Bound(lease) = &mut binding.state else { continue };
+            lease.handle_timeout(now);
+            if !lease.is_live(now) {
+                match (lease.is_kept(), lease.is_under_way()) {
+                    (true, true) => binding.state = State::Asked,
+                    (true, false) => binding.state = State::Wanted,
+                    (false, _) => ended.push(*number),
+                }
+            }
+        }
+        ended.into_iter().for_each(|number| self.rest(number));
         let by_peer = &mut self.by_peer;
-        self.by_number.retain(|_, binding| {
-            binding.handle_timeout(now);
-            let free = binding.is_resting() && binding.forgotten_at + RESTS_FOR <= now;
+        self.resting.retain(|_, rest| {
+            let free = rest.free_at <= now;
             if free {
-                by_peer.remove(&binding.peer);
+                by_peer.remove(&rest.peer);
             }
             !free
         });
     }
 
     pub(super) fn clear(&mut self) {
-        self.by_number.clear();
+        self.live.clear();
+        self.resting.clear();
         self.by_peer.clear();
     }
 
     /// The channel over which data may be sent to the peer.
     pub(super) fn number(&self, now: Timestamp, peer: SocketAddr) -> Option<ChannelNumber> {
         let number = self.by_peer.get(&peer)?;
-        let binding = self.by_number.get(number)?;
-        matches!(&binding.state, State::Bound(lease) if lease.is_live(now)).then_some(*number)
+        match &self.live.get(number)?.state {
+            State::Bound(lease) if lease.is_live(now) => Some(*number),
+            State::Bound(_) | State::Wanted | State::Asked => None,
+        }
     }
 
     /// The peer whose data comes over a channel, and whether the server has confirmed the channel.
     pub(super) fn peer(&self, now: Timestamp, number: ChannelNumber) -> Option<(SocketAddr, bool)> {
-        let binding = self.by_number.get(&number)?;
+        let binding = self.live.get(&number)?;
         match &binding.state {
             State::Asked => Some((binding.peer, false)),
             State::Bound(lease) if lease.is_live(now) => Some((binding.peer, true)),
-            State::Bound(_) | State::Wanted | State::Resting => None,
+            State::Bound(_) | State::Wanted => None,
         }
     }
 
@@ -189,12 +220,18 @@ impl Bindings {
         bound.filter_map(move |peer| Some((peer, self.number(now, peer)?)))
     }
 
+    /// A channel that rests is freed when somebody looks, so that nobody has to be woken for it.
     pub(super) fn deadlines(&self, deadline: &mut Deadline) {
-        for binding in self.by_number.values() {
-            // A channel that rests is freed when somebody looks.
+        for binding in self.live.values() {
             if let State::Bound(lease) = &binding.state {
                 lease.deadlines(deadline);
             }
+        }
+    }
+
+    fn rest(&mut self, number: ChannelNumber) {
+        if let Some(Binding { peer, forgotten_at, .. }) = self.live.remove(&number) {
+            self.resting.insert(number, Rest { peer, free_at: forgotten_at + RESTS_FOR });
         }
     }
 
@@ -202,7 +239,7 @@ impl Bindings {
     fn free_number(&self) -> Option<ChannelNumber> {
         let mut number = self.next;
         loop {
-            if !self.by_number.contains_key(&number) {
+            if !self.live.contains_key(&number) && !self.resting.contains_key(&number) {
                 return Some(number);
             }
             number = successor(number);
@@ -210,24 +247,6 @@ impl Bindings {
                 return None;
             }
         }
-    }
-}
-
-impl Binding {
-    fn handle_timeout(&mut self, now: Timestamp) {
-        let State::Bound(lease) = &mut self.state else { return };
-        lease.handle_timeout(now);
-        if !lease.is_live(now) {
-            self.state = match (lease.is_kept(), lease.is_under_way()) {
-                (true, true) => State::Asked,
-                (true, false) => State::Wanted,
-                (false, _) => State::Resting,
-            };
-        }
-    }
-
-    const fn is_resting(&self) -> bool {
-        matches!(self.state, State::Resting)
     }
 }
 

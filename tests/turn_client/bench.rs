@@ -2,6 +2,7 @@
 
 use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
+use std::collections::BTreeSet;
 
 use floe::stun::{
     Attribute, AttributeType, Builder, Class, ErrorCode, Integrity, Key, LongTerm, Message, Method, Nonce,
@@ -25,8 +26,10 @@ pub struct Bench {
     /// Everything sent, with its time.
     pub sent: Vec<(Timestamp, Transmit)>,
     pub events: Vec<(Timestamp, Event)>,
-    /// Requests seen by `next_request`, and how many of `sent` they are among.
-    read: usize,
+    /// Of what was sent the requests and the rest, each until it is looked at.
+    asked: Vec<Asked>,
+    other: Vec<Vec<u8>>,
+    known: BTreeSet<TransactionId>,
     pub nonce: &'static [u8],
     pub key: Key,
 }
@@ -117,7 +120,9 @@ impl Bench {
             now: Timestamp::from_millis(1_000),
             sent: Vec::new(),
             events: Vec::new(),
-            read: 0,
+            asked: Vec::new(),
+            other: Vec::new(),
+            known: BTreeSet::new(),
             nonce: b"nonce one",
             key: Key::long_term_md5(b"alice", REALM.as_bytes(), b"correct horse"),
         }
@@ -275,7 +280,14 @@ impl Bench {
     pub fn drain(&mut self) {
         while let Some(output) = self.client.poll_output() {
             match output {
-                Output::Transmit(transmit) => self.sent.push((self.now, transmit)),
+                Output::Transmit(transmit) => {
+                    match request(self.now, &transmit) {
+                        Some(asked) if self.known.insert(asked.id) => self.asked.push(asked),
+                        Some(_) => {} // once more
+                        None => self.other.push(transmit.payload.to_vec()),
+                    }
+                    self.sent.push((self.now, transmit));
+                }
                 Output::Event(event) => self.events.push((self.now, event)),
             }
         }
@@ -284,17 +296,7 @@ impl Bench {
     /// The requests that were not read so far, retransmissions left out.
     pub fn requests(&mut self) -> Vec<Asked> {
         self.drain();
-        let mut known: Vec<TransactionId> =
-            self.sent[..self.read].iter().filter_map(|(at, it)| request(*at, it)).map(|it| it.id).collect();
-        let mut fresh = Vec::new();
-        for (at, transmit) in &self.sent[self.read..] {
-            if let Some(asked) = request(*at, transmit).filter(|asked| !known.contains(&asked.id)) {
-                known.push(asked.id);
-                fresh.push(asked);
-            }
-        }
-        self.read = self.sent.len();
-        fresh
+        core::mem::take(&mut self.asked)
     }
 
     /// The one request that was not read so far.
@@ -319,14 +321,24 @@ impl Bench {
         }
     }
 
+    /// Lets time pass until a Refresh leaves; other requests are granted as they come.
+    pub fn await_refresh(&mut self) -> Asked {
+        loop {
+            for asked in self.requests() {
+                if asked.method == Method::REFRESH {
+                    return asked;
+                }
+                self.succeed(&asked, |response| response);
+            }
+            self.now = self.client.deadline().expect("a refresh in time");
+            self.tick();
+        }
+    }
+
     /// What has left since the last look that is no request.
     pub fn data_sent(&mut self) -> Vec<Vec<u8>> {
         self.drain();
-        let all = self.sent.split_off(self.read);
-        let (requests, data): (Vec<_>, Vec<_>) =
-            all.into_iter().partition(|(at, transmit)| request(*at, transmit).is_some());
-        self.sent.extend(requests);
-        data.into_iter().map(|(_, transmit)| transmit.payload.to_vec()).collect()
+        core::mem::take(&mut self.other)
     }
 
     pub fn events(&self) -> Vec<Event> {

@@ -2,5 +2,6 @@
 
 mod allocating;
 mod bench;
+mod lifetimes;
 mod peers;
 mod refusals;
