@@ -14,6 +14,17 @@ pub enum Transport {
     Tcp,
 }
 
+/// What protects a connection to a server. The encryption is the caller's: floe sees the plain text within.
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
+#[expect(clippy::exhaustive_enums, reason = "a driver has to open a connection of each kind")]
+pub enum Security {
+    /// Nothing.
+    #[default]
+    Plain,
+    /// TLS over TCP, DTLS over UDP; the far end has to prove the name of the server (RFC 8656 section 3.1).
+    Tls,
+}
+
 /// A 5-tuple: where a datagram came in and from whom, or where it is to leave and to whom.
 ///
 /// A path finds the caller's socket: `transport` and `local` name one of the sockets that the caller has declared.
@@ -59,6 +70,11 @@ impl Path {
     /// The far end.
     pub const fn remote(&self) -> SocketAddr {
         self.remote
+    }
+
+    /// The path as it would be if the far end were ours.
+    pub(crate) const fn reversed(self) -> Self {
+        Self { transport: self.transport, local: self.remote, remote: self.local }
     }
 }
 

@@ -4,6 +4,7 @@
 //!   [`XorPeerAddress`], [`Data`], ..; its methods and error codes are constants of [`stun::Method`] and
 //!   [`stun::ErrorCode`].
 //! * [`ChannelData`] is the short form of what is relayed: four bytes in front of the payload.
+//! * [`uri`] reads the URIs by which applications name servers.
 //!
 //! ```
 //! use core::time::Duration;
@@ -42,6 +43,7 @@ mod response;
 mod route;
 mod terms;
 mod timer;
+pub mod uri;
 
 pub use attribute::{
     AdditionalAddressFamily, AddressErrorCode, AddressFamily, Data, DontFragment, EvenPort, Icmp, Lifetime,

@@ -124,6 +124,13 @@ pub struct Header {
     len: usize,
 }
 
+impl Default for Header {
+    /// An empty one: nothing stands before the payload.
+    fn default() -> Self {
+        Self { bytes: [0; Self::LEN_MAX], len: 0 }
+    }
+}
+
 impl Header {
     /// STUN header, XOR-PEER-ADDRESS with an IPv6 address, DONT-FRAGMENT, and the first four bytes of DATA.
     pub const LEN_MAX: usize = 52;
