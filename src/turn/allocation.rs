@@ -1,5 +1,6 @@
 //! The allocation: what the server has granted, and the states on the way there and back (RFC 8656 sections 6 to 8).
 
+use super::error::Failure;
 use super::event::{Allocated, State};
 use super::lease::Lease;
 use super::{AddressErrorCode, AddressFamily, Lifetime, MobilityTicket, ReservationToken, XorRelayedAddress};
@@ -55,6 +56,8 @@ pub(super) struct Allocation {
     /// The lease has run out while nobody looked at the clock: one last request asks whether the server has been more
     /// patient. Until it is answered nothing is sent.
     pub(super) overdue: bool,
+    /// As what the end of the lease would be reported: the server's credentials may have become others.
+    pub(super) trouble: Failure,
     /// Of this length at the latest grant.
     pub(super) lifetime: Duration,
     /// The latest ticket (RFC 8016).
@@ -70,8 +73,8 @@ pub(super) struct Allocation {
 pub(super) enum Passage {
     /// Nothing that matters.
     Fine,
-    /// It has run out while the server was being asked for more time.
-    Expired,
+    /// It has run out while the server was being asked for more time, and for this reason.
+    Expired(Failure),
 }
 
 impl Allocation {
@@ -81,6 +84,7 @@ impl Allocation {
             mapped: grant.mapped,
             lease: Lease::granted(now, asked_at, grant.lifetime),
             overdue: false,
+            trouble: Failure::Expired,
             lifetime: grant.lifetime,
             ticket: grant.ticket,
             moving_to: None,
@@ -112,6 +116,7 @@ impl Allocation {
         self.lease = Lease::granted(now, asked_at, lifetime);
         self.lifetime = lifetime;
         self.overdue = false;
+        self.trouble = Failure::Expired;
     }
 
     /// Whether requests for permissions and channels make sense, and data can go out: the server is known to hold the
@@ -128,7 +133,7 @@ impl Allocation {
         }
         // Asked in time, and not answered: the end. Otherwise the caller has slept.
         if self.lease.is_under_way() && self.lease.has_just_ended(now) {
-            return Passage::Expired;
+            return Passage::Expired(self.trouble);
         }
         self.overdue = true;
         self.lease.ask_anew();

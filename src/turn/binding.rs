@@ -23,6 +23,8 @@ pub(super) struct Bindings {
     /// Where to look for a free number: numbers are used in turn, so that the freed ones rest for longest.
     next: ChannelNumber,
     limit: usize,
+    /// For how long the transmissions of a request that nobody has answered may still arrive: as long as it is repeated.
+    in_transit: Duration,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -56,45 +58,42 @@ enum State {
     Bound(Lease),
 }
 
-/// There is no room for another channel.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) struct Full;
-
 impl Bindings {
-    pub(super) const fn new(limit: usize) -> Self {
+    pub(super) const fn new(limit: usize, in_transit: Duration) -> Self {
         Self {
             live: BTreeMap::new(),
             resting: BTreeMap::new(),
             by_peer: BTreeMap::new(),
             next: ChannelNumber::MIN,
             limit,
+            in_transit,
         }
     }
 
-    /// Takes note that a channel for `peer` is wanted; one that it had before is taken up again.
-    pub(super) fn want(&mut self, now: Timestamp, peer: SocketAddr) -> Result<(), Full> {
+    /// Takes note that a channel for `peer` is wanted, for which there is [room](Self::has_room); one that it had before is
+    /// taken up again.
+    pub(super) fn want(&mut self, now: Timestamp, peer: SocketAddr) {
         let known = self.by_peer.get(&peer).copied();
         if let Some(binding) = known.and_then(|number| self.live.get_mut(&number)) {
             if let State::Bound(lease) = &mut binding.state {
                 lease.keep();
             }
-            return Ok(());
+            return;
         }
-        if self.live.len() >= self.limit {
-            return Err(Full);
+        let Some(number) = known.or_else(|| self.free_number()) else { return };
+        if known.is_none() {
+            self.next = successor(number);
         }
-        let number = match known {
-            Some(number) => number,
-            None => {
-                let number = self.free_number().ok_or(Full)?;
-                self.next = successor(number);
-                number
-            }
-        };
         let forgotten_at = self.resting.remove(&number).map_or(now, |rest| rest.free_at);
         self.live.insert(number, Binding { peer, state: State::Wanted, forgotten_at });
         self.by_peer.insert(peer, number);
-        Ok(())
+    }
+
+    /// Whether there is room for a channel to `peer`.
+    pub(super) fn has_room(&self, peer: SocketAddr) -> bool {
+        let known = self.by_peer.get(&peer);
+        let live = known.is_some_and(|number| self.live.contains_key(number));
+        live || self.live.len() < self.limit && (known.is_some() || self.free_number().is_some())
     }
 
     /// Channels to this IP address are no longer wanted: they run out.
@@ -121,7 +120,7 @@ impl Bindings {
             other => *other = State::Asked,
         }
         // Whether it is answered or not, the last transmission of the request may reach the server.
-        binding.forgotten_at = now + IN_TRANSIT + LIFETIME;
+        binding.forgotten_at = now + self.in_transit + LIFETIME;
         Some((*number, binding.peer))
     }
 
@@ -258,5 +257,3 @@ fn successor(number: ChannelNumber) -> ChannelNumber {
 const LIFETIME: Duration = Duration::from_secs(600);
 /// rfc8656-12-5: five minutes between two uses of a number or a peer.
 const RESTS_FOR: Duration = Duration::from_secs(300);
-/// For how long the transmissions of a request that nobody has answered may still arrive: as long as it is repeated.
-const IN_TRANSIT: Duration = Duration::from_secs(40);

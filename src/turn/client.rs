@@ -71,7 +71,7 @@ impl Client {
             entropy: Entropy::new(seed),
             phase: Phase::Idle,
             permissions: Permissions::new(config.permissions),
-            bindings: Bindings::new(config.channels),
+            bindings: Bindings::new(config.channels, config.rto.total()),
             held: Held::new(config.held),
             transactions: Transactions::new(),
             outputs: VecDeque::new(),
@@ -159,8 +159,11 @@ impl Client {
     pub fn bind(&mut self, now: Timestamp, peer: SocketAddr) -> Result<(), Error> {
         self.begin(now)?;
         let peer = self.peer(peer)?;
+        if !self.bindings.has_room(peer) {
+            return Err(Error::Limit);
+        }
         self.want(peer.ip())?;
-        self.bindings.want(self.now, peer).map_err(|_| Error::Limit)?;
+        self.bindings.want(self.now, peer);
         self.pump();
         Ok(())
     }

@@ -124,7 +124,7 @@ const MARGIN: Duration = Duration::from_secs(60);
 /// What is due within this time travels with what is due now: requests of a busy relay are few and long rather than
 /// many and short.
 const NEAR: Duration = Duration::from_secs(20);
-/// A renewal that failed, for a reason that may pass, is tried again so much later.
-const AGAIN_AFTER: Duration = Duration::from_secs(5);
+/// A renewal that failed, for a reason that may pass, is tried again so much later: a few times before the end.
+const AGAIN_AFTER: Duration = Duration::from_secs(15);
 /// How late a timer may be before it is taken for that of a machine that has slept.
 const MOMENT: Duration = Duration::from_secs(1);

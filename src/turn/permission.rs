@@ -134,7 +134,9 @@ impl Permissions {
                 (*alone, (!lease.is_live(now)).then_some(Change::Granted))
             }
             Permission::Wanted { alone } => (*alone, Some(Change::Granted)),
-            Permission::Asked | Permission::Refused { .. } => (false, Some(Change::Granted)),
+            Permission::Asked => (false, Some(Change::Granted)),
+            // A ChannelBind that was under way says otherwise; the refusal has been reported, and stands.
+            Permission::Refused { .. } => return None,
         };
         *permission = Permission::Granted { lease: granted, alone };
         change

@@ -164,11 +164,16 @@ impl Client {
                 self.terms.refreshed();
                 self.flush_held();
             }
-            // rfc8656-8.3-5: what may pass is tried again while there is time.
-            (Answer::Failed(Failure::Timeout | Failure::IntegrityViolated | Failure::Unusable), _)
-            | (Answer::Error { code: 408 | 486 | 500..=599, .. } | Answer::Success(_), _) => {
+            // rfc8656-8.3-5: what may pass is tried again while there is time; and so is what nobody has signed, like a 401.
+            (answer @ (Answer::Failed(_) | Answer::Success(_)), _)
+            | (answer @ Answer::Error { code: 408 | 486 | 500..=599, .. }, _) => {
+                let trouble = match answer {
+                    Answer::Failed(failure @ (Failure::Credentials | Failure::TokenWanted)) => failure,
+                    _ => Failure::Expired,
+                };
+                allocation.trouble = trouble;
                 match allocation.overdue {
-                    true => self.lose(Failure::Expired),
+                    true => self.lose(trouble),
                     false => allocation.lease.postpone(now),
                 }
             }
@@ -249,6 +254,8 @@ impl Client {
             Some(Change::Granted) => self.emit(Event::Permitted { peer }),
             Some(Change::Refused(error)) => {
                 self.held.forget(peer);
+                // A channel that was asked for meanwhile is not to let through what the permission does not.
+                self.bindings.forget(peer);
                 self.emit(Event::Refused { peer, error });
             }
             None => {}

@@ -28,8 +28,9 @@ impl Client {
             }
         }
         let now = self.now;
-        if self.allocation_mut().map(|allocation| allocation.handle_timeout(now)) == Some(Passage::Expired) {
-            self.lose(Failure::Expired);
+        let passage = self.allocation_mut().map(|allocation| allocation.handle_timeout(now));
+        if let Some(Passage::Expired(failure)) = passage {
+            self.lose(failure);
         }
         self.permissions.handle_timeout(now);
         self.bindings.handle_timeout(now);

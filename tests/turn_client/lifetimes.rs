@@ -167,12 +167,35 @@ fn a_refresh_that_fails_for_now_is_repeated() {
     let (_, refresh) = next_refresh(&mut bench, start);
     bench.refuse(&refresh, 500);
     let (at, refresh) = next_refresh(&mut bench, start);
-    assert_eq!(at, 545.0);
+    assert_eq!(at, 555.0);
     bench.succeed(&refresh, |response| response);
     let (at, refresh) = next_refresh(&mut bench, start);
-    assert_eq!(at, 550.0, "a success without a lifetime is none");
+    assert_eq!(at, 570.0, "a success without a lifetime is none");
     bench.succeed(&refresh, |response| response.attribute(&Lifetime(600)));
     assert_eq!(bench.client.state(), State::Allocated);
+}
+
+/// Nobody signs a 401: the allocation is not given up for one, and not asked for over and over.
+/// Lesson: R-24
+#[test]
+fn credentials_that_have_become_wrong_let_the_allocation_run_out() {
+    let mut bench = Bench::allocated();
+    bench.permitted(PEER_IP);
+    let (start, mut refreshes) = (bench.now, 0);
+    while bench.client.state() == State::Allocated {
+        for asked in bench.requests() {
+            refreshes += usize::from(asked.method == Method::REFRESH);
+            bench.challenge(&asked, 401);
+        }
+        if let Some(deadline) = bench.client.deadline() {
+            bench.now = deadline;
+            bench.tick();
+        }
+    }
+    assert_eq!(bench.now.saturating_since(start), secs(600));
+    assert_eq!(bench.last_event(), Some(Event::Lost(Failure::Credentials)));
+    assert!(refreshes <= 5, "{refreshes}");
+    assert_eq!(bench.client.deadline(), None);
 }
 
 /// Lesson: R-35

@@ -2,6 +2,9 @@
 
 mod allocating;
 mod bench;
+mod costs;
+mod dialogues;
 mod lifetimes;
+mod mobility;
 mod peers;
 mod refusals;

@@ -472,6 +472,19 @@ fn a_channel_without_a_permission_delivers_nothing() {
     assert_eq!(bench.client.route(address(PEER)), None);
 }
 
+/// Whatever the server does with the channel.
+#[test]
+fn a_refused_peer_is_not_heard_through_a_channel_that_was_asked_for() {
+    let mut bench = Bench::allocated();
+    bench.client.bind(bench.now, address(PEER)).unwrap();
+    let asked = bench.requests();
+    let (permit, bind) = (asked.iter().find(|it| is_permit(it)), asked.iter().find(|it| is_bind(it)));
+    bench.refuse(permit.unwrap(), 403);
+    assert_eq!(bench.feed(&channel_data(0x4000, b"x")), Received::Ignored(Ignored::Unbound));
+    bench.succeed(bind.unwrap(), |response| response);
+    assert_eq!(bench.client.route(address(PEER)).map(|route| route.is_channel()), None);
+}
+
 /// Proves: rfc8656-12-3, rfc8656-12-1
 /// Lesson: R-20
 #[test]
@@ -538,9 +551,9 @@ fn numbers_are_not_reused_early_even_when_there_are_no_others() {
         bench.refuse(&asked, 508);
     }
     assert_eq!(bench.client.bind(bench.now, peer(4_096)), Err(Error::Limit));
-    serve_for(&mut bench, secs(939));
+    serve_for(&mut bench, ms(939_499));
     assert_eq!(bench.client.bind(bench.now, peer(4_096)), Err(Error::Limit));
-    serve_for(&mut bench, secs(1));
+    serve_for(&mut bench, ms(1));
     bench.client.bind(bench.now, peer(4_096)).unwrap();
 }
 
@@ -627,6 +640,11 @@ fn limits_hold() {
     assert_eq!(bench.client.permit(bench.now, ip("198.51.100.79")), Err(Error::Limit));
     bench.client.bind(bench.now, address(PEER)).unwrap();
     assert_eq!(bench.client.bind(bench.now, address(OTHER)), Err(Error::Limit));
+    // An error changes nothing.
+    bench.client.forget(bench.now, ip(OTHER_IP));
+    assert_eq!(bench.client.bind(bench.now, address(OTHER)), Err(Error::Limit));
+    bench.client.permit(bench.now, ip("198.51.100.79")).unwrap();
+    bench.client.forget(bench.now, ip("198.51.100.79"));
     for peer in [PEER, PEER, SAME_IP, OTHER, OTHER] {
         bench.client.send(bench.now, address(peer), b"held").unwrap();
     }
