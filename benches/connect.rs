@@ -143,7 +143,7 @@ impl Session {
                     Output::Event(Event::State { state: StreamState::Failed(reason), .. }) => {
                         panic!("{reason}")
                     }
-                    Output::Event(_) => {}
+                    Output::Event(_) | Output::Connect(_) | Output::Disconnect(_) => {}
                 }
             }
         }

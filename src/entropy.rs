@@ -76,18 +76,20 @@ pub(crate) enum Purpose {
     Transactions,
     TieBreaker,
     Jitter,
+    /// The seeds of the clients of TURN servers.
+    Relays,
 }
 
 /// Draws from a [`Seed`]: 32 bytes of seed and a position per purpose, a block computed when wanted.
 #[derive(Debug)]
 pub(crate) struct Entropy {
     seed: Seed,
-    drawn: [u32; 4],
+    drawn: [u32; 5],
 }
 
 impl Entropy {
     pub(crate) const fn new(seed: Seed) -> Self {
-        Self { seed, drawn: [0; 4] }
+        Self { seed, drawn: [0; 5] }
     }
 
     /// Fills `bytes` from the stream of `purpose`.
@@ -97,6 +99,7 @@ impl Entropy {
             Purpose::Transactions => (1, &mut self.drawn[1]),
             Purpose::TieBreaker => (2, &mut self.drawn[2]),
             Purpose::Jitter => (3, &mut self.drawn[3]),
+            Purpose::Relays => (4, &mut self.drawn[4]),
         };
         let mut rng = ChaCha20Rng::from_seed(self.seed.0);
         rng.set_stream(stream);

@@ -23,7 +23,7 @@
 //! let (socket, epoch) = (UdpSocket::bind("192.0.2.7:0")?, Instant::now());
 //! let (local, now) = (socket.local_addr()?, || Timestamp::from(epoch.elapsed()));
 //! let mut agent = Agent::new(Config::new(), Role::Controlling, Seed::from_os());
-//! agent.add_server(now(), Server::stun("198.51.100.1:3478".parse()?))?;
+//! agent.add_server(now(), Server::turn("198.51.100.1:3478".parse()?, "alice", "secret"))?;
 //! let stream = agent.add_stream(1)?; // signal agent.local_credentials(stream)
 //! agent.add_base(now(), stream.component(1), Base::udp(local))?;
 //! agent.end_of_bases(now(), stream)?;
@@ -35,6 +35,8 @@
 //!             Output::Transmit(t) => if socket.send_to(&t.payload, t.path.remote()).is_err() {
 //!                 agent.handle_transmit_error(now(), t.path);
 //!             },
+//!             Output::Connect(c) => drop(agent.handle_connect(now(), c.id, None)), // UDP only here
+//!             Output::Disconnect(_) => {}
 //!             Output::Event(event) => signalling::send(&event), // LocalCandidate, GatheringComplete; and State, Route
 //!         }
 //!     }
@@ -78,7 +80,8 @@
 //!                 },
 //!                 Output::Event(Event::LocalCandidate { candidate, .. }) => drop(local_candidates.send(candidate)),
 //!                 Output::Event(Event::Route { component }) => drop(route.send_replace(agent.route(component))),
-//!                 Output::Event(_) => {}
+//!                 Output::Connect(c) => drop(agent.handle_connect(now(), c.id, None)), // UDP only here
+//!                 Output::Disconnect(_) | Output::Event(_) => {}
 //!             }
 //!         }
 //!         let deadline = agent.deadline().map(|at| epoch + at.since_epoch());
@@ -118,6 +121,19 @@
 //! * **Determinism.** The same [`Seed`] and the same inputs give the same bytes in the same order.
 //! * **Bounds.** Every queue and table has a limit in [`Limits`], and a counter of what went beyond.
 //! * **First bytes.** STUN is what has the first byte, the length and the cookie of STUN; all else is data.
+//!
+//! # Profiles
+//!
+//! What the RFCs leave open (which pair to check next, when to nominate, when to move, how often to ask) is up to an
+//! [`ice::Policy`]. Four come with the crate, as a [`Profile`] that also sets the timers: by the letter of the RFC, like a
+//! browser (the default), for servers with many idle agents, for devices with several networks.
+//!
+//! ```
+//! use floe::{Config, Profile};
+//!
+//! let phone = Config::new().profile(Profile::Mobile);
+//! # let _ = phone;
+//! ```
 //!
 //! # The parts
 //!
@@ -169,12 +185,13 @@ mod time;
 pub mod turn;
 
 pub use agent::{
-    Agent, Base, CheckRto, Config, Error, Event, Ignored, IgnoredStats, Limits, NominateInConsent, Output,
-    Pair, Provenance, Reason, Received, Remote, RemoteChange, Route, Server, ServerError, Stats, StreamState,
-    Transmit,
+    Agent, Base, CheckRto, Config, Connect, Endpoint, Error, Event, Ignored, IgnoredStats, Limits,
+    NominateInConsent, Output, Pair, Provenance, Reason, Received, Remote, RemoteChange, Route, Server,
+    ServerError, Stats, StreamState,
 };
 pub use entropy::Seed;
-pub use net::{Path, Transport};
+pub use ice::Profile;
+pub use net::{Path, Security, Transmit, Transport};
 pub use time::Timestamp;
 
 /// The program of the README is compiled like the examples of the documentation.

@@ -1,5 +1,6 @@
 //! Transports, 5-tuples, and the classes of addresses that ICE treats differently.
 
+use bytes::Bytes;
 use core::fmt;
 use core::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6};
 
@@ -11,6 +12,17 @@ pub enum Transport {
     Udp,
     /// A connection, whose bytes are cut into frames.
     Tcp,
+}
+
+/// What protects a connection to a server. The encryption is the caller's: floe sees the plain text within.
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
+#[expect(clippy::exhaustive_enums, reason = "a driver has to open a connection of each kind")]
+pub enum Security {
+    /// Nothing.
+    #[default]
+    Plain,
+    /// TLS over TCP, DTLS over UDP; the far end has to prove the name of the server (RFC 8656 section 3.1).
+    Tls,
 }
 
 /// A 5-tuple: where a datagram came in and from whom, or where it is to leave and to whom.
@@ -59,12 +71,27 @@ impl Path {
     pub const fn remote(&self) -> SocketAddr {
         self.remote
     }
+
+    /// The path as it would be if the far end were ours.
+    pub(crate) const fn reversed(self) -> Self {
+        Self { transport: self.transport, local: self.remote, remote: self.local }
+    }
 }
 
 impl fmt::Debug for Path {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:?} {} -> {}", self.transport, self.local, self.remote)
     }
+}
+
+/// A datagram: exactly what to write to the socket of `path`.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct Transmit {
+    /// Whence and whither.
+    pub path: Path,
+    /// What.
+    pub payload: Bytes,
 }
 
 /// The one form in which an address is compared: IPv4 where it is IPv4-mapped, without a flow label.

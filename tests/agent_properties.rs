@@ -143,6 +143,7 @@ proptest! {
         }
     }
 
+    /// Lesson: L-21, L-43, R-27, R-28, R-34, R-36, R-37
     #[test]
     fn no_order_of_calls_breaks_an_agent(
         role in role(),

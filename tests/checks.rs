@@ -6,7 +6,7 @@ use floe::ice::{CandidateKind, CheckError, Nomination, PairState, Role};
 use floe::stun::{
     AttributeType, Builder, ErrorCode, Fingerprint, Integrity, Key, Method, TransactionId, XorMappedAddress,
 };
-use floe::{Base, Config, Ignored, Path, Reason, Remote, Server, StreamState};
+use floe::{Base, Config, Event, Ignored, Path, Reason, Remote, Server, StreamState};
 use harness::{Bench, Fed, LOCAL, REMOTE, Sent, address, at, fingerprinted, host, ms, typed};
 
 /// Proves: rfc8445-7.1.1-1, rfc8445-7.1.3-1, rfc8445-7.2.2-1, rfc8445-7.2.4-1, rfc8445-7.2.4-2
@@ -102,6 +102,7 @@ fn only_checks_have_the_attributes_of_ice_and_every_message_to_the_peer_has_a_fi
 }
 
 /// Proves: rfc8445-7.2.5-1
+/// Lesson: L-64
 #[test]
 fn an_answer_to_nothing_that_was_asked_is_dropped() {
     let mut bench = Bench::new(Role::Controlling);
@@ -177,6 +178,7 @@ fn a_check_that_only_forged_answers_met_ends_in_time_and_says_so() {
 
 /// Proves: rfc8445-7.2.5.2.1-1, rfc8445-7.2.5.2.1-2
 /// Scenario: S-15
+/// Lesson: L-64
 #[test]
 fn an_answer_from_elsewhere_or_to_elsewhere_fails_its_pair_and_no_other() {
     for (to, from) in [(LOCAL, OTHER), (LOCAL, "198.51.100.9:2000"), (SECOND_LOCAL, REMOTE)] {
@@ -299,6 +301,7 @@ fn without_a_nat_the_checked_pair_itself_is_valid_and_not_yet_nominated() {
 }
 
 /// Proves: rfc8445-7.2.5.3.1-1, rfc8445-7.2.5.3.1-2, rfc8445-7.2.5.3.2-1, rfc8445-7.2.5.3.2-2, rfc8445-7.2.5.3.2-3, rfc8445-7.2.5.3.3-1
+/// Lesson: L-10
 #[test]
 fn behind_a_nat_a_new_candidate_makes_a_new_valid_pair_and_no_other_pairs() {
     let mut bench = two_pairs();
@@ -370,4 +373,34 @@ fn a_check_that_the_peer_saw_come_from_another_base_validates_the_pair_of_that_b
     bench.feed_path(again.path, &answer);
     assert!(is_valid_on_second(&bench));
     assert_eq!(bench.agent.pairs(bench.stream).filter(|pair| pair.is_selected()).count(), 1);
+}
+
+/// One answer shows an address of ours that nobody knew, on a pair that the peer has nominated already. What follows needs what
+/// comes before it: the candidate of that address, the valid pair with it, the state of the pair that was checked, and the
+/// nomination, by which the valid pair is selected.
+///
+/// Proves: rfc8445-7.2.5.3-1
+#[test]
+fn an_answer_leads_to_a_candidate_a_valid_pair_a_state_and_a_nomination_in_this_order() {
+    const SEEN: &str = "203.0.113.1:4000";
+    let mut bench = Bench::new(Role::Controlled);
+    bench.peer_checks(true);
+    let check = bench.next_check();
+    bench.events.clear();
+    let answer = bench.success(&check, address(SEEN));
+    bench.feed_path(check.path, &answer);
+    let found = bench.agent.local_candidates(bench.stream).map(|(_, candidate)| candidate);
+    let found: Vec<_> = found.map(|candidate| (candidate.kind(), candidate.ip())).collect();
+    assert_eq!(found[1], (CandidateKind::PeerReflexive, Some(address(SEEN))));
+    let pairs: Vec<_> = bench.agent.pairs(bench.stream).collect();
+    let [checked, valid] = &pairs[..] else { panic!("{pairs:?}") };
+    assert_eq!(
+        (checked.state(), checked.is_valid(), checked.is_selected()),
+        (PairState::Succeeded, false, false)
+    );
+    assert_eq!(valid.local().ip(), Some(address(SEEN)));
+    assert!(valid.is_valid() && valid.is_nominated() && valid.is_selected());
+    let [(_, first), (_, second), ..] = &bench.events[..] else { panic!("{:?}", bench.events) };
+    assert_eq!(*first, Event::Selected { component: bench.component(), pair: valid.id() });
+    assert_eq!(*second, Event::Route { component: bench.component() });
 }

@@ -193,6 +193,13 @@ fn the_clock_may_start_anywhere() {
         bench.run_answering(start + Duration::from_secs(90), |_| Some(ms(20)));
         assert_eq!(bench.agent.state(bench.stream), Some(StreamState::Completed), "{start:?}");
         assert!(bench.checks().len() > 10);
+        // What is left of time may be less than an answer is waited for.
+        if start < Timestamp::from_nanos(u64::MAX - 120_000_000_000) {
+            bench.run_for(Duration::from_secs(30));
+            assert!(!has_route(&bench));
+            let lost = StreamState::Lost(Reason::ConsentExpired);
+            assert_eq!(bench.agent.state(bench.stream), Some(lost), "{start:?}");
+        }
     }
     let mut bench = completed();
     for now in [Timestamp::from_nanos(u64::MAX - 1), Timestamp::MAX, Timestamp::MAX] {
@@ -235,4 +242,44 @@ fn the_deadline_follows_every_input_at_once() {
     assert!(bench.agent.deadline().is_some_and(|deadline| deadline <= bench.now + ms(50)));
     assert_eq!(bench.checks().len(), quiet.len());
     assert_eq!(bench.feed(b"\xffdata"), Fed::Data(floe::Provenance::Valid, b"\xffdata".to_vec()));
+}
+
+/// What waits to be polled is waited for: until it has been, the deadline is now, whatever else there is to wait for.
+///
+/// Lesson: L-21
+#[test]
+fn an_output_that_has_not_been_polled_shows_in_the_deadline() {
+    let mut bench = Bench::bare(Config::new(), Role::Controlled);
+    let steps: [fn(&mut Bench); 5] = [
+        // An event; an answer; a check that timed out; another event; the last ones of all.
+        |bench| {
+            let local = floe::Base::udp(harness::address(harness::LOCAL));
+            bench.agent.add_base(bench.now, bench.component(), local).unwrap();
+        },
+        |bench| {
+            let (check, path) = (bench.peer_check().encode(), (harness::LOCAL, harness::REMOTE));
+            let path = floe::Path::udp(harness::address(path.0), harness::address(path.1));
+            assert_eq!(bench.agent.handle_datagram(bench.now, path, &check), floe::Received::Control);
+        },
+        |bench| {
+            bench.remote();
+            bench.agent.handle_timeout(bench.now);
+        },
+        |bench| bench.agent.end_of_bases(bench.now, bench.stream).unwrap(),
+        |bench| bench.agent.close(bench.now),
+    ];
+    for (n, step) in steps.into_iter().enumerate() {
+        bench.run_for(ms(1_000));
+        step(&mut bench);
+        assert_eq!(bench.agent.deadline(), Some(bench.now), "{n}");
+        let mut polled = 0;
+        while bench.agent.deadline() == Some(bench.now) {
+            assert!(bench.agent.poll_output().is_some(), "{n}: awake for nothing");
+            polled += 1;
+        }
+        assert!(polled > 0);
+        assert_eq!(bench.agent.poll_output(), None, "{n}: something was left");
+        assert!(bench.agent.deadline().is_none_or(|deadline| deadline > bench.now), "{n}");
+    }
+    assert_eq!(bench.agent.deadline(), None);
 }

@@ -238,6 +238,7 @@ fn only_an_authentic_answer_from_the_right_address_renews_consent() {
 /// Of several outstanding checks the answer to any one counts, and misses alone count for nothing.
 ///
 /// Scenario: S-43
+/// Lesson: R-05
 /// Proves: rfc7675-5.1-8, rfc7675-5.1-10
 #[test]
 fn an_answer_to_an_older_check_renews_consent() {
@@ -255,6 +256,7 @@ fn an_answer_to_an_older_check_renews_consent() {
 ///
 /// Lesson: R-32
 /// Proves: rfc7675-5.1-19
+/// Lesson: L-18
 #[test]
 fn an_overdue_answer_is_told_and_data_still_flows() {
     let mut bench = completed(Role::Controlling);
@@ -372,10 +374,28 @@ fn a_pair_nominated_long_after_its_check_is_asked_before_data_uses_it() {
     bench.feed_on(LOCAL, other, &check.encode());
     assert_eq!(bench.selections(), [address(other)]);
     assert!(!has_route(&bench), "its consent is a minute old");
+    assert_eq!(bench.agent.state(bench.stream), Some(StreamState::Unconfirmed(Reason::ConsentAwaited)));
     let asked = consent_check(&mut bench);
     assert_eq!((asked.path.remote(), asked.at), (address(other), bench.now));
     assert!(bench.now < at(60_200), "at once");
     bench.answer(&asked);
     assert_eq!(bench.agent.route(bench.component()).unwrap().path().remote(), address(other));
     assert_eq!(bench.agent.state(bench.stream), Some(StreamState::Completed));
+}
+
+/// What was revoked is given anew by a restart, whichever side began it; the old path stays refused.
+///
+/// Proves: rfc7675-5.2-3
+#[test]
+fn a_restart_gives_the_consent_anew_that_was_revoked() {
+    let mut bench = completed(Role::Controlling);
+    let old = bench.peer_check().encode();
+    bench.agent.revoke_consent(bench.now, bench.stream).unwrap();
+    assert_eq!(bench.peer_checks(false), Fed::Ignored(Ignored::Refused));
+    bench.agent.restart(bench.now, bench.stream).unwrap();
+    bench.drain();
+    assert_eq!(bench.feed(&old), Fed::Ignored(Ignored::Refused));
+    assert_eq!(bench.last_answer().unwrap().error, Some(403));
+    assert_eq!(bench.peer_checks(false), Fed::Control);
+    assert_eq!(bench.last_answer().unwrap().error, None);
 }

@@ -201,3 +201,22 @@ fn a_closed_agent_has_no_route_and_no_deadline() {
     assert_eq!(bench.agent.end_of_bases(bench.now, bench.stream), Err(Error::Closed));
     assert_eq!(bench.states().last(), Some(&StreamState::Closed));
 }
+
+/// A peer that has not heard of the selection yet checks, and sends, on another path.
+#[test]
+fn data_on_a_path_that_is_in_no_list_names_a_pair_that_can_be_looked_at() {
+    let mut bench = Bench::new(Role::Controlling);
+    bench.end_of_candidates();
+    bench.run_answering(at(1_000), |_| Some(ms(5)));
+    assert_eq!(bench.selections(), [address(REMOTE)]);
+    let check = bench.peer_check().encode();
+    bench.feed_on(LOCAL, OTHER, &check);
+    let path = floe::Path::udp(address(LOCAL), address(OTHER));
+    let floe::Received::Data { pair, .. } = bench.agent.handle_datagram(bench.now, path, b"\x80data") else {
+        panic!("data")
+    };
+    let pair = bench.agent.pair(pair).expect("a pair");
+    assert_eq!((pair.path(), pair.state()), (path, floe::ice::PairState::Frozen));
+    assert_eq!(pair.remote().ip(), Some(address(OTHER)));
+    assert!(!pair.is_listed() && !pair.is_valid() && !pair.is_selected());
+}

@@ -46,7 +46,7 @@ fn dual_stack(order: &str) -> Bench {
     bench
 }
 
-/// Proves: rfc8421-4-1, rfc8421-4-2
+/// Proves: rfc8421-4-1, rfc8421-4-2, rfc8445-5.1.2.2-3
 #[test]
 fn ipv4_follows_four_of_ipv6_in_what_is_signalled() {
     for order in ["66666644", "64646666"] {

@@ -2,11 +2,14 @@
 
 mod harness;
 
-use floe::ice::{Credentials, Role};
+use floe::ice::{Credentials, Nomination, Role};
 use floe::stun::AttributeType;
-use floe::{Base, Config, Event, Ignored, Remote, StreamState};
+use floe::{Base, Config, Error, Event, Ignored, Remote, StreamState};
 
-use harness::{Bench, Fed, LOCAL, PeerCheck, REMOTE, REMOTE_PASSWORD, REMOTE_UFRAG, address, at, host, ms};
+use harness::{
+    Bench, Fed, LOCAL, PeerCheck, REMOTE, REMOTE_PASSWORD, REMOTE_UFRAG, address, at, host, ms,
+    remote_credentials,
+};
 
 const OTHER_BASE: &str = "192.0.2.2:4000";
 
@@ -176,5 +179,85 @@ fn a_path_whose_consent_is_lost_is_not_revived_by_a_check_of_the_peer() {
         bench.run_for(ms(1_000));
         assert_eq!(bench.checks().len(), sent);
         assert!(bench.agent.route(bench.component()).is_none());
+    }
+}
+
+/// Either side may end the checks of one stream, and the other stream goes on; but only who controls concludes.
+///
+/// Proves: rfc8445-6.1.4.2-7
+#[test]
+fn either_side_stops_the_checks_of_a_stream_and_the_controlling_one_alone_concludes() {
+    for role in [Role::Controlling, Role::Controlled] {
+        let mut bench = Bench::with(Config::new().nomination(Nomination::Manual).consent(false), role);
+        let other = bench.agent.add_stream(1).unwrap();
+        bench.agent.add_base(bench.now, other.component(1), Base::udp(address("192.0.2.1:1002"))).unwrap();
+        bench.agent.set_remote(bench.now, other, Remote::new(remote_credentials())).unwrap();
+        for port in 0..10 {
+            let candidate = host(&port.to_string(), 1, &format!("198.51.100.1:{}", 3_000 + port));
+            bench.agent.add_remote_candidate(bench.now, other, candidate).unwrap();
+        }
+        let to_other = |bench: &Bench| {
+            bench.requests().iter().filter(|sent| sent.path.local() == address("192.0.2.1:1002")).count()
+        };
+        bench.run_until(at(150));
+        assert!(to_other(&bench) > 0);
+        bench.agent.close_stream(bench.now, other).unwrap();
+        let before = to_other(&bench);
+        bench.run_answering(at(5_000), |_| Some(ms(5)));
+        assert_eq!(to_other(&bench), before, "neither new checks nor repeated ones");
+        assert_eq!(bench.agent.state(bench.stream), Some(StreamState::Connected));
+        let pair = bench.agent.pairs(bench.stream).find(|pair| pair.is_valid()).unwrap().id();
+        let expected = if role == Role::Controlling { Ok(()) } else { Err(Error::CannotNominate) };
+        assert_eq!(bench.agent.nominate(bench.now, pair), expected);
+        bench.run_answering(at(6_000), |_| Some(ms(5)));
+        let concluded = bench.agent.state(bench.stream) == Some(StreamState::Completed);
+        assert_eq!(concluded, role == Role::Controlling);
+    }
+}
+
+/// However a stream gives up its socket, another one may have it at once, and what comes in there is the other's.
+///
+/// Lesson: R-42
+#[test]
+fn a_socket_is_free_for_another_stream_once_its_own_has_ended() {
+    type End = fn(&mut Bench, floe::ice::BaseId);
+    let ends: [End; 4] = [
+        |bench, _| bench.agent.close_stream(bench.now, bench.stream).unwrap(),
+        |bench, _| bench.agent.remove_component(bench.now, bench.component()).unwrap(),
+        |bench, base| bench.agent.remove_base(bench.now, base).unwrap(),
+        |bench, _| {
+            bench.end_of_candidates();
+            bench.run_for(ms(120_000));
+            assert!(matches!(bench.states().last(), Some(StreamState::Failed(_))));
+            bench.agent.close_stream(bench.now, bench.stream).unwrap();
+        },
+    ];
+    for (n, end) in ends.into_iter().enumerate() {
+        let mut bench = Bench::bare(Config::new(), Role::Controlled);
+        let base = bench.base(LOCAL);
+        bench.remote();
+        bench.trickle(host("1", 1, REMOTE));
+        bench.next_check();
+        let old_check = bench.peer_check().encode();
+        let other = bench.agent.add_stream(1).unwrap();
+        let again = |bench: &mut Bench| {
+            bench.agent.add_base(bench.now, other.component(1), Base::udp(address(LOCAL))).map(drop)
+        };
+        assert_eq!(again(&mut bench), Err(Error::BaseExists));
+        end(&mut bench, base);
+        assert_eq!(bench.feed(&old_check), Fed::Ignored(Ignored::UnknownBase), "{n}");
+        let sent = bench.sent.len();
+        bench.run_for(ms(60_000));
+        assert_eq!(bench.sent.len(), sent, "{n}");
+        assert_eq!(again(&mut bench), Ok(()), "{n}");
+        bench.drain();
+        let of_other = bench.agent.local_credentials(other).unwrap().clone();
+        let check = PeerCheck {
+            username: Some(format!("{}:{REMOTE_UFRAG}", of_other.ufrag())),
+            password: of_other.password().into(),
+            ..bench.peer_check()
+        };
+        assert_eq!(bench.feed(&check.encode()), Fed::Control, "{n}");
+        assert_eq!(bench.feed(&old_check), Fed::Ignored(Ignored::Unauthenticated), "{n}");
     }
 }

@@ -2,12 +2,12 @@
 
 mod harness;
 
-use floe::ice::{Nomination, PairState, Role};
+use floe::ice::{Credentials, Nomination, PairState, Role};
 use floe::stun::{
     AttributeType, Builder, ErrorCode, Integrity, Key, Method, TransactionId, UseCandidate, Username,
     XorMappedAddress,
 };
-use floe::{Config, Ignored, IgnoredStats, Provenance, StreamState};
+use floe::{Config, Ignored, IgnoredStats, Provenance, Remote, StreamState};
 use harness::{Bench, Fed, LOCAL, PeerCheck, REMOTE, address, at, fingerprinted, host, ms, typed};
 
 const OTHER: &str = "198.51.100.1:2002";
@@ -276,7 +276,7 @@ fn a_check_means_something_to_the_agent_alone_whose_credentials_it_has() {
             let mut agent = floe::Agent::new(manual(), Role::Controlled, floe::Seed::from([n; 32]));
             let stream = agent.add_stream(1).unwrap();
             agent.add_base(at(0), stream.component(1), floe::Base::udp(address(LOCAL))).unwrap();
-            agent.set_remote(at(0), stream, floe::Remote::new(harness::remote_credentials())).unwrap();
+            agent.set_remote(at(0), stream, Remote::new(harness::remote_credentials())).unwrap();
             (agent, stream)
         })
         .collect();
@@ -300,18 +300,148 @@ fn a_check_means_something_to_the_agent_alone_whose_credentials_it_has() {
     }
 }
 
-/// A peer names one of our own sockets as its address, and says that it has seen another one there.
+/// A peer names one of our own sockets as its address, before it is ours or afterwards; or somebody sends in its name.
 #[test]
-fn a_mapped_address_at_the_far_end_makes_nobody_talk_to_himself() {
-    let mut bench = Bench::bare(Config::new(), Role::Controlling);
+fn a_socket_of_ours_is_nobodys_candidate() {
+    const OURS: &str = "192.0.2.2:1000";
+    for known_before in [false, true] {
+        let mut bench = Bench::bare(Config::new(), Role::Controlling);
+        bench.base(LOCAL);
+        if known_before {
+            bench.base(OURS);
+        }
+        bench.remote();
+        bench.trickle(host("1", 1, OURS));
+        assert_eq!(bench.pair_states().len(), usize::from(!known_before));
+        if !known_before {
+            bench.base(OURS);
+        }
+        assert_eq!(bench.pair_states(), []);
+        let check = bench.peer_check().encode();
+        assert_eq!(bench.feed_on(LOCAL, OURS, &check), Fed::Ignored(Ignored::Source));
+        bench.run_for(ms(20_000));
+        assert_eq!(bench.sent.len(), 0);
+    }
+}
+
+/// A peer names a third party as its address, on all the ports it may, and restarts again and again; and it forges checks that
+/// seem to come from there. In no minute the third party gets more than is allowed, of short fragments or of long ones.
+#[test]
+fn a_third_party_that_never_answers_is_not_flooded() {
+    const VICTIM: &str = "203.0.113.66";
+    for length in [4, 256] {
+        let mut bench = Bench::bare(Config::new().pacing(ms(5)), Role::Controlling);
+        for n in 0..4 {
+            bench.base(&format!("192.0.2.{}:1000", n + 1));
+        }
+        for generation in 0..25_u16 {
+            let ufrag = format!("{generation:0>length$}");
+            let credentials =
+                Credentials::new(&ufrag, &format!("passwordofthepeer/{generation:07}")).unwrap();
+            let remote = Remote::new(credentials).pacing(ms(5));
+            bench.agent.set_remote(bench.now, bench.stream, remote).unwrap();
+            for port in 0..16 {
+                bench.trickle(host(&port.to_string(), 1, &format!("{VICTIM}:{}", 4_000 + port)));
+            }
+            for _ in 0..30 {
+                bench.run_for(ms(100));
+                let own = bench.agent.local_credentials(bench.stream).unwrap().ufrag().to_owned();
+                let check = PeerCheck { username: Some(format!("{own}:{ufrag}")), ..bench.peer_check() };
+                bench.feed_on(LOCAL, &format!("{VICTIM}:4000"), &check.encode());
+            }
+        }
+        assert!(bench.agent.stats().checks_withheld > 1_000);
+        let sent: Vec<_> = bench.requests().into_iter().map(|sent| (sent.at, sent.bytes.len())).collect();
+        assert!(sent.len() > 100);
+        for (start, _) in &sent {
+            let minute = sent.iter().filter(|(at, _)| (*start..*start + ms(60_000)).contains(at));
+            let (packets, bytes) = minute.fold((0, 0), |(n, sum), (_, bytes)| (n + 1, sum + bytes));
+            assert!(packets <= 128 && bytes <= 24 * 1_024, "{packets} packets, {bytes} bytes in a minute");
+        }
+    }
+}
+
+/// Once a check was answered from an address, all its ports may be asked.
+#[test]
+fn an_address_that_answers_is_asked_as_often_as_it_takes() {
+    let mut limits = floe::Limits::default();
+    limits.unanswered_packets = 3;
+    let mut bench = Bench::bare(manual().limits(limits), Role::Controlling);
     bench.base(LOCAL);
-    bench.base("192.0.2.2:1000");
     bench.remote();
-    bench.trickle(host("1", 1, "192.0.2.2:1000"));
-    let check = bench.next_check();
-    assert_eq!((check.path.local(), check.path.remote()), (address(LOCAL), address("192.0.2.2:1000")));
-    let answer = bench.success(&check, address("192.0.2.2:1000"));
-    bench.feed_path(check.path, &answer);
-    bench.run_for(ms(20_000));
-    assert!(bench.sent.iter().all(|(_, sent)| sent.path.local() != sent.path.remote()));
+    for port in 0..6 {
+        bench.trickle(host(&port.to_string(), 1, &format!("198.51.100.1:{}", 4_000 + port)));
+    }
+    bench.run_for(ms(300));
+    let sent = bench.requests();
+    assert_eq!((sent.len(), bench.agent.stats().checks_withheld), (3, 3));
+    bench.answer(&sent[0]);
+    bench.run_for(ms(1_000));
+    let asked: std::collections::BTreeSet<_> = bench.requests().iter().map(|sent| sent.path).collect();
+    assert_eq!(asked.len(), 6, "what was withheld is repeated");
+}
+
+/// A check of the peer cancels ours and has it repeated; but a peer that never answers cannot have that without end, and what
+/// was asked last is repeated as any other check.
+#[test]
+fn a_peer_that_checks_and_never_answers_does_not_keep_us_asking() {
+    for role in [Role::Controlling, Role::Controlled] {
+        let mut bench = Bench::with(manual(), role);
+        for _ in 0..1_200 {
+            bench.peer_checks(role == Role::Controlled);
+            bench.run_for(ms(50));
+        }
+        let checks = bench.checks();
+        assert_eq!(checks.len(), 8);
+        let last = checks.last().unwrap();
+        assert_eq!(bench.requests().iter().filter(|sent| sent.id == last.id).count(), 7);
+    }
+}
+
+/// Every class of every method, to an agent that has no peer yet, one that knows its peer and one that is closed; those of a
+/// few methods that nobody knows are signed for it as well. Of all these a request of Binding alone means anything.
+///
+/// Lesson
+#[test]
+fn of_every_class_of_every_method_a_binding_request_alone_means_anything() {
+    let closed: Moment = || {
+        let mut bench = Bench::new(Role::Controlled);
+        bench.agent.close(bench.now);
+        bench.drain();
+        bench
+    };
+    let (path, id) = (floe::Path::udp(address(LOCAL), address(REMOTE)), TransactionId::from([5; 12]));
+    for (moment, build) in [MOMENTS[1], MOMENTS[2], ("closed", closed)] {
+        let mut bench = build();
+        let own = bench.peer_check();
+        let (key, name) = (Key::short_term(own.password.as_bytes()), own.username.unwrap());
+        let name = Username::new(&name).unwrap();
+        let mut unsigned = Vec::new();
+        let _ = Builder::request(&mut unsigned, Method::BINDING, id).attribute(&name);
+        let mut datagrams: Vec<Vec<u8>> = (0..0x4000_u16)
+            .map(|kind| fingerprinted(&[&kind.to_be_bytes()[..], &unsigned[2..]].concat()))
+            .collect();
+        for method in (0x20..0x40).map(|number| Method::new(number).unwrap()) {
+            let mut signed = vec![Vec::new(); 4];
+            let [request, indication, success, error] = &mut signed[..] else { unreachable!() };
+            for builder in [
+                Builder::request(request, method, id),
+                Builder::indication(indication, method, id),
+                Builder::success(success, method, id),
+                Builder::error(error, method, id, &ErrorCode::BAD_REQUEST),
+            ] {
+                builder.attribute(&name).integrity(&key, Integrity::Sha1).fingerprint();
+            }
+            datagrams.extend(signed);
+        }
+        let before = seen(&bench);
+        for datagram in &datagrams {
+            let fed = bench.agent.handle_datagram(bench.now, path, datagram);
+            assert!(matches!(fed, floe::Received::Ignored(_)), "{moment}: {fed:?} {datagram:02x?}");
+        }
+        bench.drain();
+        assert_eq!(seen(&bench), before, "{moment}");
+        assert!(bench.sent.iter().all(|(_, sent)| is_unsigned_error(&sent.payload)), "{moment}");
+        assert!(bench.sent.len() <= 1, "{moment}: one was a request of Binding");
+    }
 }

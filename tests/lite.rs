@@ -327,6 +327,7 @@ fn a_nominated_pair_on_which_the_peer_is_heard_takes_over_from_a_silent_one() {
     assert!(!is_routed(&bench));
 }
 
+/// Lesson: R-06
 #[test]
 fn after_a_jump_of_the_clock_data_waits_for_the_next_request() {
     for asks in [false, true] {
@@ -457,6 +458,9 @@ impl Two {
                 match output {
                     Output::Event(event) => events.push(event),
                     Output::Transmit(_) => self.sent += 1,
+                    Output::Connect(_) | Output::Disconnect(_) => {
+                        unreachable!("a lite agent asks no servers")
+                    }
                 }
             }
         }

@@ -5,7 +5,7 @@ mod harness;
 use core::time::Duration;
 use std::collections::BTreeSet;
 
-use floe::ice::{Credentials, Nomination, Role};
+use floe::ice::{CandidateKind, Credentials, Nomination, Role};
 use floe::sim::{Nat, NodeId, Peer, World};
 use floe::stun::ErrorCode;
 use floe::{Config, Event, NominateInConsent, Reason, Remote, StreamState, Timestamp};
@@ -211,4 +211,34 @@ fn a_full_controlled_agent_takes_a_second_nomination_only_if_it_is_of_higher_pri
         let checks = bench.checks();
         assert!(checks.iter().all(|check| !check.use_candidate && check.controlled.is_some()));
     }
+}
+
+/// The lite agent learns from checks where its peer is, so nothing of the full one need be signalled but its credentials.
+///
+/// Proves: rfc8838-B-1
+#[test]
+fn a_full_agent_that_signals_no_candidate_connects_to_a_lite_one() {
+    let mut world = World::new(59);
+    let ids = [false, true].map(|lite| {
+        let seed = world.seed_for(u64::from(lite));
+        let (role, nat) = match lite {
+            false => (Role::Controlling, Nat::port_restricted()),
+            true => (Role::Controlled, Nat::none()),
+        };
+        let config = Config::new().lite(lite);
+        world.add_node(nat, |_, now, addresses| Peer::new(now, config, role, seed, addresses))
+    });
+    let [full, lite] = ids.map(|id| world.node(id).stream());
+    world.with(ids[1], |peer, now| peer.agent_mut().end_of_bases(now, lite).unwrap());
+    let agent = world.node(ids[1]).agent();
+    let candidates: Vec<_> = agent.local_candidates(lite).map(|(_, candidate)| candidate.clone()).collect();
+    let signalled = Remote::new(agent.local_credentials(lite).unwrap().clone()).candidates(candidates);
+    let own = world.node(ids[0]).agent().local_credentials(full).unwrap().clone();
+    world.with(ids[1], |peer, now| peer.agent_mut().set_remote(now, lite, Remote::new(own)).unwrap());
+    world.with(ids[0], |peer, now| {
+        peer.agent_mut().set_remote(now, full, signalled.lite().complete()).unwrap();
+    });
+    complete(&mut world, ids);
+    let mut learned = world.node(ids[1]).agent().remote_candidates(lite);
+    assert!(learned.all(|(_, candidate)| candidate.kind() == CandidateKind::PeerReflexive));
 }

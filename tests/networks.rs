@@ -6,8 +6,9 @@ use core::net::SocketAddr;
 use core::time::Duration;
 use floe::ice::{BaseId, Role};
 use floe::sim::{Host, NetworkId, NodeId, Peer, World};
+use floe::stun::AttributeType;
 use floe::{Base, Config, Error, Event, Reason, Remote, Server, StreamState};
-use harness::{Bench, LOCAL, REMOTE, Sent, address, at, host, ms, remote_credentials, typed};
+use harness::{Bench, Fed, LOCAL, REMOTE, Sent, address, at, host, ms, remote_credentials, typed};
 
 const SECOND: &str = "192.0.2.2:1000";
 const THIRD: &str = "192.0.2.3:1000";
@@ -88,8 +89,30 @@ fn unless_both_sides_gather_continually_nothing_comes_after_the_end() {
         bench.drain();
         (ours, theirs, signalled(&bench).len(), completions(&bench))
     });
-    let refused = (Err(Error::EndOfBases), Err(Error::EndOfCandidates), 1, 1);
-    assert_eq!(late, [refused, refused, (Ok(()), Ok(()), 2, 2)]);
+    let nothing = (Ok(()), Err(Error::EndOfCandidates), 1, 1);
+    assert_eq!(late, [nothing, nothing, (Ok(()), Ok(()), 2, 2)]);
+}
+
+/// A socket that comes too late for its generation is neither signalled nor asked from; the next generation has it.
+///
+/// Proves: rfc8838-13-3
+#[test]
+fn a_socket_that_comes_after_the_end_is_in_the_next_generation() {
+    let (mut bench, base) = bench(Config::new(), Role::Controlling, "trickle");
+    bench.agent.add_server(bench.now, Server::stun(address("203.0.113.1:3478"))).unwrap();
+    bench.run_answering(at(2_000), no_delay);
+    bench.end_of_candidates();
+    bench.run_answering(at(20_000), no_delay);
+    assert_eq!((state(&bench), completions(&bench)), (StreamState::Completed, 1));
+    try_base(&mut bench, SECOND).unwrap();
+    bench.run_answering(at(60_000), no_delay);
+    assert_eq!((signalled(&bench), completions(&bench)), (vec![address(LOCAL)], 1));
+    assert!(bench.sent.iter().all(|(_, sent)| sent.path.local() == address(LOCAL)));
+    remove_base(&mut bench, base);
+    bench.agent.restart(bench.now, bench.stream).unwrap();
+    bench.run_for(ms(1_000));
+    assert_eq!(signalled(&bench), [LOCAL, SECOND].map(address));
+    assert_eq!(bench.questions().last().unwrap().path.local(), address(SECOND), "the server is asked anew");
 }
 
 #[test]
@@ -378,5 +401,178 @@ fn either_side_may_lose_its_network_and_go_on_with_the_next() {
             world.run_for(ms(200));
             assert_eq!(world.node(ids[to]).received().len(), before + 1, "side {mover} moved");
         }
+    }
+}
+
+/// The selected path is lost, another one takes over, and then its base goes as well: what was lost is not asked again.
+///
+/// Proves: rfc7675-5.1-17
+#[test]
+fn a_lost_path_is_not_taken_up_again_when_the_one_that_replaced_it_goes() {
+    let (mut bench, _) = bench(Config::new(), Role::Controlling, "trickle renomination");
+    bench.run_answering(at(2_000), no_delay);
+    assert_eq!(bench.agent.route(bench.component()).unwrap().path().local(), address(LOCAL));
+    bench.run_for(Duration::from_secs(40));
+    assert_eq!(state(&bench), StreamState::Lost(Reason::ConsentExpired));
+    let second = bench.base(SECOND);
+    bench.run_answering(at(50_000), |check| (check.path.local() == address(SECOND)).then_some(ms(1)));
+    assert_eq!(state(&bench), StreamState::Completed);
+    let before = bench.requests().len();
+    remove_base(&mut bench, second);
+    bench.run_answering(at(120_000), no_delay);
+    assert_eq!(state(&bench), StreamState::Lost(Reason::BaseRemoved));
+    assert!(bench.agent.route(bench.component()).is_none());
+    assert_eq!(bench.requests().len(), before);
+}
+
+/// Without a NAT a host and its reflexive candidate are one address, signalled twice. Whichever is withdrawn, the other one
+/// keeps its pair; when both are, it goes.
+///
+/// Lesson: R-10
+#[test]
+fn of_two_candidates_with_one_address_either_can_be_withdrawn_alone() {
+    for first in [0, 1] {
+        let mut bench = Bench::bare(Config::new(), Role::Controlling);
+        bench.base(LOCAL);
+        bench.remote();
+        let candidates = [host("1", 1, REMOTE), typed("2", "srflx", 1_694_498_815, REMOTE)];
+        let add = |bench: &mut Bench, n: usize| {
+            bench.agent.add_remote_candidate(bench.now, bench.stream, candidates[n].clone()).unwrap()
+        };
+        let ids = [0, 1].map(|n| add(&mut bench, n));
+        assert_ne!(ids[0], ids[1]);
+        assert_eq!([0, 1].map(|n| add(&mut bench, n)), ids, "sent again, each is the one that it was");
+        assert_eq!(bench.pair_states().len(), 1);
+        bench.agent.remove_remote_candidate(bench.now, bench.stream, ids[first]).unwrap();
+        assert_eq!(bench.pair_states().len(), 1);
+        let left: Vec<_> = bench.agent.remote_candidates(bench.stream).collect();
+        assert_eq!(left, [(ids[1 - first], &candidates[1 - first])]);
+        bench.agent.remove_remote_candidate(bench.now, bench.stream, ids[1 - first]).unwrap();
+        assert_eq!(bench.pair_states().len(), 0);
+        assert_eq!(bench.agent.remote_candidates(bench.stream).count(), 0);
+    }
+}
+
+/// An interface is gone and another one is there. It takes a restart to signal it; where nominations may follow one another
+/// the peer learns of it by the checks that come from there.
+#[test]
+fn another_network_is_reached_by_a_restart_or_by_checks_alone() {
+    for (renomination, restarts) in [(false, true), (true, true), (true, false), (false, false)] {
+        let (mut world, ids, addresses) = connected(&Config::new().renomination(renomination));
+        world.with(ids[0], |peer, now| {
+            assert!(peer.add_base(now, 1, addresses[0][1]));
+            leave(peer, now, 0);
+        });
+        if restarts {
+            world.with(ids[0], |peer, now| peer.restart(now));
+        }
+        world.run_for(ms(500));
+        let moved =
+            completed(&mut world, ids) && world.node(ids[1]).selected(1).unwrap().remote() == addresses[0][1];
+        assert_eq!(moved, renomination || restarts, "{renomination} {restarts}");
+        if moved {
+            for (from, to) in [(0, 1), (1, 0)] {
+                assert!(world.with(ids[from], |peer, _| peer.send(1, b"data")));
+                world.run_for(ms(200));
+                assert_eq!(world.node(ids[to]).received().len(), 1);
+            }
+            assert_eq!(world.node(ids[0]).selected(1).unwrap().local(), addresses[0][1]);
+        }
+    }
+}
+
+/// The address that a session uses expires: it is withdrawn, the next temporary one takes over, and what both hide is not
+/// shown on the way.
+///
+/// Lesson: L-41
+#[test]
+fn a_temporary_address_that_expires_gives_way_to_the_next_one() {
+    let [old, new, hidden] = ["[2001:db8::aaaa]:1000", "[2001:db8::bbbb]:1000", "[2001:db8::1]:1000"];
+    for role in [Role::Controlling, Role::Controlled] {
+        let mut bench = Bench::bare(continual(), role);
+        announce(&mut bench, "trickle renomination continual");
+        bench.trickle(host("1", 1, "[2001:db8:ffff::1]:2000"));
+        let temporary = |bench: &mut Bench, local: &str| {
+            let base = Base::udp(address(local)).temporary();
+            let id = bench.agent.add_base(bench.now, bench.component(), base).unwrap();
+            bench.drain();
+            id
+        };
+        let base = temporary(&mut bench, old);
+        let nominate = |bench: &mut Bench, local: &str, number: u8| {
+            let extra = vec![(AttributeType::new(0xc001), vec![0, 0, 0, number])];
+            let check = harness::PeerCheck { use_candidate: true, extra, ..bench.peer_check() };
+            assert_eq!(bench.feed_on(local, "[2001:db8:ffff::1]:2000", &check.encode()), Fed::Control);
+        };
+        if role == Role::Controlled {
+            nominate(&mut bench, old, 1);
+        }
+        bench.run_answering(at(2_000), no_delay);
+        assert_eq!(state(&bench), StreamState::Completed);
+        temporary(&mut bench, new);
+        remove_base(&mut bench, base);
+        assert_eq!(withdrawals(&bench), 1);
+        assert_eq!(try_base(&mut bench, hidden), Err(Error::Trackable));
+        if role == Role::Controlled {
+            nominate(&mut bench, new, 2);
+        }
+        bench.run_answering(at(4_000), no_delay);
+        assert_eq!(state(&bench), StreamState::Completed, "{role}");
+        assert_eq!(bench.agent.route(bench.component()).unwrap().path().local(), address(new));
+        assert_eq!(signalled(&bench), [old, new].map(address));
+    }
+}
+
+/// However many networks there are, of whatever kind, none is left out: the only one that works may be any.
+///
+/// Lesson: L-42
+#[test]
+fn of_eight_networks_the_only_one_that_works_is_found() {
+    let local = |n: u16| address(&format!("[2001:db8:0:{n}::1]:1000"));
+    for works in 1..=8 {
+        let mut bench = Bench::bare(Config::new().consent(false), Role::Controlling);
+        for n in 1..=8 {
+            let base = Base::udp(local(n)).network(n, [0, 10, 50, 900][usize::from(n) % 4]);
+            bench.agent.add_base(bench.now, bench.component(), base).unwrap();
+        }
+        bench.drain();
+        assert_eq!(signalled(&bench).len(), 8);
+        announce(&mut bench, "trickle");
+        bench.trickle(host("1", 1, "[2001:db8:ffff::1]:2000"));
+        bench.run_answering(at(3_000), |check| (check.path.local() == local(works)).then_some(ms(100)));
+        assert_eq!(state(&bench), StreamState::Completed, "network {works}");
+        assert_eq!(bench.agent.route(bench.component()).unwrap().path().local(), local(works));
+    }
+}
+
+/// The peer is known by its checks alone, from an address that it has not signalled: it withdraws all that it had signalled,
+/// signals the new one, and withdraws that as well, and the stream knows of no trouble.
+///
+/// Lesson: R-08
+#[test]
+fn a_selected_pair_whose_candidate_was_never_signalled_outlives_all_that_were() {
+    let moved = "198.51.100.9:9000";
+    for role in [Role::Controlling, Role::Controlled] {
+        let (mut bench, _) = bench(Config::new(), role, "trickle");
+        bench.trickle(host("2", 1, OTHER));
+        let check = harness::PeerCheck { use_candidate: role == Role::Controlled, ..bench.peer_check() };
+        assert_eq!(bench.feed_on(LOCAL, moved, &check.encode()), Fed::Control);
+        let from_there = |check: &Sent| (check.path.remote() == address(moved)).then_some(ms(20));
+        bench.run_answering(at(2_000), from_there);
+        let (states, route) = (bench.states(), bench.agent.route(bench.component()));
+        assert_eq!(route.unwrap().path().remote(), address(moved));
+        let withdraw = |bench: &mut Bench, moved_too: bool| {
+            let all = bench.agent.remote_candidates(bench.stream);
+            let gone = all.filter(|(_, it)| moved_too || it.ip() != Some(address(moved)));
+            for id in gone.map(|(id, _)| id).collect::<Vec<_>>() {
+                bench.agent.remove_remote_candidate(bench.now, bench.stream, id).unwrap();
+            }
+            bench.run_answering(bench.now + Duration::from_secs(60), from_there);
+        };
+        withdraw(&mut bench, false);
+        bench.trickle(typed("3", "srflx", 1_694_498_815, moved));
+        withdraw(&mut bench, true);
+        assert_eq!((bench.states(), bench.agent.route(bench.component())), (states, route), "{role}");
+        assert_eq!(state(&bench), StreamState::Completed);
     }
 }

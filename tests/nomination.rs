@@ -4,8 +4,8 @@ mod harness;
 
 use core::time::Duration;
 use floe::ice::{CandidateKind, CheckListState, Nomination, PairState, Role};
-use floe::stun::ErrorCode;
-use floe::{Config, Event, Ignored, Reason, StreamState};
+use floe::stun::{AttributeType, ErrorCode};
+use floe::{Config, Event, Ignored, Reason, Remote, StreamState};
 use harness::{Bench, Fed, LOCAL, PeerCheck, REMOTE, Sent, address, at, host, ms, typed};
 
 const LOW: &str = "198.51.100.1:2001";
@@ -109,8 +109,9 @@ fn one_pair_is_nominated_and_never_another() {
 
 /// Proves: rfc8445-8.1.1-6
 #[test]
-fn a_better_pair_that_stays_silent_holds_nomination_up_for_the_patience_configured() {
-    let config = Config::new().nomination(Nomination::Regular { patience: ms(800) });
+fn by_the_letter_a_better_pair_that_stays_silent_holds_nomination_up_for_the_patience_configured() {
+    let patient = Nomination::Regular { patience: ms(800) };
+    let config = Config::new().profile(floe::Profile::Rfc8445).nomination(patient);
     let mut bench = three_pairs(config, Role::Controlling);
     bench.run_answering(at(5_000), |check| (check.path.remote() == address(LOW)).then_some(ms(0)));
     let valid_at = bench.checks().iter().find(|check| check.path.remote() == address(LOW)).unwrap().at;
@@ -512,4 +513,53 @@ fn a_nomination_that_the_policy_refuses_is_answered_with_a_signed_400() {
     assert!(bench.selections().is_empty());
     // The same check without the nomination is as welcome as any.
     assert_eq!(bench.peer_checks(false), Fed::Control);
+}
+
+/// Two bases whose checks were seen under one address have one valid pair between them. The nomination by one of them fails;
+/// the check by the other one still stands.
+#[test]
+fn a_nomination_that_fails_leaves_a_valid_pair_that_another_check_has_found_as_well() {
+    const SECOND: &str = "192.0.2.2:1000";
+    let mut bench = Bench::new(Role::Controlling);
+    bench.base(SECOND);
+    let checks = [bench.next_check(), bench.next_check()];
+    for check in &checks {
+        let answer = bench.success(check, address("203.0.113.1:4000"));
+        bench.feed_path(check.path, &answer);
+    }
+    assert_eq!(bench.agent.pairs(bench.stream).filter(|pair| pair.is_valid()).count(), 1);
+    bench.end_of_candidates();
+    let nominating = bench.next_check();
+    assert!(nominating.use_candidate);
+    bench.run_until(nominating.at + ms(39_600));
+    assert!(bench.agent.route(bench.component()).is_some());
+    let again = bench.checks().last().cloned().unwrap();
+    assert!(again.use_candidate && again.path.local() != nominating.path.local());
+    bench.answer(&again);
+    assert_eq!(bench.selections(), [address(REMOTE)]);
+}
+
+/// A peer whose address has changed nominates the pair that it is found on now, which ranks as the one before does. Without
+/// renomination it takes a better pair to move the selection, and of two that rank alike the one found last.
+///
+/// Lesson: L-08
+#[test]
+fn of_two_nominated_pairs_that_rank_alike_the_one_found_last_is_selected() {
+    for (lite, announced) in [(false, "ice2"), (false, "ice2 renomination"), (true, "ice2")] {
+        let mut bench = Bench::bare(Config::new().lite(lite), Role::Controlled);
+        bench.base(LOCAL);
+        bench.agent.end_of_bases(bench.now, bench.stream).unwrap();
+        let remote = Remote::new(harness::remote_credentials()).options(announced);
+        bench.agent.set_remote(bench.now, bench.stream, remote).unwrap();
+        for (n, from) in (1..).zip([MIDDLE, HIGH, LOW]) {
+            let numbered = (AttributeType::new(0xc001), vec![0, 0, 0, n]);
+            let check = PeerCheck { use_candidate: true, extra: vec![numbered], ..bench.peer_check() };
+            assert_eq!(bench.feed_on(LOCAL, from, &check.encode()), Fed::Control);
+            bench.run_answering(bench.now + ms(200), no_delay);
+            assert_eq!(bench.agent.route(bench.component()).unwrap().path().remote(), address(from));
+        }
+        let pairs: Vec<_> = bench.agent.pairs(bench.stream).map(|pair| pair.priority()).collect();
+        assert!(pairs.windows(2).all(|two| two[0] == two[1]), "{pairs:?}");
+        assert_eq!(bench.selections(), [MIDDLE, HIGH, LOW].map(address), "{announced}");
+    }
 }

@@ -328,3 +328,25 @@ fn candidates_of_equal_priority_are_paired_and_checked_in_the_order_received() {
     let checked: Vec<_> = bench.checks().iter().map(|check| check.path.remote()).collect();
     assert_eq!(checked, order.map(address));
 }
+
+/// Of seven candidates three find room, in whatever order they come: each of the other four is counted once.
+///
+/// Lesson: R-19
+#[test]
+fn every_pair_that_gives_way_or_finds_no_room_is_counted() {
+    let mut limits = Limits::default();
+    limits.pairs = 3;
+    for order in [[1, 2, 3, 4, 5, 6, 7], [7, 6, 5, 4, 3, 2, 1], [4, 1, 7, 2, 6, 3, 5]] {
+        let mut bench = Bench::bare(Config::new().limits(limits), Role::Controlling);
+        bench.base(LOCAL);
+        bench.remote();
+        for (count, n) in (1..).zip(order) {
+            bench.trickle(typed(&n.to_string(), "host", 1_000 * n, &format!("198.51.100.{n}:2000")));
+            let dropped = bench.agent.stats().pairs_dropped;
+            assert_eq!(dropped, count - bench.agent.pairs(bench.stream).count() as u64);
+        }
+        assert_eq!(bench.agent.stats().pairs_dropped, 4, "{order:?}");
+        let kept: Vec<_> = bench.agent.pairs(bench.stream).map(|pair| pair.path().remote()).collect();
+        assert_eq!(kept, ["198.51.100.7:2000", "198.51.100.6:2000", "198.51.100.5:2000"].map(address));
+    }
+}

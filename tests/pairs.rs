@@ -246,6 +246,7 @@ fn two_lists_share_a_hundred_pairs_evenly_and_keep_their_best() {
 }
 
 /// Proves: rfc8445-19.5.1-1
+/// Lesson: L-39
 #[test]
 fn ten_thousand_candidates_are_a_hundred_checks() {
     let mut bench = Bench::bare(Config::new(), Role::Controlling);

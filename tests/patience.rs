@@ -41,6 +41,7 @@ fn reject_the_check(bench: &mut Bench) {
 
 /// Proves: rfc8863-4-1, rfc8863-4-2, rfc8863-4-3, rfc8863-4-4, rfc8445-7.2.5.4-1
 /// Lesson: L-18
+/// Lesson: L-13
 #[test]
 fn a_stream_with_nothing_left_fails_after_39500_ms_and_not_before() {
     let mut bench = Bench::bare(Config::new(), Role::Controlling);
@@ -88,6 +89,7 @@ fn without_any_candidates_a_stream_waits_for_its_peer_all_the_same() {
 
 /// Proves: rfc8838-8-1, rfc8838-8-3, rfc8838-14-1, rfc8863-5-1
 /// Scenario: S-36
+/// Lesson: L-18
 #[test]
 fn failure_comes_with_the_last_of_its_four_reasons_whatever_their_order() {
     #[derive(Clone, Copy, Debug)]
@@ -366,4 +368,28 @@ fn a_silent_peer_costs_a_bounded_number_of_wakeups() {
         assert!(wakeups <= 400, "more wakeups than transmissions, timeouts and slots");
     }
     assert!(failed_at(&bench).is_some());
+}
+
+/// A peer that trickles and never says that it has no more candidates keeps a stream waiting, unless the end of patience
+/// stands in for the end of candidates; a candidate that came before it is still checked to the end.
+///
+/// Proves: rfc8863-5-2
+#[test]
+fn the_end_of_patience_may_stand_in_for_the_end_of_candidates() {
+    for (presumed, late) in [(false, false), (true, false), (true, true)] {
+        let config = Config::new().presume_end_of_candidates(presumed);
+        let mut bench = Bench::with(config, Role::Controlling);
+        bench.agent.end_of_bases(bench.now, bench.stream).unwrap();
+        if late {
+            bench.run_until(at(20_000));
+            bench.trickle(host("2", 1, "198.51.100.2:2000"));
+        }
+        bench.run_until(at(39_499));
+        assert_eq!(bench.agent.state(bench.stream), Some(StreamState::Checking));
+        bench.run_until(at(39_500));
+        let failed = Some(StreamState::Failed(Reason::Timeout));
+        assert_eq!(bench.agent.state(bench.stream) == failed, presumed && !late);
+        bench.run_until(at(60_000));
+        assert_eq!(bench.agent.state(bench.stream) == failed, presumed);
+    }
 }

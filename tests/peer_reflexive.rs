@@ -3,6 +3,7 @@
 mod harness;
 
 use floe::ice::{CandidateKind, Nomination, PairState, Role};
+use floe::stun::{AttributeType, Message};
 use floe::{Config, Ignored};
 use harness::{Bench, Fed, LOCAL, PeerCheck, REMOTE, address, at, host, ms, typed};
 
@@ -237,5 +238,41 @@ fn a_check_from_an_address_that_cannot_be_sent_to_is_not_answered() {
             assert_eq!(bench.agent.remote_candidates(bench.stream).count(), 0);
         }
         assert_eq!(bench.feed_on(to, from, b"\x80"), Fed::Ignored(Ignored::Unverified));
+    }
+}
+
+/// The controlling side learns, checks, is answered, nominates, and is answered again: whenever the candidate is signalled,
+/// the outcome is the same, and so is every datagram on the way.
+///
+/// Lesson: R-12, L-12
+#[test]
+fn a_candidate_that_is_signalled_late_does_not_disturb_its_nomination_at_any_moment() {
+    let run = |signalled_at: Option<u64>| {
+        let mut bench = Bench::bare(Config::new(), Role::Controlling);
+        bench.base(LOCAL);
+        bench.remote();
+        check_from(&mut bench, UNKNOWN);
+        let pair = bench.agent.pairs(bench.stream).next().unwrap().id();
+        let answers = |_: &harness::Sent| Some(ms(20));
+        if let Some(millis) = signalled_at {
+            bench.run_answering(at(millis), answers);
+            bench.trickle(typed("7", "srflx", 1_694_498_815, UNKNOWN));
+        }
+        bench.run_answering(at(20_000), answers);
+        let only: Vec<_> =
+            bench.agent.pairs(bench.stream).map(|pair| (pair.id(), pair.is_selected())).collect();
+        assert_eq!(only, [(pair, true)], "signalled at {signalled_at:?}");
+        let sent: Vec<_> = bench.sent.iter().map(|(at, it)| (*at, it.path, it.payload.clone())).collect();
+        (sent, bench.states(), bench.selections())
+    };
+    let undisturbed = run(None);
+    assert_eq!(undisturbed.2, [address(UNKNOWN)]);
+    let nominates =
+        |it: &(_, _, bytes::Bytes)| Message::parse(&it.2).unwrap().contains(AttributeType::USE_CANDIDATE);
+    let nominated_at = undisturbed.0.iter().find(|it| nominates(it)).unwrap().0;
+    assert!(nominated_at > at(100) && nominated_at < at(900), "{nominated_at:?}");
+    // The patience with better candidates ends while this one is awaited, so the first 500 ms look alike.
+    for millis in (0..nominated_at.as_nanos() / 1_000_000 + 100).step_by(5) {
+        assert_eq!(run(Some(millis)), undisturbed, "signalled at {millis} ms");
     }
 }

@@ -64,6 +64,7 @@ fn cases(cases: u32) -> ProptestConfig {
 proptest! {
     #![proptest_config(cases(96))]
 
+    /// Lesson: L-06
     #[test]
     fn two_agents_over_a_line_that_loses_doubles_and_reorders_select_the_same_pair(
         seed: u64,

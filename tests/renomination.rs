@@ -6,10 +6,10 @@ mod harness;
 use core::net::SocketAddr;
 use core::time::Duration;
 
-use floe::ice::{Credentials, Role};
+use floe::ice::{Credentials, Nomination, Role};
 use floe::sim::{Host, NetworkId, NodeId, Peer, World};
 use floe::stun::{AttributeType, Builder, ErrorCode, Integrity, Key, Method, XorMappedAddress};
-use floe::{Config, Event, Remote, StreamState};
+use floe::{Config, Error, Event, Limits, Remote, StreamState};
 use harness::{
     Bench, Fed, LOCAL, PeerCheck, REMOTE_UFRAG, Sent, address, at, host, ms, remote_credentials, typed,
 };
@@ -24,6 +24,7 @@ const NOMINATION: AttributeType = AttributeType::new(0xc001);
 const NOMINATION_OF_V2: AttributeType = AttributeType::new(0x0030);
 
 const BOTH: &str = "ice2 trickle renomination";
+const SECOND: &str = "ice2 trickle renomination renomination2";
 const PLAIN: &str = "ice2 trickle";
 
 /// An agent with one base and three remote candidates, each of its own foundation; the peer announces these options.
@@ -168,7 +169,7 @@ fn nominations_that_overtake_one_another_end_at_the_largest_number_whatever_is_a
 fn a_second_nomination_is_sent_only_if_both_sides_announce_renomination() {
     for (ours, theirs) in [(true, BOTH), (true, PLAIN), (false, BOTH), (false, PLAIN)] {
         let mut bench = three_pairs(Config::new().renomination(ours), Role::Controlling, theirs);
-        assert_eq!(bench.agent.local_options(), if ours { BOTH } else { PLAIN });
+        assert_eq!(bench.agent.local_options(), if ours { SECOND } else { PLAIN });
         bench.end_of_candidates();
         bench.run_answering(at(2_000), promptly);
         assert_eq!(bench.selections(), [address(HIGH)]);
@@ -412,6 +413,115 @@ fn both_sides_move_to_the_same_pair_only_if_both_announce_renomination() {
                 let [ours, theirs] = ids.map(|id| world.node(id).selected(1).unwrap());
                 assert_eq!((ours.local(), ours.remote()), (theirs.remote(), theirs.local()));
             }
+        }
+    }
+}
+
+/// A nomination that finds no room for its pair is not followed, so that its repetition is not the second of its number.
+#[test]
+fn a_nomination_without_a_pair_does_not_use_up_its_number() {
+    let mut limits = Limits::default();
+    limits.peer_reflexive = 0;
+    let mut bench = three_pairs(Config::new().consent(false).limits(limits), Role::Controlled, BOTH);
+    let late = "198.51.100.1:2009";
+    nominates(&mut bench, late, Some((NOMINATION, 1)));
+    bench.trickle(typed("9", "host", 50, late));
+    nominates(&mut bench, late, Some((NOMINATION, 1)));
+    bench.run_answering(at(2_000), promptly);
+    assert_eq!(bench.selections(), [address(late)]);
+}
+
+/// An application that nominates by itself numbers its nominations as the agent would, and may move on; only one at a time.
+///
+/// Proves: renom-v2-2
+#[test]
+fn nominations_by_hand_are_numbered_and_may_follow_one_another_where_both_sides_know_it() {
+    for options in [BOTH, PLAIN] {
+        let config = Config::new().nomination(Nomination::Manual).consent(false);
+        let mut bench = three_pairs(config, Role::Controlling, options);
+        bench.end_of_candidates();
+        bench.run_answering(at(2_000), promptly);
+        let pair = |bench: &Bench, remote: &str| {
+            let mut valid = bench.agent.pairs(bench.stream).filter(|pair| pair.is_valid());
+            valid.find(|pair| pair.path().remote() == address(remote)).unwrap().id()
+        };
+        let (low, high) = (pair(&bench, LOW), pair(&bench, HIGH));
+        bench.agent.nominate(bench.now, high).unwrap();
+        assert_eq!(bench.agent.nominate(bench.now, low), Err(Error::CannotNominate), "one at a time");
+        bench.run_answering(at(3_000), promptly);
+        assert_eq!(route(&bench), Some(address(HIGH)));
+        let again = bench.agent.nominate(bench.now, low);
+        bench.run_answering(at(4_000), promptly);
+        if options == BOTH {
+            assert_eq!((again, route(&bench)), (Ok(()), Some(address(LOW))));
+            assert_eq!(values(&bench, LOCAL), [Some(1), Some(2)]);
+        } else {
+            assert_eq!((again, route(&bench)), (Err(Error::CannotNominate), Some(address(HIGH))));
+            assert_eq!(values(&bench, LOCAL), [None]);
+        }
+    }
+}
+
+/// Whether either option is announced by either side decides whether a nomination may follow another, and the latest that both
+/// announce how it is numbered.
+///
+/// Proves: renom-v2-1, renom-v2-2
+#[test]
+fn nominations_are_numbered_as_the_latest_draft_wants_that_both_sides_announce() {
+    for (ours, theirs, number) in [
+        (true, SECOND, Some(NOMINATION_OF_V2)),
+        (true, "trickle renomination2", Some(NOMINATION_OF_V2)),
+        (true, BOTH, Some(NOMINATION)),
+        (true, PLAIN, None),
+        (false, SECOND, None),
+        (false, PLAIN, None),
+    ] {
+        let mut bench = three_pairs(Config::new().renomination(ours), Role::Controlling, theirs);
+        bench.end_of_candidates();
+        bench.run_answering(at(2_000), promptly);
+        bench.run_answering(at(30_000), all_but(HIGH));
+        let numbers = nominating(&bench).into_iter().map(|check| {
+            let message = check.message();
+            let mut numbers =
+                message.attributes().filter(|(it, _)| [NOMINATION, NOMINATION_OF_V2].contains(it));
+            let number = numbers.next().map(|(kind, value)| (kind, value.to_vec()));
+            assert_eq!(numbers.next(), None);
+            number
+        });
+        let expected = match number {
+            Some(kind) => vec![Some((kind, vec![0, 0, 0, 1])), Some((kind, vec![0, 0, 0, 2]))],
+            None => vec![None],
+        };
+        assert_eq!(numbers.collect::<Vec<_>>(), expected, "{ours} {theirs}");
+    }
+}
+
+/// A peer that announces what it does not understand rejects the nomination for its number: it gets it without, once, and no
+/// other one. If it rejects that as well, the pair has failed.
+///
+/// Proves: renom-v2-12
+#[test]
+fn a_peer_that_does_not_understand_the_number_is_nominated_to_without() {
+    for understands in [true, false] {
+        let mut bench = three_pairs(Config::new().consent(false), Role::Controlling, SECOND);
+        bench.end_of_candidates();
+        bench.run_answering(at(2_000), |check| (!check.use_candidate).then_some(ms(5)));
+        let first = nominating(&bench).pop().unwrap();
+        assert!(first.attributes.contains(&NOMINATION_OF_V2));
+        let rejection = bench.error(&first, ErrorCode::UNKNOWN_ATTRIBUTE);
+        bench.feed_path(first.path, &rejection);
+        let second = bench.next_check();
+        assert_eq!((second.path, second.use_candidate), (first.path, true));
+        assert!(!second.attributes.contains(&NOMINATION_OF_V2) && nomination(&second).is_none());
+        if understands {
+            bench.answer(&second);
+            assert_eq!(bench.selections(), [first.path.remote()]);
+        } else {
+            let rejection = bench.error(&second, ErrorCode::UNKNOWN_ATTRIBUTE);
+            bench.feed_path(second.path, &rejection);
+            let third = bench.next_check();
+            assert!(third.use_candidate && third.path != first.path);
+            assert!(!third.attributes.contains(&NOMINATION_OF_V2) && nomination(&third).is_none());
         }
     }
 }

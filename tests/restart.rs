@@ -5,7 +5,7 @@ mod harness;
 use core::time::Duration;
 
 use floe::ice::{Credentials, Generation, Role};
-use floe::sim::{Link, Nat, NodeId, Peer, World};
+use floe::sim::{Nat, NodeId, Peer, World};
 use floe::stun::{Class, Key};
 use floe::{Config, Error, Event, Ignored, Reason, Remote, RemoteChange, StreamState};
 use harness::{Bench, Fed, PeerCheck, REMOTE, REMOTE_PASSWORD, address, at, host, ms};
@@ -76,8 +76,15 @@ fn data_flows_while_a_new_generation_is_found() {
 
 /// A selected pair, consent on.
 fn completed() -> Bench {
-    let mut bench = Bench::with(Config::new(), Role::Controlling);
+    completed_as(Role::Controlling)
+}
+
+fn completed_as(role: Role) -> Bench {
+    let mut bench = Bench::with(Config::new(), role);
     bench.end_of_candidates();
+    if role == Role::Controlled {
+        bench.peer_checks(true);
+    }
     bench.run_answering(at(1_000), |_| Some(ms(20)));
     assert_eq!(bench.agent.state(bench.stream), Some(StreamState::Completed));
     bench
@@ -457,24 +464,91 @@ fn a_restart_at_any_instant_of_gathering_leaves_gathering_that_completes() {
     }
 }
 
-/// Consent outlives a loss of two exchanges in five, and nothing outlives thirty seconds of nothing.
+/// Our offer of a restart is answered by checks before it is by signalling, which candidates overtake as well: all of it is
+/// kept, and counts once the peer's credentials come.
 ///
-/// Scenario: S-43
-/// Lesson: R-29
-/// Lesson: L-28
-/// Proves: rfc7675-5.1-8
+/// Lesson: L-47
 #[test]
-fn a_lossy_minute_costs_no_consent_and_a_dead_one_does() {
-    for seed in 31..36 {
-        let (mut world, ids) = connected(seed, [Nat::none(), Nat::none()]);
-        world.set_link(ids[0], Link::new(ms(20)).loss(0.22));
-        world.run_for(Duration::from_secs(60));
-        for id in ids {
-            let lost = |event: &Event| matches!(event, Event::State { state: StreamState::Lost(_), .. });
-            assert!(!world.node(id).events().iter().any(|(_, event)| lost(event)), "seed {seed}");
+fn checks_and_candidates_that_overtake_the_answer_to_a_restart_count_when_it_comes() {
+    let mut bench = completed_as(Role::Controlled);
+    restart(&mut bench);
+    let next = next_credentials();
+    let ours = bench.agent.local_credentials(bench.stream).unwrap().ufrag().to_owned();
+    let username = Some(format!("{ours}:{}", next.ufrag()));
+    let check = PeerCheck { username, use_candidate: true, ..bench.peer_check() };
+    assert_eq!(bench.feed_on(harness::LOCAL, "198.51.100.9:9000", &check.encode()), Fed::Control);
+    assert_eq!(bench.last_answer().unwrap().error, None);
+    bench.trickle(host("2", 1, "198.51.100.2:2000").with_ufrag_of(&next));
+    bench.run_for(ms(1_000));
+    assert!(
+        bench.checks().iter().all(|check| check.path.remote() == address(REMOTE)),
+        "nothing to sign with"
+    );
+    assert_eq!(set_remote(&mut bench, next), RemoteChange::Set);
+    let mut paired: Vec<_> = bench.agent.pairs(bench.stream).map(|pair| pair.path().remote()).collect();
+    paired.sort_unstable();
+    assert_eq!(paired, ["198.51.100.2:2000", "198.51.100.9:9000"].map(address));
+    let triggered = bench.next_check();
+    assert_eq!(triggered.path.remote(), address("198.51.100.9:9000"), "before the other one");
+    let mut out = Vec::new();
+    floe::stun::Builder::success(&mut out, floe::stun::Method::BINDING, triggered.id)
+        .attribute(&floe::stun::XorMappedAddress(triggered.path.local()))
+        .integrity(&Key::short_term(next_credentials().password().as_bytes()), floe::stun::Integrity::Sha1)
+        .fingerprint();
+    assert_eq!(bench.feed_path(triggered.path, &out), Fed::Control);
+    assert_eq!(bench.selections().last(), Some(&address("198.51.100.9:9000")), "the nomination was kept");
+}
+
+/// We restart, and restart again before the answer to the first has come: the two answers come one after the other.
+#[test]
+fn an_answer_to_an_earlier_restart_is_told_from_the_answer_to_the_last_one() {
+    let mut bench = completed();
+    restart(&mut bench);
+    let first = bench.agent.local_credentials(bench.stream).unwrap().ufrag().to_owned();
+    restart(&mut bench);
+    let second = bench.agent.local_credentials(bench.stream).unwrap().ufrag().to_owned();
+    let stale = Remote::new(Credentials::new("stale", "anoldpasswordofthepeer/1").unwrap());
+    let stale = stale.candidates([host("7", 1, "198.51.100.7:7000")]).answering(&first);
+    assert_eq!(bench.agent.set_remote(bench.now, bench.stream, stale.clone()), Ok(RemoteChange::Unchanged));
+    assert_eq!(bench.agent.remote_candidates(bench.stream).count(), 0);
+    let fresh = Remote::new(next_credentials()).answering(&second);
+    assert_eq!(bench.agent.set_remote(bench.now, bench.stream, fresh), Ok(RemoteChange::Set));
+    assert_eq!(bench.agent.set_remote(bench.now, bench.stream, stale), Ok(RemoteChange::Unchanged));
+    let ours = bench.agent.local_credentials(bench.stream).unwrap();
+    assert_eq!(ours.ufrag(), second, "nobody restarts because of it");
+    assert_eq!(bench.agent.remote_candidates(bench.stream).count(), 0);
+}
+
+/// The end of candidates that the peer signals under a fragment is the end of that generation and of no other: the one before
+/// has no say any more, and the next one may announce its end before its credentials.
+///
+/// Proves: rfc8838-14-3
+#[test]
+fn the_end_of_candidates_is_that_of_the_generation_whose_fragment_it_names() {
+    let mut bench = completed();
+    bench.agent.restart(bench.now, bench.stream).unwrap();
+    let end = |bench: &mut Bench, ufrag: &str| {
+        bench.agent.end_of_remote_candidates_under(bench.now, bench.stream, ufrag)
+    };
+    let more = |bench: &mut Bench, port: u16| {
+        let candidate = host(&port.to_string(), 1, &format!("198.51.100.9:{port}"));
+        bench.agent.add_remote_candidate(bench.now, bench.stream, candidate).map(drop)
+    };
+    assert_eq!(end(&mut bench, harness::REMOTE_UFRAG), Err(Error::CandidateGeneration));
+    set_remote(&mut bench, next_credentials());
+    assert_eq!(end(&mut bench, harness::REMOTE_UFRAG), Err(Error::CandidateGeneration));
+    assert_eq!(more(&mut bench, 1), Ok(()));
+    assert_eq!(end(&mut bench, "third"), Ok(()));
+    assert_eq!(more(&mut bench, 2), Ok(()), "that is not the end of this one");
+    assert_eq!(end(&mut bench, next_credentials().ufrag()), Ok(()));
+    assert_eq!(more(&mut bench, 3), Err(Error::EndOfCandidates));
+    let third = Credentials::new("third", "thethirdpasswordofthepeer").unwrap();
+    for announced in [false, true] {
+        let mut bench = completed();
+        if announced {
+            assert_eq!(end(&mut bench, "third"), Ok(()));
         }
-        world.unplug(ids[0]);
-        world.run_for(Duration::from_secs(31));
-        assert_eq!(ids.map(|id| world.node(id).state()), [StreamState::Lost(Reason::ConsentExpired); 2]);
+        set_remote(&mut bench, third.clone());
+        assert_eq!(more(&mut bench, 4).is_err(), announced);
     }
 }

@@ -282,7 +282,7 @@ impl Two {
                         self.wire.push((self.now + ms(10), 1 - i, path, sent.payload.to_vec()));
                     }
                     Output::Event(Event::Role(_)) => self.switches[i] += 1,
-                    Output::Event(_) => {}
+                    Output::Event(_) | Output::Connect(_) | Output::Disconnect(_) => {}
                 }
             }
         }
@@ -429,4 +429,123 @@ fn a_valid_pair_whose_check_is_repeated_after_a_487_and_lost_is_valid_no_longer(
     assert_eq!(bench.pair_states(), [(address(REMOTE), PairState::Failed)]);
     assert!(bench.agent.route(bench.component()).is_none());
     assert_eq!(bench.states().last(), Some(&StreamState::Failed(Reason::Timeout)));
+}
+
+/// Whoever is told that we do not consent has no say in who controls.
+#[test]
+fn a_check_that_is_answered_with_403_does_not_change_the_role() {
+    let (mut bench, _) = checking(Role::Controlling);
+    bench.agent.revoke_consent(bench.now, bench.stream).unwrap();
+    let check = PeerCheck { role: Some((Role::Controlling, u64::MAX)), ..bench.peer_check() };
+    assert_eq!(bench.feed(&check.encode()), Fed::Ignored(Ignored::Refused));
+    assert_eq!(bench.last_answer().unwrap().error, Some(403));
+    assert_eq!(bench.agent.role(), Role::Controlling);
+}
+
+/// It knows our password, as the other branch of a forked call does, but it is not the peer that we have.
+#[test]
+fn a_check_under_another_fragment_than_the_peers_does_not_change_the_role() {
+    let (mut bench, _) = checking(Role::Controlling);
+    let own = bench.agent.local_credentials(bench.stream).unwrap().ufrag().to_owned();
+    let other = Some(format!("{own}:other"));
+    let check =
+        PeerCheck { username: other, role: Some((Role::Controlling, u64::MAX)), ..bench.peer_check() };
+    assert_eq!(bench.feed(&check.encode()), Fed::Control);
+    assert_eq!(bench.last_answer().unwrap().error, None);
+    assert_eq!(bench.agent.role(), Role::Controlling);
+}
+
+/// A conflict that has changed the role too often is not changed a fifth time, and the stream that fails says why.
+#[test]
+fn a_role_conflict_without_end_is_the_reason_of_the_failure_that_follows() {
+    let mut bench = Bench::with(manual(), Role::Controlling);
+    bench.end_of_candidates();
+    for _ in 0..5 {
+        let role = bench.agent.role();
+        let wins = if role == Role::Controlling { u64::MAX } else { 0 };
+        let check = PeerCheck { role: Some((role, wins)), ..bench.peer_check() };
+        bench.feed(&check.encode());
+        bench.run_for(ms(100));
+    }
+    bench.run_for(ms(80_000));
+    assert_eq!(bench.states().last(), Some(&StreamState::Failed(Reason::RoleConflict)));
+}
+
+/// The peer's check has cancelled ours and had it repeated, in the role that the peer's has led to: that ours was in the
+/// other role is no news.
+#[test]
+fn a_487_to_a_check_that_another_has_replaced_in_the_new_role_leads_to_no_third() {
+    let mut bench = Bench::with(manual(), Role::Controlling);
+    let first = bench.next_check();
+    bench.run_until(at(100));
+    let check = PeerCheck { role: Some((Role::Controlling, u64::MAX)), ..bench.peer_check() };
+    bench.feed(&check.encode());
+    let second = bench.next_check();
+    assert_eq!((second.path, claim(&second).0), (first.path, Role::Controlled));
+    conflict(&mut bench, &first);
+    bench.run_for(ms(1_000));
+    assert_eq!(bench.checks().len(), 2);
+    assert_eq!(bench.pair_states()[0].1, PairState::InProgress(second.id));
+}
+
+/// A peer of RFC 5245 restarts as the offerer, and controls from then on; or believes so until we correct it. Either way the
+/// conflict is resolved like any other, and the new generation finds its pair.
+///
+/// Proves: rfc8445-6.1.1-5
+#[test]
+fn a_peer_that_determines_the_roles_anew_at_its_restart_is_followed_or_corrected() {
+    for tie_breaker in [0, u64::MAX] {
+        let mut bench = Bench::bare(Config::new().consent(false), Role::Controlling);
+        bench.base(LOCAL);
+        let before = Credentials::new("before", "thepasswordbefore/1234567").unwrap();
+        bench.agent.set_remote(bench.now, bench.stream, Remote::new(before)).unwrap();
+        bench.run_until(at(1_000));
+        let change = bench.agent.set_remote(
+            bench.now,
+            bench.stream,
+            Remote::new(harness::remote_credentials()).candidates([host("1", 1, REMOTE)]).complete(),
+        );
+        assert_eq!(change, Ok(floe::RemoteChange::Restarted));
+        bench.agent.end_of_bases(bench.now, bench.stream).unwrap();
+        let claims = |bench: &mut Bench, role| {
+            let use_candidate = role == Role::Controlling;
+            PeerCheck { role: Some((role, tie_breaker)), use_candidate, ..bench.peer_check() }.encode()
+        };
+        let check = claims(&mut bench, Role::Controlling);
+        let fed = bench.feed(&check);
+        if tie_breaker == 0 {
+            assert_eq!(fed, Fed::Ignored(Ignored::Refused));
+            assert_eq!(bench.last_answer().unwrap().error, Some(487));
+            let check = claims(&mut bench, Role::Controlled);
+            bench.feed(&check);
+        }
+        let ours = if tie_breaker == 0 { Role::Controlling } else { Role::Controlled };
+        assert_eq!(bench.agent.role(), ours);
+        bench.run_answering(at(3_000), |_| Some(ms(5)));
+        assert_eq!(bench.agent.state(bench.stream), Some(StreamState::Completed), "{tie_breaker}");
+        assert_eq!(bench.selections(), [address(REMOTE)]);
+    }
+}
+
+/// Nobody sets the role, and a restart by either side leaves it where a conflict has put it.
+///
+/// Lesson: L-04
+#[test]
+fn a_restart_leaves_the_role_where_a_conflict_has_put_it() {
+    for (initial, peer_restarts) in ROLES.into_iter().flat_map(|role| [(role, false), (role, true)]) {
+        let mut bench = Bench::new(initial);
+        let check = bench.next_check();
+        conflict(&mut bench, &check);
+        assert_eq!(bench.agent.role(), initial.other());
+        let roles = bench.events.len();
+        if !peer_restarts {
+            bench.agent.restart(bench.now, bench.stream).unwrap();
+        }
+        let next = Credentials::new("next", "thenextpasswordofthepeer").unwrap();
+        bench.agent.set_remote(bench.now, bench.stream, Remote::new(next)).unwrap();
+        bench.trickle(host("1", 1, REMOTE));
+        assert_eq!(claim(&bench.next_check()).0, initial.other());
+        assert_eq!(bench.agent.role(), initial.other());
+        assert!(!bench.events[roles..].iter().any(|(_, event)| matches!(event, Event::Role(_))));
+    }
 }

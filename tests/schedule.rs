@@ -373,3 +373,32 @@ fn a_check_that_was_repeated_says_nothing_about_the_round_trip() {
     assert_eq!(rtt(40), Some(ms(40)));
     assert_eq!(rtt(540), None);
 }
+
+/// Two candidates alike in all but their address, one after the other, while checks are under way.
+#[test]
+fn of_two_pairs_with_one_priority_and_foundation_the_first_waits_and_the_other_is_frozen() {
+    let mut bench = Bench::new(Role::Controlling);
+    bench.next_check();
+    bench.trickle(typed("9", "host", 900, "198.51.100.9:9001"));
+    bench.trickle(typed("9", "host", 900, "198.51.100.9:9002"));
+    let state = |remote: &str| bench.pair_states().iter().find(|(of, _)| *of == address(remote)).unwrap().1;
+    assert_eq!(state("198.51.100.9:9001"), PairState::Waiting);
+    assert_eq!(state("198.51.100.9:9002"), PairState::Frozen);
+}
+
+/// The order in which the candidates of the next generation come says nothing about which of a foundation is checked first.
+///
+/// Proves: rfc8445-6.1.2.6-2
+#[test]
+fn after_a_restart_the_initial_states_are_set_as_in_the_first_generation() {
+    let mut bench = Bench::with(manual(), Role::Controlling);
+    bench.run_answering(at(1_000), |_| Some(ms(5)));
+    bench.agent.restart(bench.now, bench.stream).unwrap();
+    let credentials = floe::ice::Credentials::new("next", "thenextpasswordofthepeer").unwrap();
+    bench.agent.set_remote(bench.now, bench.stream, Remote::new(credentials)).unwrap();
+    for (priority, remote) in [(100, "198.51.100.9:9001"), (200, "198.51.100.9:9002")] {
+        bench.trickle(typed("9", "host", priority, remote));
+    }
+    let states = [("198.51.100.9:9002", PairState::Waiting), ("198.51.100.9:9001", PairState::Frozen)];
+    assert_eq!(bench.pair_states(), states.map(|(remote, state)| (address(remote), state)));
+}

@@ -267,6 +267,7 @@ fn a_silent_server_delays_the_end_of_candidates_and_nothing_else() {
 
 /// Proves: rfc8838-13-4, rfc8838-13-3
 /// Scenario: S-38
+/// Lesson: R-39
 #[test]
 fn gathering_ends_at_its_limit_and_what_comes_later_is_not_signalled() {
     let config = Config::new().gathering_limit(ms(2_000));
@@ -282,8 +283,9 @@ fn gathering_ends_at_its_limit_and_what_comes_later_is_not_signalled() {
     tell(&mut bench, &asked, MAPPED);
     bench.run_until(at(60_000));
     assert_eq!(signalled(&bench), [address(LOCAL)]);
-    let another = Base::udp(address("192.0.2.1:1001"));
-    assert_eq!(bench.agent.add_base(bench.now, bench.component(), another), Err(Error::EndOfBases));
+    bench.base("192.0.2.1:1001");
+    bench.run_until(at(120_000));
+    assert_eq!(signalled(&bench), [address(LOCAL)]);
 }
 
 /// Proves: rfc8838-13-3

@@ -123,6 +123,9 @@ impl<M: Send + 'static> Driver<M> {
                     }
                     self.transmit(transmit.path, &transmit.payload);
                 }
+                // UDP only here.
+                Output::Connect(connect) => drop(self.agent.handle_connect(self.now(), connect.id, None)),
+                Output::Disconnect(_) => {}
                 Output::Event(event) => return Some(event),
             }
         }

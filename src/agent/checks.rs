@@ -1,21 +1,26 @@
 //! Connectivity checks: sending them, and applying what their answers say (RFC 8445 section 7.2).
 
+use bytes::Bytes;
 use core::net::SocketAddr;
 use core::time::Duration;
 
+use crate::agent::allowance::Allowed;
+use crate::agent::choices::Views;
 use crate::agent::{Agent, CheckRto, Event, Owner, Reason};
 use crate::ice::authenticated::AuthenticatedPath;
-use crate::ice::check::{Check, Outcome};
+use crate::ice::check::{Check, CheckError, Outcome};
+use crate::ice::checklist::CheckList;
 use crate::ice::local::{LocalCandidate, Reflexive};
 use crate::ice::nomination::{Nominated, Progress};
 use crate::ice::pair::{CandidatePair, PairEvent, PairState, Priorities};
+use crate::ice::renomination::Renomination;
 use crate::ice::valid::ValidPair;
 use crate::ice::{
     Candidate, CandidateId, CandidateKind, FoundationKey, PairId, Priority, Role, StreamId, TieBreaker,
     TypePreferences,
 };
 use crate::net::{Path, unscoped};
-use crate::stun::{Failure, Rto, Transaction, TransactionId, Username};
+use crate::stun::{ErrorCode, Failure, Rto, Transaction, TransactionId, Username};
 
 /// The transaction of a check, and what it was sent with.
 #[derive(Clone, Copy, Debug)]
@@ -62,11 +67,14 @@ impl Agent {
     /// Sends the check whose turn it is, if there is one.
     pub(super) fn send_check(&mut self) -> bool {
         loop {
-            let streams = &self.streams;
-            let ready = |id: StreamId| {
-                streams.get(usize::from(id.to_raw())).is_some_and(|stream| stream.remote.is_some())
+            let (streams, transactions, now) = (&self.streams, &self.transactions, self.now);
+            let known = |id: StreamId| streams.get(usize::from(id.to_raw()));
+            let ready = |id: StreamId| known(id).is_some_and(|stream| stream.remote.is_some());
+            let policy = &*self.config.policy;
+            let wish = |id: StreamId, list: &CheckList| {
+                Views { stream: known(id)?, list, transactions, now }.check(policy)
             };
-            let Some((stream, pair)) = self.lists.next(ready) else { return false };
+            let Some((stream, pair)) = self.lists.next(ready, wish) else { return false };
             if self.start_check(stream, pair).is_some() {
                 return true;
             }
@@ -80,8 +88,9 @@ impl Agent {
         let component = known.component(pair.component)?;
         let wanted = self.claim.role == Role::Controlling && component.nomination == Progress::Nominating(id);
         let nominates = wanted.then_some(component.nominations);
-        // An answer that came late has overtaken the triggered check, which is not needed any more.
-        if pair.state == PairState::Succeeded && nominates.is_none() {
+        // An answer that came late has overtaken the triggered check, which is not needed any more, unless there is doubt.
+        let asked_again = component.trouble.is_some();
+        if pair.state == PairState::Succeeded && nominates.is_none() && !asked_again {
             return None;
         }
         let (remote, local) = (known.remote.as_ref()?, known.locals.get(pair.local)?);
@@ -94,16 +103,30 @@ impl Agent {
             priority,
             claim: self.claim,
             use_candidate: nominates,
+            renomination: remote.renomination,
         };
         let payload = check.encode();
         pair.apply(PairEvent::Send(transaction));
+        pair.unanswered = pair.unanswered.saturating_add(1);
         let path = pair.path;
         let owner = CheckOwner { stream, pair: id, role: self.claim.role, priority, nominates };
         self.transactions.start(self.now, transaction, path, payload.clone(), rto, Owner::Check(owner));
         self.stats.checks_sent += 1;
-        self.transmit(path, payload);
+        self.transmit_check(path, payload);
         self.postpone_keepalive(path);
         Some(())
+    }
+
+    /// Sends a check, or sends it again, if its destination may have more of them. To the check it is as if the network had
+    /// lost it.
+    pub(super) fn transmit_check(&mut self, path: Path, payload: Bytes) {
+        let limits = &self.config.limits;
+        let allowed = Allowed { packets: limits.unanswered_packets, bytes: limits.unanswered_bytes };
+        if self.allowances.take(self.now, path.remote().ip(), payload.len(), allowed) {
+            self.transmit(path, payload);
+        } else {
+            self.stats.checks_withheld += 1;
+        }
     }
 
     /// RFC 8445 section 14.3.
@@ -130,6 +153,7 @@ impl Agent {
         match outcome {
             Outcome::Success { mapped } => self.succeed(owner, mapped, rtt),
             Outcome::RoleConflict => self.give_way(owner, id),
+            Outcome::Failure(CheckError::Rejected(UNKNOWN_ATTRIBUTE)) if self.nominate_plainly(owner) => {}
             Outcome::Failure(error) => self.fail_check(owner, id, Reason::Check(error)),
         }
     }
@@ -141,6 +165,24 @@ impl Agent {
             Failure::Timeout => Reason::Timeout,
         };
         self.fail_check(owner, id, reason);
+    }
+
+    /// renom-v2-12: to a peer that does not know NOMINATION after all, which the second draft wants to be understood,
+    /// nominations go without, and none follows another. `false` if it was not about that.
+    fn nominate_plainly(&mut self, owner: CheckOwner) -> bool {
+        let Some(remote) = self.stream_mut(owner.stream).ok().and_then(|stream| stream.remote.as_mut())
+        else {
+            return false;
+        };
+        let numbered = owner.nominates.is_some() && remote.renomination == Some(Renomination::Second);
+        if numbered {
+            remote.renomination = None;
+            if let Some(list) = self.lists.list_mut(owner.stream) {
+                list.trigger(owner.pair);
+                list.queue(owner.pair);
+            }
+        }
+        numbered
     }
 
     /// RFC 8445 section 7.2.5.3, in its order.
@@ -161,9 +203,10 @@ impl Agent {
         }
         if let Some(pair) = list.pair_mut(pair.id) {
             pair.rtt = rtt.or(pair.rtt);
+            pair.unanswered = 0;
         }
         self.lists.unfreeze(pair.foundation);
-        self.renew_consent(pair.component, valid);
+        self.renew_consent(pair.component, valid, rtt);
         let Ok(stream) = self.stream_mut(owner.stream) else { return };
         let (path, component) = (pair.path, pair.component);
         stream.authenticated.insert(AuthenticatedPath { path, component, pair: valid, valid: true });
@@ -222,9 +265,6 @@ impl Agent {
     pub(super) fn validate(&mut self, checked: &CandidatePair, local: CandidateId) -> Option<PairId> {
         let stream_id = checked.component.stream();
         let stream = self.stream(stream_id)?;
-        // A mapped address that names our socket at the far end is no place to send from: nobody talks to himself.
-        let elsewhere = stream.locals.get(local).filter(|ours| ours.base_address != checked.path.remote());
-        let local = elsewhere.map_or(checked.local, |ours| ours.id);
         let (ours, theirs) = (stream.locals.get(local)?, stream.remotes.get(checked.remote)?);
         let path = Path::new(checked.path.transport(), ours.base_address, checked.path.remote());
         let priorities =
@@ -248,6 +288,7 @@ impl Agent {
             priorities,
             nominated: None,
             answered_at: now,
+            rtt: None,
         }))
     }
 
@@ -259,6 +300,11 @@ impl Agent {
             return self.fail_check(owner, id, Reason::RoleConflict);
         }
         let Some(list) = self.lists.list_mut(owner.stream) else { return };
+        // A check that another has replaced, in the role that holds or with a 487 of its own to come, is repeated already.
+        let is_current = list.pair(owner.pair).is_some_and(|pair| pair.state == PairState::InProgress(id));
+        if !is_news && !is_current {
+            return;
+        }
         if let Some(PairState::InProgress(current)) = list.pair(owner.pair).map(|pair| pair.state) {
             // A check that the peer's own has triggered meanwhile: as in rfc8445-7.3.1.4-3, it is not repeated.
             self.transactions.silence(current);
@@ -321,19 +367,41 @@ impl Agent {
         let Some(pair) = self.lists.list_mut(owner.stream).and_then(|list| list.pair_mut(owner.pair)) else {
             return;
         };
-        let nomination =
-            owner.nominates.is_some() && owner.role == self.claim.role && pair.state == PairState::Succeeded;
-        let event = if nomination { PairEvent::NominationFailed } else { PairEvent::Fail(id) };
+        let nomination = owner.nominates.is_some() && owner.role == self.claim.role;
+        let repeated = nomination && pair.state == PairState::Succeeded;
+        let event = if repeated { PairEvent::NominationFailed } else { PairEvent::Fail(id) };
         if !pair.apply(event) {
             return;
         }
         let (component, valid) = (pair.component, pair.valid.take());
+        // Two bases behind one address share a valid pair: the other check still stands for it.
+        let heir = self.lists.list(owner.stream).and_then(|list| {
+            let shares = |pair: &&CandidatePair| valid.is_some() && pair.valid == valid;
+            list.pairs().iter().find(shares).map(|pair| pair.id)
+        });
         let Ok(stream) = self.stream_mut(owner.stream) else { return };
-        stream.last_failure = Some(reason);
+        // Both sides in one role explain every failure that follows.
+        if stream.last_failure != Some(Reason::RoleConflict) {
+            stream.last_failure = Some(reason);
+        }
         // rfc8445-7.2.5.3.4-2, rfc8445-7.2.5.3.4-4: the pair is valid no longer, whether its nomination has failed or the
         // check that a 487 had repeated. The list goes on with the next valid one.
-        stream.valid.remove(|pair| Some(pair.id) == valid);
-        if nomination && let Some(component) = stream.component_mut(component) {
+        match heir {
+            Some(heir) => {
+                stream
+                    .valid
+                    .pairs_mut()
+                    .filter(|pair| Some(pair.id) == valid)
+                    .for_each(|pair| pair.checked = heir);
+            }
+            // A pair that was formed again to be nominated had been found valid by another one.
+            None => {
+                stream.valid.remove(|pair| Some(pair.id) == valid || nomination && pair.checked == owner.pair)
+            }
+        }
+        if let Some(component) = stream.component_mut(component)
+            && component.nomination == Progress::Nominating(owner.pair)
+        {
             component.nomination = Progress::Nothing;
         }
     }
@@ -348,3 +416,6 @@ pub(super) fn peer_reflexive_priority(local: &Candidate) -> Priority {
 /// A conflict is over after one change of role; two agents that correct each other at the same time need one more. What
 /// goes beyond is a peer that plays games.
 const ROLE_SWITCHES_MAX: u8 = 4;
+
+/// RFC 8489 section 14.8.
+const UNKNOWN_ATTRIBUTE: u16 = ErrorCode::UNKNOWN_ATTRIBUTE.code();

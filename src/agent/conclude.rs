@@ -4,22 +4,26 @@ use crate::agent::freshness::Upkeep;
 use crate::agent::stream::Stream;
 use crate::agent::{Agent, Error, Event, Reason, StreamState};
 use crate::ice::checklist::{CheckList, CheckListState};
-use crate::ice::consent::{Loss, Standing};
+use crate::ice::consent::{Hold, Loss, Standing};
 use crate::ice::lite::Meeting;
-use crate::ice::nomination::{self, Nomination, Progress, Rivals, Verdict};
+use crate::ice::nomination::{Nomination, Progress};
 use crate::ice::valid::{ValidList, ValidPair};
-use crate::ice::{ComponentId, PairId, Role, StreamId};
+use crate::ice::{ComponentId, PairId, Role, StreamId, Verdict};
 use crate::time::{Deadline, Timestamp};
 
 impl Agent {
     /// Ends every input: draws the conclusions, and computes what to wait for.
     pub(super) fn settle(&mut self) {
         let mut patience = Deadline::default();
+        self.serve_relays();
         for index in 0..self.streams.len() {
             self.conclude_gathering(index);
             self.conclude(index, &mut patience);
         }
         self.release_bindings();
+        self.release_idle_relays();
+        // What has been concluded may have made a relay send, or let it go.
+        self.serve_relays();
         self.compute_deadline(patience);
     }
 
@@ -33,6 +37,7 @@ impl Agent {
             // Also while a restart waits for its answer: the paths of the generation before can be lost meanwhile.
             self.announce_route(component);
             self.consider_reopening(component);
+            self.tend_backups(component);
         }
         if knows_peer {
             self.announce_state(id, patience);
@@ -49,19 +54,13 @@ impl Agent {
             return;
         }
         if stream.is_concluded(id) {
-            return self.consider_failover(id);
+            return self.consider_move(id, patience);
         }
         if stream.is_abandoned(id) {
             return;
         }
-        let (more_expected, renominates) = (stream.expects_candidates(), stream.renominates());
-        let kind = |stream: &Stream, best: &ValidPair| {
-            let local = stream.locals.get(best.local).map(|local| local.candidate.kind());
-            let remote = stream.remotes.get(best.remote).map(|remote| remote.candidate.kind());
-            local.zip(remote).map(|(local, remote)| [local, remote])
-        };
+        let renominates = stream.renominates();
         let Some(best) = stream.valid.best(id).cloned() else { return };
-        let Some(kinds) = kind(stream, &best) else { return };
         let Some(component) = stream.component_mut(id) else { return };
         let since = match component.nomination {
             Progress::Nominating(pair) if list.pair(pair).is_some() => return,
@@ -69,17 +68,24 @@ impl Agent {
             // The pair under nomination may have gone with its candidate.
             Progress::Nominating(_) | Progress::Nothing => now,
         };
-        match nomination::decide(now, since, waits, &best, Rivals::of(&best, kinds, list, more_expected)) {
-            Verdict::Nominate(pair) => {
-                component.nomination = Progress::Nominating(pair);
-                component.nominations.0 += u32::from(renominates);
-                list.queue(pair);
-            }
-            Verdict::WaitUntil(until) => {
-                component.nomination = Progress::Valid(since);
-                patience.at(until);
-            }
-        }
+        component.nomination = Progress::Valid(since);
+        let Some(views) = self.views(id.stream()) else { return };
+        let wait = match views.nominate(&*self.config.policy, &best, since, waits) {
+            Verdict::Nominate(pair) => return self.nominate_valid(id, pair, renominates),
+            Verdict::Wait(wait) => wait,
+        };
+        patience.at(now + wait);
+    }
+
+    /// Repeats the check of a valid pair with USE-CANDIDATE.
+    pub(super) fn nominate_valid(&mut self, id: ComponentId, pair: PairId, numbered: bool) {
+        let Some(list) = self.lists.list_mut(id.stream()) else { return };
+        let Some(stream) = self.streams.get_mut(usize::from(id.stream().to_raw())) else { return };
+        let Some(checked) = stream.valid.get(pair).map(|pair| pair.checked) else { return };
+        let Some(component) = stream.component_mut(id) else { return };
+        component.nomination = Progress::Nominating(checked);
+        component.nominations.0 += u32::from(numbered);
+        list.queue(checked);
     }
 
     /// Nominates the valid pair that the application has chosen.
@@ -91,42 +97,74 @@ impl Agent {
         let valid = |stream: &Stream| stream.valid.pairs().iter().find(|pair| pair.id == id).cloned();
         let pair = self.streams.iter().find_map(valid).ok_or(Error::UnknownPair)?;
         let stream = self.stream_mut(pair.component.stream())?;
-        // rfc8445-8.1.1-2: one nomination for a component.
-        let concluded = stream.is_concluded(pair.component);
+        // rfc8445-8.1.1-2: one nomination for a component, unless they may follow one another.
+        let (selected, renominates) = (stream.valid.selected(pair.component), stream.renominates());
+        let concluded = selected.is_some_and(|selected| !renominates || selected.id == id);
         let component = stream.component_mut(pair.component).ok_or(Error::UnknownComponent)?.nomination;
         let list = self.lists.list_mut(pair.component.stream()).ok_or(Error::UnknownStream)?;
-        if concluded || matches!(component, Progress::Nominating(pair) if list.pair(pair).is_some()) {
+        let under_way = matches!(component, Progress::Nominating(pair) if list.pair(pair).is_some());
+        if concluded || under_way {
             return Err(Error::CannotNominate);
         }
-        list.queue(pair.checked);
+        let checked = self.listed_again(&pair).ok_or(Error::UnknownPair)?;
         let stream = self.stream_mut(pair.component.stream())?;
         if let Some(component) = stream.component_mut(pair.component) {
-            component.nomination = Progress::Nominating(pair.checked);
+            component.nomination = Progress::Nominating(checked);
+            component.nominations.0 += u32::from(renominates);
         }
         Ok(())
+    }
+
+    /// Queues the pair of the check list that a nomination of a valid pair repeats: with the first nomination the others have
+    /// left the list (RFC 8445 section 8.1.2).
+    fn listed_again(&mut self, valid: &ValidPair) -> Option<PairId> {
+        let stream = valid.component.stream();
+        let listed = self.lists.list(stream)?.pair(valid.checked).map(|pair| pair.id);
+        let checked = listed.or_else(|| {
+            let base = self.stream(stream)?.locals.get(valid.local)?.base;
+            let local = self.stream(stream)?.locals.of_base(base)?.id;
+            self.form(stream, local, valid.remote)
+        })?;
+        for known in self.stream_mut(stream).ok()?.valid.pairs_mut().filter(|known| known.id == valid.id) {
+            known.checked = checked;
+        }
+        let list = self.lists.list_mut(stream)?;
+        list.trigger(checked);
+        list.queue(checked);
+        Some(checked)
     }
 
     /// A selected pair is announced once, and with the first one the component's other pairs leave the check list
     /// (RFC 8445 section 8.1.2).
     fn announce_selection(&mut self, id: ComponentId) {
+        let now = self.now;
         let Ok(stream) = self.stream_mut(id.stream()) else { return };
         if !stream.is_ready() {
             return;
         }
-        let Some(selected) = stream.valid.selected(id).map(|pair| (pair.id, pair.checked)) else { return };
+        let Some(pair) = stream.valid.selected(id) else { return };
+        let (selected, path) = ((pair.id, pair.checked), pair.path);
         let Some(component) = stream.component_mut(id) else { return };
         if component.selected.replace(selected.0) == Some(selected.0) {
             return;
         }
-        component.reopened = false;
+        component.reopened = None;
+        component.trouble = None;
+        component.rival = None;
+        component.selected_at = now;
         component.base_lost = false;
+        // rfc7675-5.1-17: what is lost stays lost, also when the pair that took its place goes.
+        stream.forget_lost_pairs(id);
+        // renom-v2-9: the others may be needed, and are thinned out later.
+        let keeps_others = stream.backups() > 0;
         // What the peer has nominated besides, as one of RFC 5245 may, is still checked: the best of them is selected.
         self.drop_pairs(id.stream(), |pair| {
             let kept = pair.id == selected.0
                 || pair.id == selected.1
                 || (pair.nominated_by_peer.is_some() && pair.state.is_open());
-            pair.component == id && !kept
+            pair.component == id && !kept && !keeps_others
         });
+        self.bind_channel(path);
         self.emit(Event::Selected { component: id, pair: selected.0 });
     }
 
@@ -179,6 +217,7 @@ impl Agent {
 
     /// Ends a stream for good.
     pub(super) fn shut(&mut self, id: StreamId) {
+        self.leave_relays_where(|relay| relay.component.stream() == id);
         let (_, transactions) = self.gatherer.remove_bases(|entry| entry.component.stream() == id);
         self.cancel(transactions);
         self.drop_pairs(id, |_| true);
@@ -238,7 +277,9 @@ fn judge(stream: &Stream, list: &CheckList, now: Timestamp) -> (StreamState, Opt
         return (StreamState::Lost(Reason::BaseRemoved), None);
     }
     // rfc8445-7.2.5.4-1, rfc8838-8-3: nothing is left to check, and nothing more is to come.
-    let exhausted = !stream.expects_candidates() && list.pairs().iter().all(|pair| !pair.state.is_open());
+    let checked = list.pairs().iter().all(|pair| !pair.state.is_open());
+    let end = stream.presumed_end().filter(|_| checked);
+    let exhausted = checked && (!stream.expects_candidates() || end.is_some_and(|end| end <= now));
     match &stream.remote {
         // rfc8863-4-3: the peer's own checks may still bring a candidate.
         Some(remote) if exhausted && now < remote.patient_until && stream.meeting() != Meeting::BothLite => {
@@ -254,7 +295,7 @@ fn judge(stream: &Stream, list: &CheckList, now: Timestamp) -> (StreamState, Opt
             };
             (StreamState::Failed(reason), None)
         }
-        _ => (StreamState::Checking, None),
+        _ => (StreamState::Checking, end),
     }
 }
 
@@ -271,8 +312,10 @@ fn soundness(stream: &Stream) -> Option<StreamState> {
         Some(StreamState::Lost(Reason::ConsentRevoked))
     } else if has(Standing::Lost(Loss::Expired)) {
         Some(StreamState::Lost(Reason::ConsentExpired))
-    } else if has(Standing::Held) {
+    } else if has(Standing::Held(Hold::Jumped)) {
         Some(StreamState::Unconfirmed(Reason::ClockJumped))
+    } else if has(Standing::Held(Hold::Unused)) {
+        Some(StreamState::Unconfirmed(Reason::ConsentAwaited))
     } else if has(Standing::Overdue) {
         Some(StreamState::Unconfirmed(Reason::AnswerOverdue))
     } else {

@@ -4,7 +4,7 @@ use alloc::sync::Arc;
 use core::time::Duration;
 
 use crate::ice::lite::Implementation;
-use crate::ice::{Nomination, Policy, Standard};
+use crate::ice::{Nomination, Policy, Profile};
 use crate::stun::Rto;
 
 /// The settings of an agent. One configuration, behind an `Arc`, serves any number of agents.
@@ -35,14 +35,18 @@ pub struct Config {
     pub(crate) limits: Limits,
     pub(crate) unauthenticated_answers: u32,
     pub(crate) loopback: bool,
+    pub(crate) relay_only: bool,
     pub(crate) heed_transmit_errors: bool,
     pub(crate) consent: bool,
     pub(crate) renomination: bool,
     pub(crate) continual_gathering: bool,
+    pub(crate) backups: usize,
+    pub(crate) dampening: Duration,
     pub(crate) keepalive: Duration,
     pub(crate) policy: Arc<dyn Policy>,
     pub(crate) implementation: Implementation,
     pub(crate) nominate_in_consent: NominateInConsent,
+    pub(crate) presume_end_of_candidates: bool,
 }
 
 /// Which consent checks of a controlling agent repeat the nomination of the selected pair (USE-CANDIDATE).
@@ -95,6 +99,11 @@ pub struct Limits {
     pub local_candidates: usize,
     /// Authenticated requests that came before the peer's credentials, the newest of each 5-tuple: 16.
     pub early_requests: usize,
+    /// Checks sent in a minute to an IP address from which none was ever answered, however many candidates the peer names
+    /// there and however often it restarts: 128. Those beyond it are lost, so to speak.
+    pub unanswered_packets: u32,
+    /// The same in bytes: 24 KiB.
+    pub unanswered_bytes: u32,
 }
 
 impl Default for Limits {
@@ -108,12 +117,14 @@ impl Default for Limits {
             peer_reflexive_total: 32,
             local_candidates: 64,
             early_requests: 16,
+            unanswered_packets: 128,
+            unanswered_bytes: 24 * 1_024,
         }
     }
 }
 
 impl Config {
-    /// The defaults of the RFCs.
+    /// The defaults: [`Profile::Webrtc`].
     #[must_use]
     pub fn new() -> Self {
         Self {
@@ -127,15 +138,37 @@ impl Config {
             limits: Limits::default(),
             unauthenticated_answers: 10,
             loopback: false,
+            relay_only: false,
             heed_transmit_errors: true,
             consent: true,
             renomination: true,
             continual_gathering: false,
+            backups: 0,
+            dampening: DAMPENING,
             keepalive: KEEPALIVE_MIN,
-            policy: Arc::new(Standard),
+            policy: Arc::new(Profile::default()),
             implementation: Implementation::Full,
             nominate_in_consent: NominateInConsent::default(),
+            presume_end_of_candidates: false,
         }
+    }
+
+    /// Behaves as the profile says: takes its answers to the questions of [`Policy`], and its timers, which the table there
+    /// lists. Other settings stay as they are; what is set afterwards goes before the profile.
+    #[must_use]
+    pub fn profile(mut self, profile: Profile) -> Self {
+        let (mobile, quiet) = (profile == Profile::Mobile, profile == Profile::ServerIdle);
+        self.pacing = PACING;
+        self.check_rto = if profile == Profile::Rfc8445 { CheckRto::Formula } else { CheckRto::Constant };
+        self.nomination = Nomination::default();
+        self.renomination = profile != Profile::Rfc8445;
+        self.continual_gathering = mobile;
+        self.backups = if mobile { BACKUPS } else { 0 };
+        self.dampening = DAMPENING;
+        self.keepalive = if quiet { KEEPALIVE_QUIET } else { KEEPALIVE_MIN };
+        self.server_keepalive = self.keepalive;
+        self.policy = Arc::new(profile);
+        self
     }
 
     /// Ta, the time between two new transactions: 50 ms, at least 5 ms (RFC 8445 section 14.2).
@@ -177,6 +210,15 @@ impl Config {
         self
     }
 
+    /// Whether a peer that has not said that it has no more candidates is taken to have said so once the patience for its
+    /// checks is over (RFC 8863 section 5): no. A stream can then fail although its peer trickles and never comes to the end;
+    /// without it, the stream waits for candidates as long as the application does.
+    #[must_use]
+    pub fn presume_end_of_candidates(mut self, on: bool) -> Self {
+        self.presume_end_of_candidates = on;
+        self
+    }
+
     /// When gathering ends although servers have not answered: 10 s after the request was to be sent first.
     #[must_use]
     pub fn gathering_limit(mut self, duration: Duration) -> Self {
@@ -215,6 +257,14 @@ impl Config {
         self
     }
 
+    /// Whether only relayed candidates are used (RFC 8445 section 19.1): no. The peer then learns no address of ours but
+    /// those that TURN servers have lent, and what does not come by way of them is ignored.
+    #[must_use]
+    pub fn relay_only(mut self, only: bool) -> Self {
+        self.relay_only = only;
+        self
+    }
+
     /// Whether [`Agent::handle_transmit_error`](crate::Agent::handle_transmit_error) ends the check or the server
     /// request under way on its path (RFC 8445 section 7.2.5.2.2): yes.
     #[must_use]
@@ -238,8 +288,8 @@ impl Config {
     }
 
     /// Whether the selected pair may change without a restart (draft-thatcher-ice-renomination), if the peer announces
-    /// `renomination` as well: yes. The agent then moves off a pair whose peer does not answer, unless nomination is left to
-    /// the application.
+    /// `renomination` as well: yes. The agent then moves off a pair whose peer does not answer; where nomination is left to the
+    /// application, it is for that to [`nominate`](crate::Agent::nominate) another one.
     #[must_use]
     pub fn renomination(mut self, on: bool) -> Self {
         self.renomination = on;
@@ -252,6 +302,25 @@ impl Config {
     #[must_use]
     pub fn continual_gathering(mut self, on: bool) -> Self {
         self.continual_gathering = on;
+        self
+    }
+
+    /// How many pairs of a component are kept beside the selected one, with consent checks on each, so that another can take
+    /// over at once: none, or as many as given, at most 8. Only where both sides announce `renomination`; which of them is up
+    /// to the [`Policy`].
+    ///
+    /// Of every base the best is kept first, and pairs are checked that come after the nomination.
+    #[must_use]
+    pub fn backups(mut self, count: usize) -> Self {
+        self.backups = count.min(BACKUPS_MAX);
+        self
+    }
+
+    /// How long another pair has to be better than the selected one, or the selected one in trouble, before the nomination
+    /// moves, and how far apart two moves are: 1 s, at least 100 ms. Nobody waits for a pair that is lost.
+    #[must_use]
+    pub fn dampening(mut self, duration: Duration) -> Self {
+        self.dampening = duration.max(DAMPENING_MIN);
         self
     }
 
@@ -301,6 +370,21 @@ const PACING_MIN: Duration = Duration::from_millis(5);
 
 /// RFC 8445 section 11.
 const KEEPALIVE_MIN: Duration = Duration::from_secs(15);
+
+/// What libraries for a server count on: translators keep bindings for 30 s at least (RFC 4787 section 4.3 asks for 2 min).
+const KEEPALIVE_QUIET: Duration = Duration::from_secs(25);
+
+/// Long enough for a radio to come back, short enough for a call.
+const DAMPENING: Duration = Duration::from_secs(1);
+
+/// Ten moves in a second are more than any path can tell apart.
+const DAMPENING_MIN: Duration = Duration::from_millis(100);
+
+/// A phone has two networks and a tunnel, each perhaps in two families.
+const BACKUPS: usize = 3;
+
+/// Every backup costs a check in 5 s.
+const BACKUPS_MAX: usize = 8;
 
 /// RFC 8445 section 14.3.
 const RTO_MIN: Duration = Duration::from_millis(500);

@@ -2,6 +2,7 @@
 
 use crate::ice::{AddressError, CheckError};
 use crate::stun::DecodeError;
+use crate::turn;
 
 /// A call that cannot be carried out as it stands. The network never causes one.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
@@ -40,8 +41,8 @@ pub enum Error {
     /// A temporary address of the same host is a base, and this one would give the host away (RFC 8445 section 5.1.1.1).
     #[error("the address would give away what a temporary address hides")]
     Trackable,
-    /// The stream's gathering is complete: no further candidate can be signalled (RFC 8838 section 13).
-    #[error("end of bases was declared for this stream")]
+    /// The candidates of a lite agent are ranked together, once all its bases are known (RFC 8445 section 5.2).
+    #[error("a lite agent has no bases after their end")]
     EndOfBases,
     /// The candidate names a component that the stream does not have.
     #[error("the stream has no such component")]
@@ -58,6 +59,13 @@ pub enum Error {
     /// The peer declared the end of its candidates before this one (RFC 8838 section 14).
     #[error("the peer has declared the end of its candidates")]
     EndOfCandidates,
+    /// For their mapped addresses servers are asked over plain UDP.
+    #[error("a STUN server is asked over UDP, unprotected")]
+    ServerTransport,
+    /// A user name or a password cannot be that of a TURN server: empty, too long, or with forbidden characters (RFC 8489
+    /// sections 14.3 and 14.4).
+    #[error("these cannot be the credentials of a TURN server")]
+    ServerCredentials,
     /// A lite agent has host candidates only (RFC 8445 section 5.2).
     #[error("a lite agent asks no servers")]
     LiteServer,
@@ -112,6 +120,12 @@ pub enum Ignored {
     /// A STUN indication: never answered, changes nothing.
     #[error("indication")]
     Indication,
+    /// Something from a TURN server that belongs to no request, permission or channel of ours.
+    #[error("a TURN server's message belongs to nothing of ours")]
+    Relay,
+    /// It came directly, and the configuration wants relays only.
+    #[error("not by way of a relay")]
+    Direct,
     /// Data from a 5-tuple that has not authenticated.
     #[error("data from a path that has not authenticated")]
     Unverified,
@@ -133,12 +147,41 @@ pub enum ServerError {
     /// It answered with this error code.
     #[error("rejected with code {0}")]
     Rejected(u16),
+    /// It does not accept the credentials, or cannot prove to know them.
+    #[error("the server and we do not agree on the credentials")]
+    Credentials,
+    /// The connection to it has ended.
+    #[error("the connection has ended")]
+    Disconnected,
+    /// An allocation has expired, or the server has forgotten it.
+    #[error("the allocation is gone")]
+    AllocationLost,
+    /// It has granted an allocation that cannot be used.
+    #[error("no usable relayed address in its answer")]
+    NoRelayedAddress,
     /// Its answer had no mapped address, or one that cannot be.
     #[error("no usable mapped address in its answer")]
     NoMappedAddress,
     /// Its answer had an attribute that must be understood, and is not.
     #[error("unknown attribute in its answer")]
     UnknownAttribute,
+}
+
+impl From<turn::Failure> for ServerError {
+    fn from(failure: turn::Failure) -> Self {
+        match failure {
+            turn::Failure::Timeout => Self::Timeout,
+            turn::Failure::Unreachable => Self::Unreachable,
+            turn::Failure::Credentials | turn::Failure::TokenWanted | turn::Failure::IntegrityViolated => {
+                Self::Credentials
+            }
+            turn::Failure::Mismatch => Self::Rejected(437),
+            turn::Failure::Refused(code) => Self::Rejected(code),
+            turn::Failure::Redirected(_) => Self::Rejected(300),
+            turn::Failure::Expired => Self::AllocationLost,
+            turn::Failure::Unusable => Self::NoRelayedAddress,
+        }
+    }
 }
 
 /// Why a stream failed.
@@ -169,6 +212,9 @@ pub enum Reason {
     /// The clock has jumped past the expiry of consent: data waits for one answer of the peer.
     #[error("the clock has jumped past the expiry of consent")]
     ClockJumped,
+    /// The pair was valid long before it was used, and its consent is over: data waits for one answer of the peer.
+    #[error("the consent of a pair that was not in use has to be renewed")]
+    ConsentAwaited,
     /// The peer has not answered for 30 s (RFC 7675 section 5.1); to a lite agent, it has not asked.
     #[error("consent has expired")]
     ConsentExpired,

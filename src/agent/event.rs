@@ -1,29 +1,60 @@
 //! What an agent returns: instructions, events, and what became of a datagram.
 
-use bytes::Bytes;
+use core::net::SocketAddr;
 
 use crate::agent::error::{Ignored, Reason, ServerError};
-use crate::ice::{BaseId, Candidate, CandidateId, ComponentId, Generation, PairId, Role, ServerId, StreamId};
-use crate::net::Path;
+use crate::ice::{
+    BaseId, Candidate, CandidateId, ComponentId, ConnectId, Generation, PairId, Role, ServerId, StreamId,
+};
+use crate::net::{Path, Security, Transmit, Transport};
+use crate::time::Timestamp;
 
 /// The next thing for the caller to do.
 #[derive(Clone, Debug, PartialEq)]
 #[expect(clippy::exhaustive_enums, reason = "a driver has to carry out every kind of output")]
 pub enum Output {
-    /// Send a datagram.
+    /// Send a datagram, or a frame of a connection.
     Transmit(Transmit),
+    /// Open a connection.
+    Connect(Connect),
+    /// Close a connection that [`Connect`] has opened, once what was to be sent on it has left. It is forgotten already.
+    Disconnect(Path),
     /// Take note.
     Event(Event),
 }
 
-/// A datagram: exactly what to write to the socket of `path`.
-#[derive(Clone, Debug, Eq, PartialEq)]
+/// A connection that the caller is asked to open, and to report with
+/// [`Agent::handle_connect`](crate::Agent::handle_connect).
+///
+/// A connection over UDP is a socket of its own, connected or not: DTLS needs one, and so does a second try at a server
+/// that confuses us with somebody else.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
-pub struct Transmit {
-    /// Whence and whither.
-    pub path: Path,
-    /// What.
-    pub payload: Bytes,
+pub struct Connect {
+    /// Names the connection in the report.
+    pub id: ConnectId,
+    /// The component that it is for.
+    pub component: ComponentId,
+    /// What it leads to.
+    pub to: Endpoint,
+    /// Over TCP or UDP.
+    pub transport: Transport,
+    /// Within TLS or DTLS, or plain.
+    pub security: Security,
+    /// The address to connect from; its port is 0, the choice is the system's.
+    pub local: SocketAddr,
+    /// The address to connect to.
+    pub remote: SocketAddr,
+    /// When to give up, if nothing has come of it.
+    pub give_up_at: Timestamp,
+}
+
+/// The far end of a connection.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum Endpoint {
+    /// A server: [`Agent::server`](crate::Agent::server) has the name that TLS is to verify.
+    Server(ServerId),
 }
 
 /// Something the application may want to know. Events come in the order of their causes.
@@ -122,7 +153,8 @@ pub enum StreamState {
     Connected,
     /// A pair is selected for every component.
     Completed,
-    /// An answer of the peer is overdue (2.5 s), or the clock has jumped; in the first case data still flows.
+    /// An answer of the peer is overdue (2.5 s), or consent is over although nobody has asked, since the clock has jumped or
+    /// the pair was not in use; in the first case data still flows.
     Unconfirmed(Reason),
     /// The peer's consent has expired or was revoked (RFC 7675), or the socket of a selected pair was removed: nothing is
     /// sent any more. A restart can save the stream.

@@ -1,45 +1,83 @@
-//! Moving off a selected pair that does not answer, where both sides know renomination: make before break.
+//! A selected pair that does not answer, or is gone, where both sides know renomination: others are looked at before it is
+//! given up (make before break). The move itself is in `moving.rs`.
 
 use alloc::vec::Vec;
 use core::net::SocketAddr;
+use core::time::Duration;
 
 use crate::agent::Agent;
 use crate::agent::checks::peer_reflexive_priority;
-use crate::agent::stream::Stream;
+use crate::agent::stream::Component;
 use crate::ice::consent::Standing;
 use crate::ice::nomination::Progress;
-use crate::ice::valid::ValidPair;
 use crate::ice::{CandidateId, ComponentId, PairId};
 use crate::net::unscoped;
 
 impl Agent {
-    /// An answer on the selected pair is overdue: all other pairs are formed and checked again, by both sides; and where
-    /// candidates may still be signalled the servers are asked again, since it may be our own address that has changed. What
-    /// was selected stays selected until another pair is nominated.
+    /// An answer on the selected pair is overdue: all other pairs are formed and checked again, by both sides, and the selected
+    /// one too, as a single answer may have been lost; and where candidates may still be signalled the servers are asked
+    /// again, since it may be our own address that has changed. What was selected stays selected until another pair is
+    /// nominated.
     pub(super) fn consider_reopening(&mut self, id: ComponentId) {
-        let give_up_at = self.now + self.config.gathering_limit;
+        let (now, give_up_at) = (self.now, self.now + self.config.gathering_limit);
         let Ok(stream) = self.stream_mut(id.stream()) else { return };
         let continual = stream.is_continual();
         let wanted = stream.renominates() && stream.is_concluded(id);
-        let Some(component) = stream.component_mut(id).filter(|component| wanted && !component.reopened)
-        else {
-            return;
-        };
+        let Some(component) = stream.component_mut(id).filter(|_| wanted) else { return };
         let standing = component.upkeep.map(|upkeep| upkeep.standing());
         if !matches!(standing, Some(Standing::Overdue | Standing::Lost(_))) {
+            component.trouble = None;
             return;
         }
-        component.reopened = true;
-        self.form_all(id);
-        if continual {
+        if component.trouble.is_some() {
+            return;
+        }
+        component.trouble = Some(now);
+        let is_recent = component.reopened.is_some_and(|at| now < at + REOPENING_PAUSE);
+        let doubted = self.in_use(id);
+        if !is_recent {
+            if let Some(component) = self.component_mut(id) {
+                component.reopened = Some(now);
+            }
+            self.forget_results(id, &doubted);
+            self.form_all(id);
+        }
+        // Checked again is what carries the data, and what could.
+        let Some(list) = self.lists.list_mut(id.stream()) else { return };
+        for pair in doubted {
+            list.queue(pair);
+        }
+        if continual && !is_recent {
             let replaced = self.gatherer.regather(|component| component == id, give_up_at);
             self.cancel(replaced);
         }
     }
 
+    /// The pairs of the check list that stand for the selected pair and for those that are kept beside it.
+    fn in_use(&self, id: ComponentId) -> Vec<PairId> {
+        let Some(stream) = self.stream(id.stream()) else { return Vec::new() };
+        let backups = stream.component(id).map_or(&[][..], |component| &component.backups);
+        let kept = backups.iter().filter_map(|backup| stream.valid.get(backup.pair));
+        stream.valid.selected(id).into_iter().chain(kept).map(|pair| pair.checked).collect()
+    }
+
+    /// What checks have shown while another pair was selected is old: all but these pairs are formed anew.
+    fn forget_results(&mut self, id: ComponentId, in_use: &[PairId]) {
+        let nominated = self.component_mut(id).map(|component| component.nomination);
+        self.drop_pairs(id.stream(), |pair| {
+            let is_needed = in_use.contains(&pair.id) || nominated == Some(Progress::Nominating(pair.id));
+            pair.component == id && !pair.state.is_open() && !is_needed
+        });
+    }
+
+    fn component_mut(&mut self, id: ComponentId) -> Option<&mut Component> {
+        self.stream_mut(id.stream()).ok()?.component_mut(id)
+    }
+
     /// The selected pair has gone with its base: where another nomination may follow, all other pairs are looked at again,
     /// those first that are valid.
     pub(super) fn consider_takeover(&mut self, id: ComponentId) {
+        let now = self.now;
         let Ok(stream) = self.stream_mut(id.stream()) else { return };
         let (gone, renominates) = (stream.valid.selected(id).is_none(), stream.renominates());
         let Some(component) = stream.component_mut(id).filter(|it| gone && it.selected.is_some()) else {
@@ -47,7 +85,8 @@ impl Agent {
         };
         component.selected = None;
         component.base_lost = true;
-        component.reopened = renominates;
+        component.reopened = renominates.then_some(now);
+        component.trouble = None;
         if !renominates {
             return;
         }
@@ -71,26 +110,6 @@ impl Agent {
         }
     }
 
-    /// The controlling side moves the nomination: to a pair that has answered since the selected one did, if that one is in
-    /// trouble; or along with the address under which the peer sees us, if that has changed.
-    pub(super) fn consider_failover(&mut self, id: ComponentId) {
-        let Some(list) = self.lists.list_mut(id.stream()) else { return };
-        let Some(stream) = self.streams.get_mut(usize::from(id.stream().to_raw())) else { return };
-        if !stream.renominates() {
-            return;
-        }
-        let Some(rival) = rival_of_selected(stream, id).map(|rival| rival.checked) else { return };
-        let Some(component) = stream.component_mut(id) else { return };
-        let under_way =
-            matches!(component.nomination, Progress::Nominating(pair) if list.pair(pair).is_some());
-        if under_way || list.pair(rival).is_none() {
-            return;
-        }
-        component.nominations.0 += 1;
-        component.nomination = Progress::Nominating(rival);
-        list.queue(rival);
-    }
-
     /// The peer has seen a consent check come from another address than before: the NAT has given us a new one. The pair
     /// from there is valid, on the same path, and newer. `false` if nothing has changed.
     pub(super) fn notice_rebinding(&mut self, id: ComponentId, pair: PairId, mapped: SocketAddr) -> bool {
@@ -110,13 +129,5 @@ impl Agent {
     }
 }
 
-/// The valid pair that should be selected instead of the one that is.
-fn rival_of_selected(stream: &Stream, id: ComponentId) -> Option<&ValidPair> {
-    let selected = stream.valid.selected(id)?;
-    let in_trouble = stream.component(id)?.upkeep.is_some_and(|upkeep| upkeep.standing() != Standing::Fresh);
-    let mut rivals =
-        stream.valid.pairs().iter().filter(|pair| pair.component == id && pair.id != selected.id);
-    // After a rebinding both share the path, and what was found last is what holds.
-    rivals
-        .find(|rival| rival.answered_at > selected.answered_at && (in_trouble || rival.path == selected.path))
-}
+/// Over a path that loses much, answers are overdue again and again; all pairs are looked at as often as this at most.
+const REOPENING_PAUSE: Duration = Duration::from_secs(30);

@@ -1,6 +1,8 @@
 //! Keeping a path in use: consent (RFC 7675), or keepalives where consent is off (RFC 8445 section 11).
 
 use alloc::vec::Vec;
+use core::time::Duration;
+
 use bytes::Bytes;
 
 use crate::agent::checks::peer_reflexive_priority;
@@ -12,7 +14,7 @@ use crate::ice::consent::{self, Consent, Standing};
 use crate::ice::lite::{Heard, Implementation};
 use crate::ice::pair::PairEvent;
 use crate::ice::valid::ValidPair;
-use crate::ice::{ComponentId, PairId, Priority, Role, StreamId};
+use crate::ice::{CONSENT_INTERVAL, ComponentId, Health, PairId, Priority, Role, StreamId};
 use crate::stun::{Builder, ErrorCode, Method, Rto, Username};
 use crate::time::{Deadline, Timestamp};
 
@@ -35,7 +37,10 @@ impl Agent {
         if component.upkeep.map(|upkeep| upkeep.pair()) == route.map(|(pair, _)| pair) {
             return;
         }
-        let upkeep = route.map(|(pair, answered_at)| self.upkeep_for(id.stream(), pair, answered_at));
+        let kept = self.exchange_backup(id, route.map(|(pair, _)| pair));
+        let upkeep = kept
+            .map(Upkeep::Consent)
+            .or_else(|| route.map(|(pair, answered_at)| self.upkeep_for(id.stream(), pair, answered_at)));
         if let Some(component) = self.stream_mut(id.stream()).ok().and_then(|stream| stream.component_mut(id))
         {
             component.upkeep = upkeep;
@@ -51,6 +56,7 @@ impl Agent {
             };
             for component in components {
                 changed |= self.serve_component(component);
+                changed |= self.serve_backups(component);
             }
         }
         changed
@@ -66,12 +72,14 @@ impl Agent {
             let pair = upkeep.pair();
             match upkeep {
                 Upkeep::Consent(consent) => {
-                    let draw = || consent::interval(u32::from_be_bytes(entropy.bytes(Purpose::Jitter)));
+                    let basic = consent.basic;
+                    let draw =
+                        || consent::interval(basic, u32::from_be_bytes(entropy.bytes(Purpose::Jitter)));
                     let before = consent.standing();
                     let check = consent.handle_timeout(now, draw);
                     let after = consent.standing();
                     changed |= before != after;
-                    if before != after && after == Standing::Held {
+                    if before != after && matches!(after, Standing::Held(_)) {
                         // rfc7675-5.1-12: only the answer to a check that is yet to be sent can say that the peer is there.
                         self.transactions.retain(|owner| !owner.is_consent_of(pair));
                     }
@@ -101,17 +109,28 @@ impl Agent {
         changed
     }
 
-    pub(super) fn draw_interval(&mut self) -> core::time::Duration {
-        consent::interval(u32::from_be_bytes(self.entropy.bytes(Purpose::Jitter)))
+    /// Consent on a pair where the peer has last answered at `answered_at`, asked for as often as the policy says.
+    pub(super) fn consent_for(&mut self, stream: StreamId, pair: PairId, answered_at: Timestamp) -> Consent {
+        let basic = self.consent_interval(stream, pair).unwrap_or(CONSENT_INTERVAL);
+        let first = consent::interval(basic, u32::from_be_bytes(self.entropy.bytes(Purpose::Jitter)));
+        Consent::new(pair, answered_at, self.now, first).every(basic)
+    }
+
+    fn consent_interval(&self, stream: StreamId, pair: PairId) -> Option<Duration> {
+        let views = self.views(stream)?;
+        let choice = views.valid(views.stream.valid.get(pair)?, Health::Sound)?;
+        Some(self.config.policy.consent_interval(&choice))
     }
 
     /// rfc7675-5.1-2, rfc7675-5.1-9: a check like any other, sent once, in no slot; it nominates where the peer may need it
     /// ([`NominateInConsent`]).
-    fn send_consent_check(&mut self, component: ComponentId, pair: PairId) -> Option<()> {
+    pub(super) fn send_consent_check(&mut self, component: ComponentId, pair: PairId) -> Option<()> {
         let transaction = self.next_transaction_id();
         let stream = self.stream(component.stream())?;
         let (valid, remote, priority) = stream.upkeep_target(pair)?;
         let path = valid.path;
+        let backups = stream.component(component).map_or(&[][..], |component| &component.backups);
+        let is_backup = backups.iter().any(|backup| backup.pair == pair);
         let repeats = match self.config.nominate_in_consent {
             NominateInConsent::Never => false,
             NominateInConsent::WithLitePeer => remote.implementation == Implementation::Lite,
@@ -123,7 +142,8 @@ impl Agent {
             key: &remote.key,
             priority,
             claim: self.claim,
-            use_candidate: valid.nominated.filter(|_| repeats),
+            use_candidate: valid.nominated.filter(|_| repeats && !is_backup),
+            renomination: remote.renomination,
         };
         let (payload, role) = (check.encode(), self.claim.role);
         let one = core::num::NonZeroU8::MIN;
@@ -165,12 +185,12 @@ impl Agent {
     }
 
     /// An authentic answer to a consent check.
-    pub(super) fn apply_consent(&mut self, owner: ConsentOwner, outcome: Outcome) {
+    pub(super) fn apply_consent(&mut self, owner: ConsentOwner, outcome: Outcome, rtt: Option<Duration>) {
         match outcome {
             Outcome::Success { mapped } => {
                 let now = self.now;
                 if !self.notice_rebinding(owner.component, owner.pair, mapped) {
-                    self.renew_consent(owner.component, owner.pair);
+                    self.renew_consent(owner.component, owner.pair, rtt);
                 } else if let Some(consent) = self.consent_mut(owner.component, owner.pair) {
                     consent.answered(now);
                 }
@@ -190,7 +210,7 @@ impl Agent {
     }
 
     /// The peer has answered a request of ours on the path of a valid pair.
-    pub(super) fn renew_consent(&mut self, component: ComponentId, pair: PairId) {
+    pub(super) fn renew_consent(&mut self, component: ComponentId, pair: PairId, rtt: Option<Duration>) {
         let now = self.now;
         if let Some(consent) = self.consent_mut(component, pair) {
             consent.answered(now);
@@ -198,12 +218,17 @@ impl Agent {
         if let Ok(stream) = self.stream_mut(component.stream()) {
             for valid in stream.valid.pairs_mut().filter(|valid| valid.id == pair) {
                 valid.answered_at = now;
+                rtt.into_iter().for_each(|rtt| valid.note_rtt(rtt));
             }
         }
     }
 
     fn consent_mut(&mut self, component: ComponentId, pair: PairId) -> Option<&mut Consent> {
         let stream = self.stream_mut(component.stream()).ok()?;
+        let mut backups = stream.component(component)?.backups.iter();
+        if let Some(at) = backups.position(|backup| backup.pair == pair) {
+            return stream.component_mut(component)?.backups.get_mut(at);
+        }
         let which = if stream.valid.get(pair).is_some() { Which::Current } else { Which::Previous };
         match which.upkeep(stream, component)? {
             Upkeep::Consent(consent) if consent.pair == pair => Some(consent),
@@ -240,20 +265,26 @@ impl Agent {
     }
 
     /// From now on the peer's checks on this stream are answered with 403: it loses our consent at once (RFC 7675 section
-    /// 5.2).
+    /// 5.2), and a restart gives it anew. Checks under the credentials before a restart are refused as well.
     ///
     /// # Errors
     ///
     /// [`Error::UnknownStream`], [`Error::Closed`].
     pub fn revoke_consent(&mut self, now: Timestamp, stream: StreamId) -> Result<(), Error> {
         self.begin(now)?;
-        self.stream_mut(stream)?.consent_revoked = true;
+        let stream = self.stream_mut(stream)?;
+        stream.local.consent_revoked = true;
+        if let Some(previous) = &mut stream.previous {
+            previous.local.consent_revoked = true;
+        }
         self.settle();
         Ok(())
     }
 
     /// Adds the instants at which a path in use wants something.
     pub(super) fn upkeep_deadlines(&self, deadline: &mut Deadline) {
+        let components = || self.streams.iter().flat_map(Stream::components);
+        components().flat_map(|component| &component.backups).for_each(|backup| backup.deadlines(deadline));
         for upkeep in self.streams.iter().flat_map(Stream::upkeeps) {
             match upkeep {
                 Upkeep::Consent(consent) => consent.deadlines(deadline),

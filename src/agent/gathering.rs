@@ -6,13 +6,14 @@ use core::net::SocketAddr;
 
 use crate::agent::stream::Gathering;
 use crate::agent::{Agent, Event, Ignored, Owner, Received, ServerError, StreamState};
-use crate::gather::{Attempt, AttemptId};
+use crate::gather::{Attempt, AttemptId, Turn};
 use crate::ice::check::is_known;
 use crate::ice::local::Reflexive;
 use crate::ice::{BaseId, CandidateKind, FoundationKey, Priority, ServerId, TypePreferences};
 use crate::net::{Path, canonical, is_sendable, unscoped};
 use crate::stun::{
-    AttributeType, Builder, Class, ErrorCode, Fingerprint, MappedAddress, Message, Method, XorMappedAddress,
+    AttributeType, Builder, Class, ErrorCode, Fingerprint, MappedAddress, Message, Method, Rto,
+    XorMappedAddress,
 };
 
 /// The transaction of a gathering attempt.
@@ -22,21 +23,32 @@ pub(super) struct AttemptOwner(pub(super) AttemptId);
 impl Agent {
     /// Sends the next request to a server, if one is waiting.
     pub(super) fn ask_server(&mut self) -> bool {
-        let Some(attempt) = self.gatherer.next() else { return false };
-        let (id, path) = (attempt.id, attempt.path);
+        match self.gatherer.next() {
+            Some(Turn::Attempt(id)) => self.ask_for_binding(id),
+            Some(Turn::Relay(id)) => self.serve_relay(id),
+            None => false,
+        }
+    }
+
+    fn ask_for_binding(&mut self, id: AttemptId) -> bool {
+        let Some(path) = self.gatherer.attempt(id).map(|attempt| attempt.path) else { return false };
         let transaction = self.next_transaction_id();
         let mut out = Vec::with_capacity(28);
         // rfc8445-5.1.1.2-2: no credentials, no role.
         Builder::request(&mut out, Method::BINDING, transaction).fingerprint();
         let payload = Bytes::from(out);
-        // rfc8445-14.3-1
-        let gathered = u32::try_from(self.gatherer.unanswered()).unwrap_or(u32::MAX);
-        let rto = self.config.rto.at_least(self.ta().saturating_mul(gathered));
+        let rto = self.gathering_rto();
         let owner = Owner::Gather(AttemptOwner(id));
         self.transactions.start(self.now, transaction, path, payload.clone(), rto, owner);
         self.gatherer.asked(id, transaction);
         self.transmit(path, payload);
         true
+    }
+
+    /// rfc8445-14.3-1
+    pub(super) fn gathering_rto(&self) -> Rto {
+        let gathered = u32::try_from(self.gatherer.unanswered()).unwrap_or(u32::MAX);
+        self.config.rto.at_least(self.ta().saturating_mul(gathered))
     }
 
     /// A server has answered.
@@ -69,7 +81,7 @@ impl Agent {
     }
 
     /// A mapped address becomes a candidate, unless it says nothing new (RFC 8445 section 5.1.3).
-    fn add_server_reflexive(&mut self, base: BaseId, server: ServerId, mapped: SocketAddr) {
+    pub(super) fn add_server_reflexive(&mut self, base: BaseId, server: ServerId, mapped: SocketAddr) {
         let rank = u16::try_from(self.gatherer.server_rank(server)).unwrap_or(u16::MAX);
         let Some(address) = self.gatherer.server(server).map(|server| server.address()) else { return };
         let Some(entry) = self.gatherer.base(base).cloned() else { return };
@@ -100,8 +112,13 @@ impl Agent {
     pub(super) fn end_attempt(&mut self, attempt: &Attempt, error: ServerError) {
         let transactions = self.gatherer.remove_attempts(|other| other.id == attempt.id);
         self.cancel(transactions);
+        self.fail_server(attempt.server, attempt.base, error);
+    }
+
+    /// A server is of no use to a base.
+    pub(super) fn fail_server(&mut self, server: ServerId, base: BaseId, error: ServerError) {
         self.stats.servers_failed += 1;
-        self.emit(Event::ServerFailed { server: attempt.server, base: attempt.base, error });
+        self.emit(Event::ServerFailed { server, base, error });
     }
 
     /// What gathering has to do as time passes.

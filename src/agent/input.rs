@@ -1,5 +1,6 @@
 //! The walk of a datagram: whose is it, is it well formed, is it authentic; only then what does it change.
 
+use crate::agent::relaying::Unwrapped;
 use crate::agent::{Agent, Ignored, Owner, Provenance, Received};
 use crate::gather::BaseEntry;
 use crate::ice::lite::Meeting;
@@ -17,8 +18,22 @@ impl Agent {
         if self.begin(now).is_err() {
             return self.ignore(Ignored::Closed);
         }
+        match self.unwrap_relayed(path, datagram) {
+            Unwrapped::Direct => self.walk(path, datagram),
+            // Once and no more: what a relay delivers is a peer's, whatever it looks like.
+            Unwrapped::Relayed { path, payload } => self.walk(path, payload),
+            Unwrapped::Handled(received) => received,
+        }
+    }
+
+    fn walk<'d>(&mut self, path: Path, datagram: &'d [u8]) -> Received<'d> {
         let Some(entry) = self.gatherer.base_of(path) else { return self.ignore(Ignored::UnknownBase) };
+        // Of what comes directly only the answers of servers count then.
+        let unwanted = self.config.relay_only && entry.is_socket();
         if !stun::is_stun(datagram) {
+            if unwanted {
+                return self.ignore(Ignored::Direct);
+            }
             return self.handle_data(path, entry.component.stream(), datagram);
         }
         let message = match Message::parse(datagram) {
@@ -29,6 +44,7 @@ impl Agent {
             return self.ignore(Ignored::Unexpected);
         }
         match message.class() {
+            Class::Request if unwanted => self.ignore(Ignored::Direct),
             Class::Request => {
                 let entry = entry.clone();
                 self.handle_request(&entry, path, &message)
@@ -84,10 +100,13 @@ impl Agent {
             return self.ignore(Ignored::BadIntegrity);
         };
         let outcome = check::interpret(&verified, sent, path);
+        if sent == path {
+            self.allowances.answered(path.remote().ip());
+        }
         let rtt = self.transactions.finish(self.now, id).and_then(|finished| finished.rtt);
         match owner {
             Owner::Check(check) => self.apply_check(check, id, outcome, rtt),
-            Owner::Consent(consent) => self.apply_consent(consent, outcome),
+            Owner::Consent(consent) => self.apply_consent(consent, outcome, rtt),
             Owner::Gather(_) => {}
         }
         self.settle();
@@ -96,7 +115,7 @@ impl Agent {
 
     fn handle_request(&mut self, entry: &BaseEntry, path: Path, message: &Message<'_>) -> Received<'static> {
         // A forged source is neither answered nor learned if nothing may be sent there, to ourselves least of all.
-        if admit_peer_address(path.remote()).is_err() || path.remote() == path.local() {
+        if admit_peer_address(path.remote()).is_err() || self.gatherer.base_of(path.reversed()).is_some() {
             return self.ignore(Ignored::Source);
         }
         // rfc8445-7.3-6

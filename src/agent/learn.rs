@@ -3,7 +3,7 @@
 use core::time::Duration;
 
 use crate::agent::stream::Stream;
-use crate::agent::{Agent, Ignored, StreamState};
+use crate::agent::{Agent, Ignored, Reason, StreamState};
 use crate::gather::BaseEntry;
 use crate::ice::authenticated::AuthenticatedPath;
 use crate::ice::early::{EarlyRequest, Learned};
@@ -12,7 +12,7 @@ use crate::ice::nomination::Nominated;
 use crate::ice::pair::PairState;
 use crate::ice::remote::RemoteLimits;
 use crate::ice::responder::{self, Refusal, Request};
-use crate::ice::{CandidateId, PairId, Resolution, Role, StreamId};
+use crate::ice::{CandidateId, PairId, Resolution, Role, StreamId, check_ufrag};
 use crate::net::{Path, unscoped};
 use crate::stun::{ErrorCode, Integrity, Message, TransactionId, Unauthenticated};
 
@@ -36,6 +36,17 @@ impl Agent {
             }
             Err(refusal) => return Err(self.refuse(stream.id, path, message, &refusal)),
         };
+        if local.consent_revoked {
+            // rfc7675-5.2-3: and nothing else follows.
+            self.send_signed_error(
+                stream_id(entry),
+                path,
+                request.id,
+                ErrorCode::FORBIDDEN,
+                request.integrity,
+            );
+            return Err(Ignored::Refused);
+        }
         if !self.settle_roles(stream_id(entry), &request) {
             // rfc8445-7.3.1.1-6: nothing else follows from a request that is answered with 487.
             self.send_signed_error(
@@ -59,17 +70,6 @@ impl Agent {
             return Err(Ignored::Refused);
         }
         let Some(stream) = self.stream(stream_id(entry)) else { return Err(Ignored::Closed) };
-        if stream.consent_revoked {
-            // rfc7675-5.2-3
-            self.send_signed_error(
-                stream_id(entry),
-                path,
-                request.id,
-                ErrorCode::FORBIDDEN,
-                request.integrity,
-            );
-            return Err(Ignored::Refused);
-        }
         // rfc8445-7.3-2, rfc8445-7.3-4: at once, and back the way it came.
         let answer = responder::success(&request, unscoped(path.remote()), &stream.local.key);
         let learned = Learned {
@@ -89,6 +89,8 @@ impl Agent {
         let limit = self.config.limits.early_requests;
         let Ok(stream) = self.stream_mut(learned.component.stream()) else { return };
         match &stream.remote {
+            // It cannot turn out to be the peer's, and is not worth its memory.
+            None if check_ufrag(remote_ufrag).is_err() => {}
             None => {
                 let kept =
                     stream.early.keep(EarlyRequest { learned, remote_ufrag: remote_ufrag.into() }, limit);
@@ -112,11 +114,24 @@ impl Agent {
         if self.stream(stream).is_some_and(|stream| stream.meeting() == Meeting::LiteSelf) {
             return Self::is_role_in_order(request);
         }
-        let Some(theirs) = request.claim else { return true };
+        // rfc8445-7.3-7: with anybody but the peer that we know there is nothing to settle.
+        let is_foreign = |known: &Stream| {
+            known.remote.as_ref().is_some_and(|remote| remote.credentials.ufrag() != request.remote_ufrag)
+        };
+        let Some(theirs) = request.claim.filter(|_| !self.stream(stream).is_some_and(is_foreign)) else {
+            return true;
+        };
         match self.claim.role.resolve(self.claim.tie_breaker, theirs) {
             Resolution::Agree => true,
             Resolution::Keep => false,
-            Resolution::Switch => self.switch_role(),
+            Resolution::Switch if self.switch_role() => true,
+            Resolution::Switch => {
+                // Whatever its checks come to from now on, this is why.
+                if let Ok(stream) = self.stream_mut(stream) {
+                    stream.last_failure = Some(Reason::RoleConflict);
+                }
+                false
+            }
         }
     }
 
@@ -127,8 +142,8 @@ impl Agent {
         };
         let local = &previous.local;
         match responder::admit(message, local.credentials.ufrag(), &local.key) {
-            Ok(request) if self.stream(id).is_some_and(|stream| stream.consent_revoked) => {
-                // rfc7675-5.2-3: consent is that of the stream, whatever the generation.
+            Ok(request) if local.consent_revoked => {
+                // rfc7675-5.2-3
                 let with = (&local.key, request.integrity);
                 let answer = responder::signed_error(request.id, ErrorCode::FORBIDDEN, &[], with);
                 self.transmit(path, answer);
@@ -214,7 +229,7 @@ impl Agent {
         if known.lost.contains(&request.path) {
             return;
         }
-        let nominated = self.accept_nomination(request);
+        let nominated = self.nomination_in(request);
         let Some(known) = self.stream(stream) else { return };
         // A peer whose address has changed is known by its checks: where nominations can move, they are followed up.
         if known.is_concluded(request.component) && nominated.is_none() && !known.renominates() {
@@ -226,6 +241,7 @@ impl Agent {
         let listed = self.lists.list(stream).is_some_and(|list| list.on_path(request.path).is_some());
         if let (Some(id), false) = (passed_over, listed) {
             if let (Some(how), Ok(known)) = (nominated, self.stream_mut(stream)) {
+                known.follow(request.component, how);
                 known.valid.nominate(id, how);
             }
             return;
@@ -236,19 +252,13 @@ impl Agent {
 
     /// The nomination that a check makes, if it is one to follow: by the controlling peer, and where nominations are
     /// numbered by a larger number than before (renom-v1-5, renom-v2-3).
-    pub(super) fn accept_nomination(&mut self, request: &Learned) -> Option<Nominated> {
-        let role = self.claim.role;
-        let stream = self.stream_mut(request.component.stream()).ok()?;
-        let how = request.use_candidate.filter(|_| role == Role::Controlled)?;
+    pub(super) fn nomination_in(&self, request: &Learned) -> Option<Nominated> {
+        let stream = self.stream(request.component.stream())?;
+        let how = request.use_candidate.filter(|_| self.claim.role == Role::Controlled)?;
         if !stream.renominates() {
             return Some(Nominated::default());
         }
-        let component = stream.component_mut(request.component)?;
-        if component.followed >= Some(how) {
-            return None;
-        }
-        component.followed = Some(how);
-        Some(how)
+        (stream.component(request.component)?.followed < Some(how)).then_some(how)
     }
 
     /// Takes data from the path of a request that changes nothing else: until it learns of the selection, the peer sends
@@ -295,11 +305,12 @@ impl Agent {
     fn trigger(&mut self, stream: StreamId, id: PairId, request: &Learned, nominated: Option<Nominated>) {
         let Some(list) = self.lists.list_mut(stream) else { return };
         let Some(pair) = list.pair_mut(id) else { return };
-        let (state, valid) = (pair.state, pair.valid);
+        let (state, valid, worn_out) = (pair.state, pair.valid, pair.is_worn_out());
         pair.nominated_by_peer = pair.nominated_by_peer.max(nominated);
         match state {
             // rfc8445-7.3.1.4-2
             PairState::Succeeded => {}
+            _ if worn_out => {}
             PairState::InProgress(transaction) => {
                 // rfc8445-7.3.1.4-3: still answered, no longer repeated, and no failure.
                 self.transactions.silence(transaction);
@@ -309,6 +320,9 @@ impl Agent {
         }
         let Ok(known) = self.stream_mut(stream) else { return };
         let (path, component) = (request.path, request.component);
+        if let Some(how) = nominated {
+            known.follow(component, how);
+        }
         known.authenticated.insert(AuthenticatedPath {
             path,
             component,

@@ -9,7 +9,7 @@ use crate::agent::stream::Stream;
 use crate::agent::{Agent, Error, Event, StreamState};
 use crate::gather::{Base, BaseEntry};
 use crate::ice::authenticated::AuthenticatedPath;
-use crate::ice::consent::{self, Consent};
+use crate::ice::consent;
 use crate::ice::early::Learned;
 use crate::ice::lite::{Heard, Implementation, Meeting, local_preference};
 use crate::ice::nomination::Nominated;
@@ -124,7 +124,7 @@ impl Agent {
             // Its next check may be the nomination.
             remote.patient_until = patient_until;
         }
-        if let Some(how) = self.accept_nomination(request) {
+        if let Some(how) = self.nomination_in(request) {
             self.obey(request, how);
         }
     }
@@ -152,8 +152,10 @@ impl Agent {
             priorities: Priorities::of(role, local.candidate.priority(), request.priority),
             nominated: Some(how),
             answered_at: now,
+            rtt: None,
         };
         let valid = stream.valid.insert(pair);
+        stream.follow(component, how);
         stream.valid.nominate(valid, how);
         Some(())
     }
@@ -230,6 +232,7 @@ impl Agent {
                     priorities: Priorities::of(role, ours.priority(), theirs.priority()),
                     nominated: None,
                     answered_at: now,
+                    rtt: None,
                 });
             }
         }
@@ -254,7 +257,7 @@ impl Agent {
             (Meeting::LiteSelf, true) => Upkeep::Heard(Heard::new(pair, heard_at)),
             (Meeting::LiteSelf, false) | (Meeting::BothLite, _) => Upkeep::Heard(Heard::forever(pair)),
             (Meeting::BothFull | Meeting::LitePeer, true) => {
-                Upkeep::Consent(Consent::new(pair, heard_at, self.now, self.draw_interval()))
+                Upkeep::Consent(self.consent_for(stream, pair, heard_at))
             }
             (Meeting::BothFull | Meeting::LitePeer, false) => {
                 Upkeep::Keepalive { pair, at: self.now + self.config.keepalive }

@@ -5,19 +5,29 @@
 //! | `mod.rs` | the application's calls |
 //! | `input.rs` | a datagram comes in: whose is it, is it authentic |
 //! | `checks.rs` | a check is sent, or answered |
+//! | `allowance.rs` | what may go to an address that never answers |
 //! | `learn.rs` | the peer's check teaches something |
 //! | `lite.rs` | a lite agent follows its peer |
 //! | `gathering.rs` | a server is asked, or answers |
+//! | `connection.rs` | a server is connected to |
+//! | `relaying.rs` | a server allocates a relay, and datagrams go by way of it |
 //! | `pairing.rs` | a candidate is paired |
 //! | `freshness.rs` | a path in use is kept, or lost |
-//! | `failover.rs` | a selected pair is in trouble, and another takes over |
+//! | `failover.rs` | a selected pair is in trouble, and others are looked at |
+//! | `moving.rs` | the nomination moves to another pair |
+//! | `backups.rs` | pairs are kept beside the selected one |
+//! | `choices.rs` | a policy is asked |
 //! | `restart.rs` | a new generation begins |
 //! | `conclude.rs` | what follows: nomination, selected pairs, states |
 //! | `timer.rs` | time passes |
 
+mod allowance;
+mod backups;
 mod checks;
+mod choices;
 mod conclude;
 mod config;
+mod connection;
 mod error;
 mod event;
 mod failover;
@@ -26,8 +36,10 @@ mod gathering;
 mod input;
 mod learn;
 mod lite;
+mod moving;
 mod pacer;
 mod pairing;
+mod relaying;
 mod restart;
 mod route;
 mod stats;
@@ -39,25 +51,26 @@ use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 use core::time::Duration;
 
+use crate::agent::allowance::Allowances;
 use crate::agent::gathering::AttemptOwner;
 use crate::agent::pacer::{Bucket, Pacer};
 use crate::agent::stream::{Gathering, RemoteGathering, RemoteSide, Stream};
 use crate::entropy::{Entropy, Purpose, Seed};
-use crate::gather::{BaseEntry, Gatherer};
+use crate::gather::{BaseEntry, Gatherer, Origin};
 use crate::ice::preference::local_preference;
 use crate::ice::schedule::CheckListSet;
 use crate::ice::{
     BaseId, Candidate, CandidateId, ComponentId, Credentials, Foundations, PairId, Role, RoleClaim, ServerId,
-    StreamId, TieBreaker, admit_host_address, admit_peer_address,
+    StreamId, TieBreaker, admit_host_address,
 };
-use crate::net::Path;
+use crate::net::{Path, Transmit};
 use crate::stun::{TransactionId, Transactions};
 use crate::time::Timestamp;
 
 pub use crate::gather::{Base, Server};
 pub use config::{CheckRto, Config, Limits, NominateInConsent};
 pub use error::{Error, Ignored, Reason, ServerError};
-pub use event::{Event, Output, Provenance, Received, StreamState, Transmit};
+pub use event::{Connect, Endpoint, Event, Output, Provenance, Received, StreamState};
 pub use route::Route;
 pub use stats::{IgnoredStats, Stats};
 pub use stream::{Remote, RemoteChange};
@@ -88,6 +101,7 @@ pub struct Agent {
     role_switches: u8,
     transactions: Transactions<Owner>,
     pacer: Pacer,
+    allowances: Allowances,
     /// Who had the last slot: checks and gathering take turns.
     gathered_last: bool,
     /// Leave to answer requests without valid credentials.
@@ -119,6 +133,7 @@ struct Ids {
     server: u16,
     candidate: u32,
     pair: u32,
+    connect: u32,
 }
 
 impl Agent {
@@ -139,6 +154,7 @@ impl Agent {
             role_switches: 0,
             transactions: Transactions::new(),
             pacer: Pacer::default(),
+            allowances: Allowances::default(),
             gathered_last: false,
             answers: Bucket::default(),
             gatherer: Gatherer::default(),
@@ -153,18 +169,19 @@ impl Agent {
         }
     }
 
-    /// Adds a STUN server: every base asks it, present and future ones, while their stream is gathering.
+    /// Adds a STUN or TURN server: every base asks it, present and future ones, while their stream is gathering.
     ///
     /// # Errors
     ///
-    /// [`Error::Address`] if the address cannot be sent to, [`Error::LiteServer`], [`Error::Closed`], [`Error::Limit`].
+    /// [`Error::Address`] if the address cannot be sent to, [`Error::ServerTransport`] if it cannot be asked over this
+    /// transport, [`Error::ServerCredentials`], [`Error::LiteServer`], [`Error::Closed`], [`Error::Limit`].
     pub fn add_server(&mut self, now: Timestamp, server: Server) -> Result<ServerId, Error> {
         self.begin(now)?;
         // rfc8445-5.2-1
         if self.is_lite() {
             return Err(Error::LiteServer);
         }
-        admit_peer_address(server.address()).map_err(Error::Address)?;
+        Self::admit_server(&server)?;
         let id = ServerId::from_raw(self.ids.server);
         self.ids.server = self.ids.server.checked_add(1).ok_or(Error::Limit)?;
         let (streams, give_up_at) = (&self.streams, self.now + self.config.gathering_limit);
@@ -177,13 +194,16 @@ impl Agent {
         Ok(id)
     }
 
-    /// The server is no longer wanted: what it was asked is forgotten, the candidates it has shown stay.
+    /// The server is no longer wanted: what it was asked is forgotten, the reflexive candidates it has shown stay, its
+    /// relays go.
     ///
     /// # Errors
     ///
     /// [`Error::UnknownServer`], [`Error::Closed`].
     pub fn remove_server(&mut self, now: Timestamp, server: ServerId) -> Result<(), Error> {
         self.begin(now)?;
+        self.gatherer.server(server).ok_or(Error::UnknownServer)?;
+        self.release_relays_where(|relay| relay.server == server);
         let transactions = self.gatherer.remove_server(server).ok_or(Error::UnknownServer)?;
         self.cancel(transactions);
         self.settle();
@@ -230,6 +250,7 @@ impl Agent {
         self.begin(now)?;
         let stream = self.stream_mut(component.stream())?;
         let removed = stream.remove_component(component).ok_or(Error::UnknownComponent)?;
+        self.leave_relays_where(|relay| relay.component == component);
         self.remove_bases_where(|entry| entry.component == component);
         if removed.route.is_some() {
             self.emit(Event::Route { component });
@@ -253,9 +274,10 @@ impl Agent {
 
     /// Declares a local socket: yields a host candidate, and asks the servers from it.
     ///
-    /// After [`end_of_bases`](Self::end_of_bases) this needs
-    /// [`Config::continual_gathering`](crate::Config::continual_gathering) on both sides; then the new candidates are signalled
-    /// even if a pair is selected, and [`Event::GatheringComplete`] comes once more.
+    /// Once [`Event::GatheringComplete`] has come, or a pair is selected, no further candidate is signalled (RFC 8838 section
+    /// 13): those of a socket that comes later are with the next [`restart`](Self::restart), which it is to precede. With
+    /// [`Config::continual_gathering`](crate::Config::continual_gathering) on both sides they are signalled at once, and
+    /// [`Event::GatheringComplete`] comes once more. A lite agent takes none after [`end_of_bases`](Self::end_of_bases).
     ///
     /// Of several, IPv6 goes before IPv4, and those added first before those added later; see [`Base`].
     ///
@@ -269,7 +291,9 @@ impl Agent {
         let limit = self.config.limits.local_candidates;
         let stream = self.stream_mut(component.stream())?;
         stream.component(component).ok_or(Error::UnknownComponent)?;
-        if stream.gathering != Gathering::Open && !stream.is_continual() {
+        let (ended, continual) = (stream.gathering != Gathering::Open, stream.is_continual());
+        let gathers = stream.gathering != Gathering::Complete || continual;
+        if ended && stream.is_lite() {
             return Err(Error::EndOfBases);
         }
         if stream.locals.len() >= limit {
@@ -277,21 +301,23 @@ impl Agent {
         }
         self.admit_lite_base(component, &base)?;
         self.admit_base(&base)?;
-        let taken = self.gatherer.bases().filter(|entry| entry.component == component);
+        let taken = self.gatherer.sockets().filter(|entry| entry.component == component);
         let taken: alloc::vec::Vec<u16> = taken.map(|entry| entry.preference).collect();
         let preference = local_preference(base.local().ip(), base.cost(), &taken).ok_or(Error::Limit)?;
         let id = BaseId::from_raw(self.ids.base);
         self.ids.base += 1;
-        let entry = BaseEntry { id, component, base, preference };
-        self.gatherer.add_base(entry.clone(), self.now + self.config.gathering_limit);
+        let entry = BaseEntry { id, component, base, origin: Origin::Socket, preference };
+        self.gatherer.add_base(entry.clone(), gathers.then_some(self.now + self.config.gathering_limit));
+        self.drop_pairs_with_ourselves();
         if let Ok(stream) = self.stream_mut(component.stream())
             && stream.gathering == Gathering::Complete
+            && continual
         {
             // The end of candidates meant "none for now".
             stream.gathering = Gathering::BasesKnown;
         }
         // Those of a lite agent wait for the last base.
-        if !self.is_lite() {
+        if !self.is_lite() && !self.config.relay_only {
             self.add_host_candidate(&entry);
         }
         self.settle();
@@ -350,11 +376,11 @@ impl Agent {
     ) -> Result<RemoteChange, Error> {
         self.begin(now)?;
         let patient_until = self.now + self.config.patience_for_checks;
-        let change = self.remote_change(stream, &remote.credentials)?;
+        let change = self.remote_change(stream, &remote)?;
         match change {
             RemoteChange::Unchanged => {
                 // A description that is sent again may have candidates that are new; one of the generation before has none.
-                if self.stream(stream).is_some_and(|known| known.remote.is_some()) {
+                if self.stream(stream).is_some_and(|known| known.is_from_peer(&remote)) {
                     self.accept_candidates(stream, remote.candidates);
                     self.settle();
                 }
@@ -368,10 +394,13 @@ impl Agent {
             }
         }
         let (renomination, continual) = (self.config.renomination, self.config.continual_gathering);
-        let is_lite = self.is_lite();
+        let (is_lite, presumes_end) = (self.is_lite(), self.config.presume_end_of_candidates);
+        let backups = if self.config.consent { self.config.backups } else { 0 };
         let known = self.stream_mut(stream)?;
         let mut side = RemoteSide::new(&remote, known.local.credentials.ufrag(), patient_until)?;
-        side.renomination &= renomination;
+        side.renomination = side.renomination.filter(|_| renomination);
+        side.presumes_end = presumes_end;
+        side.backups = if side.renomination.is_some() && !is_lite { backups } else { 0 };
         // The candidates of a lite agent are ranked together, once.
         side.continual &= continual && !is_lite;
         known.remote = Some(side);
@@ -379,8 +408,9 @@ impl Agent {
         self.drop_foreign_candidates(stream);
         self.take_coming(stream);
         self.accept_candidates(stream, remote.candidates);
-        if !remote.trickle {
-            self.stream_mut(stream)?.remote_gathering = RemoteGathering::Complete;
+        let known = self.stream_mut(stream)?;
+        if known.take_coming_end() || !remote.trickle {
+            known.remote_gathering = RemoteGathering::Complete;
         }
         self.catch_up(stream);
         self.settle();
@@ -437,12 +467,12 @@ impl Agent {
     }
 
     /// Nominates a valid pair, where that is left to the application
-    /// ([`Nomination::Manual`](crate::ice::Nomination::Manual)).
+    /// ([`Nomination::Manual`](crate::ice::Nomination::Manual)). Where both sides know renomination, it may do so again.
     ///
     /// # Errors
     ///
-    /// [`Error::CannotNominate`] in the controlled role, when the agent nominates by itself, or when the component has
-    /// its pair; [`Error::UnknownPair`], [`Error::Closed`].
+    /// [`Error::CannotNominate`] in the controlled role, when the agent nominates by itself, while a nomination is under way,
+    /// or when the component has this pair, or its only one; [`Error::UnknownPair`], [`Error::Closed`].
     pub fn nominate(&mut self, now: Timestamp, pair: PairId) -> Result<(), Error> {
         self.begin(now)?;
         self.nominate_by_hand(pair)?;
@@ -460,8 +490,8 @@ impl Agent {
                 self.shut(stream);
             }
         }
-        self.closed = true;
         self.settle();
+        self.closed = true;
     }
 
     /// The next thing to do, oldest first.
@@ -506,11 +536,11 @@ impl Agent {
             return Err(Error::BaseExists);
         }
         // rfc8445-5.1.1.1-8, rfc8445-5.1.1.1-9: whichever was declared first, only the temporary one is a candidate.
-        if self.gatherer.bases().any(|entry| base.betrays(&entry.base)) {
+        if self.gatherer.sockets().any(|entry| base.betrays(&entry.base)) {
             return Err(Error::Trackable);
         }
         let temporary = base.clone();
-        self.remove_bases_where(move |entry| entry.base.betrays(&temporary));
+        self.remove_bases_where(move |entry| entry.is_socket() && entry.base.betrays(&temporary));
         Ok(())
     }
 
@@ -546,7 +576,14 @@ impl Agent {
         self.outputs.push_back(Output::Event(event));
     }
 
+    /// Sends a message of ICE, by way of a relay if the path begins at one.
     fn transmit(&mut self, path: Path, payload: bytes::Bytes) {
+        let now = self.now;
+        if let Some(client) = self.relay_of(path) {
+            // A peer that the server refuses is as good as one that does not answer.
+            let _ = client.send(now, path.remote(), &payload);
+            return;
+        }
         self.stats.transmitted += 1;
         self.outputs.push_back(Output::Transmit(Transmit { path, payload }));
     }

@@ -5,7 +5,7 @@ use core::net::SocketAddr;
 
 use crate::agent::stream::{Gathering, RemoteGathering};
 use crate::agent::{Agent, Error, Event};
-use crate::gather::BaseEntry;
+use crate::gather::{BaseEntry, RelayId};
 use crate::ice::local::LocalCandidate;
 use crate::ice::pair::{CandidatePair, PairFoundation, PairState, Priorities};
 use crate::ice::remote::{Added, RemoteCandidate, RemoteLimits};
@@ -217,7 +217,9 @@ impl Agent {
             // rfc8445-6.1.2.4-2: one pair for a base and a remote candidate.
             return Some(pair.id);
         }
-        if known.lost.contains(&path) {
+        // Nor does an agent talk to itself across two of its sockets, of which the peer may have named one: where both are
+        // behind NATs, their private addresses may well be the same.
+        if known.lost.contains(&path) || self.gatherer.base_of(path.reversed()).is_some() {
             return None;
         }
         let component = ours.component;
@@ -237,6 +239,7 @@ impl Agent {
             }
         }
         let id = self.next_pair_id();
+        self.permit(path);
         self.lists.insert(CandidatePair {
             id,
             component,
@@ -249,6 +252,7 @@ impl Agent {
             valid: None,
             nominated_by_peer: None,
             rtt: None,
+            unanswered: 0,
         });
         Some(id)
     }
@@ -261,6 +265,18 @@ impl Agent {
         }
     }
 
+    /// Drops the pairs with an address that the peer has named as its own, and that is ours now.
+    pub(super) fn drop_pairs_with_ourselves(&mut self) {
+        let ours = |path: Path| self.gatherer.base_of(path.reversed()).is_some();
+        let pairs = self.streams.iter().filter_map(|stream| Some((stream.id, self.lists.list(stream.id)?)));
+        let pairs = pairs.flat_map(|(id, list)| list.pairs().iter().map(move |pair| (id, pair)));
+        let void: Vec<(StreamId, PairId)> =
+            pairs.filter(|(_, pair)| ours(pair.path)).map(|(stream, pair)| (stream, pair.id)).collect();
+        for (stream, id) in void {
+            self.drop_pairs(stream, |pair| pair.id == id);
+        }
+    }
+
     /// Drops what was signalled, before the peer's credentials, for another generation of them.
     pub(super) fn drop_foreign_candidates(&mut self, stream: StreamId) {
         let Some(known) = self.stream(stream) else { return };
@@ -269,20 +285,21 @@ impl Agent {
             candidate.ufrag().is_some_and(|ufrag| ufrag != remote.credentials.ufrag())
         };
         let gone: Vec<CandidateId> =
-            known.remotes.iter().filter(|known| foreign(&known.candidate)).map(|known| known.id).collect();
+            known.remotes.signalled().filter(|(_, candidate)| foreign(candidate)).map(|(id, _)| id).collect();
         for candidate in gone {
             self.forget_remote(stream, candidate);
         }
     }
 
     /// Removes a remote candidate and its pairs, but for a selected one.
-    pub(super) fn forget_remote(&mut self, stream: StreamId, candidate: CandidateId) {
+    pub(super) fn forget_remote(&mut self, stream: StreamId, id: CandidateId) {
         let Ok(known) = self.stream_mut(stream) else { return };
+        known.coming.retain(|(coming, _)| *coming != id);
+        let Some(candidate) = known.remotes.goes_with(id) else { return known.remotes.withdraw(id) };
         if known.valid.pairs().iter().any(|pair| pair.remote == candidate && pair.nominated.is_some()) {
             return;
         }
-        known.coming.retain(|(id, _)| *id != candidate);
-        known.remotes.remove(candidate);
+        known.remotes.withdraw(id);
         known.valid.remove(|pair| pair.remote == candidate);
         self.drop_pairs(stream, |pair| pair.remote == candidate);
         self.forget_consent_without_pair(stream);
@@ -293,6 +310,12 @@ impl Agent {
     pub(super) fn remove_bases_where(&mut self, gone: impl Fn(&BaseEntry) -> bool) {
         let (bases, transactions) = self.gatherer.remove_bases(gone);
         self.cancel(transactions);
+        let relays =
+            self.gatherer.relays.iter().filter(|relay| bases.iter().any(|entry| entry.id == relay.base));
+        let relays: Vec<RelayId> = relays.map(|relay| relay.id).collect();
+        for relay in relays {
+            self.forget_relay(relay);
+        }
         for entry in bases {
             let local = entry.base.local();
             let asked = self.transactions.iter().filter(|transaction| transaction.path().local() == local);

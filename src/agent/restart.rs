@@ -7,14 +7,13 @@ use core::time::Duration;
 
 use crate::agent::freshness::Upkeep;
 use crate::agent::stream::{Gathering, LocalSide, RemoteGathering, RemoteSide, Stream};
-use crate::agent::{Agent, Error, Event, Output, RemoteChange, StreamState};
+use crate::agent::{Agent, Error, Event, Output, Remote, RemoteChange, StreamState};
 use crate::ice::authenticated::AuthenticatedPaths;
-use crate::ice::checklist::CheckList;
 use crate::ice::consent::Standing;
 use crate::ice::early::EarlyRequests;
 use crate::ice::local::LocalCandidate;
 use crate::ice::valid::ValidPair;
-use crate::ice::{Candidate, CandidateKind, ComponentId, Credentials, Generation, PairId, StreamId};
+use crate::ice::{Candidate, ComponentId, Credentials, Generation, PairId, StreamId};
 use crate::time::{Deadline, Timestamp};
 
 /// What lives on of the generation that a restart has ended, until the next one has selected: its credentials, and the
@@ -60,9 +59,10 @@ impl Agent {
     /// Restarts a stream from the bases it has: new credentials, and all candidates are signalled again under them. Until
     /// the new generation has selected, the old one carries the data, answers checks, and keeps consent.
     ///
-    /// The peer's answer goes in through [`set_remote`](Self::set_remote). Only the answer to the last restart does: an
-    /// answer to an earlier one, with credentials that the peer has replaced since, is to be dropped by whoever matches
-    /// answers with offers. To the agent each change of credentials is a restart of the peer, which it follows.
+    /// The peer's answer goes in through [`set_remote`](Self::set_remote). Only the answer to the last restart counts; to
+    /// tell it from an answer to an earlier one, which was on its way, say what it answers
+    /// ([`Remote::answering`](crate::Remote::answering)). Otherwise each change of credentials is a restart of the peer to the
+    /// agent, which it follows.
     ///
     /// # Errors
     ///
@@ -94,13 +94,43 @@ impl Agent {
         self.stream(stream).map(|stream| stream.generation).ok_or(Error::UnknownStream)
     }
 
-    /// What the peer's credentials mean for a stream.
-    pub(super) fn remote_change(
-        &self,
+    /// The peer has no more candidates under this user-name fragment: like
+    /// [`end_of_remote_candidates`](Self::end_of_remote_candidates), but what ends is the generation of the fragment. The one
+    /// before the current one has ended already, and one that is still to come ends once its credentials are known.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::CandidateGeneration`] for the generation that a restart has ended; [`Error::UnknownStream`],
+    /// [`Error::Closed`].
+    pub fn end_of_remote_candidates_under(
+        &mut self,
+        now: Timestamp,
         stream: StreamId,
-        theirs: &Credentials,
-    ) -> Result<RemoteChange, Error> {
+        ufrag: &str,
+    ) -> Result<(), Error> {
+        self.begin(now)?;
+        let known = self.stream_mut(stream)?;
+        // rfc8838-14-3
+        if known.superseded.as_ref().is_some_and(|old| old.ufrag() == ufrag) {
+            return Err(Error::CandidateGeneration);
+        }
+        match &known.remote {
+            Some(remote) if remote.credentials.ufrag() == ufrag => {
+                known.remote_gathering = RemoteGathering::Complete;
+            }
+            _ => known.coming_end = Some(ufrag.into()),
+        }
+        self.settle();
+        Ok(())
+    }
+
+    /// What the peer's credentials mean for a stream.
+    pub(super) fn remote_change(&self, stream: StreamId, remote: &Remote) -> Result<RemoteChange, Error> {
         let stream = self.stream(stream).filter(|stream| !stream.is_closed()).ok_or(Error::UnknownStream)?;
+        let theirs = &remote.credentials;
+        if remote.answers.as_deref().is_some_and(|ours| ours != stream.local.credentials.ufrag()) {
+            return Ok(RemoteChange::Unchanged);
+        }
         let Some(known) = &stream.remote else {
             // An answer that was on its way when we restarted is about the generation before.
             let stale = stream.superseded.as_ref() == Some(theirs);
@@ -134,9 +164,7 @@ impl Agent {
         stream.next_generation(LocalSide::new(credentials));
         let current = stream.generation;
         let hosts: Vec<LocalCandidate> = stream.locals.iter().cloned().collect();
-        if let Some(list) = self.lists.list_mut(id) {
-            *list = CheckList::default();
-        }
+        self.lists.restart(id);
         self.transactions.retain(|owner| !owner.is_check_for(id));
         // What is still queued would be signalled under credentials that are gone (L-32).
         self.outputs.retain(|output| !is_of_older_generation(output, id, current));
@@ -215,7 +243,8 @@ impl Stream {
         if let (Some(remote), false, false) = (remote, paths.is_empty(), in_use) {
             self.previous = Some(Previous { local, remote, paths, authenticated, heard_until: None });
         }
-        self.locals.remove(|known| known.candidate.kind() != CandidateKind::Host);
+        // Sockets and allocations outlive it.
+        self.locals.remove(|known| !known.is_paired());
         self.lost = Vec::new();
         self.early = EarlyRequests::default();
         // rfc8838-15-1
@@ -224,6 +253,11 @@ impl Stream {
         if self.gathering == Gathering::Complete {
             self.gathering = Gathering::BasesKnown;
         }
+    }
+
+    /// Whether a description is one of the peer that is known already, sent again.
+    pub(super) fn is_from_peer(&self, remote: &Remote) -> bool {
+        self.remote.as_ref().is_some_and(|known| known.credentials == remote.credentials)
     }
 
     /// The socket at `local` is gone, and with it the paths that the generation before used from there.
@@ -243,7 +277,7 @@ fn is_of_older_generation(output: &Output, id: StreamId, current: Generation) ->
             | Event::LocalCandidateRemoved { stream, generation, .. }
             | Event::GatheringComplete { stream, generation },
         ) => *stream == id && *generation < current,
-        Output::Event(_) | Output::Transmit(_) => false,
+        Output::Event(_) | Output::Transmit(_) | Output::Connect(_) | Output::Disconnect(_) => false,
     }
 }
 

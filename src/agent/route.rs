@@ -3,24 +3,33 @@
 use alloc::vec::Vec;
 
 use crate::agent::Agent;
+use crate::gather::Origin;
 use crate::ice::{ComponentId, PairId};
 use crate::net::Path;
+use crate::turn::{self, Header};
 
 /// The way to send application data for a component.
 ///
 /// A route is a copy, for the tasks that send; [`Event::Route`](crate::Event::Route) says when it has to be asked for
 /// again. floe never holds application data.
+///
+/// By way of a relay a payload travels within a TURN message: [`header`](Self::header), the payload,
+/// [`padding`](Self::padding). Who can write several buffers at once copies nothing; [`encode`](Self::encode) copies once.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Route {
     path: Path,
     pair: PairId,
+    relay: Option<turn::Route>,
 }
 
 impl Route {
-    /// Where the bytes go.
+    /// Where the bytes go: to the peer, or to the server that relays them.
     #[must_use]
     pub const fn path(&self) -> Path {
-        self.path
+        match &self.relay {
+            Some(relay) => relay.path(),
+            None => self.path,
+        }
     }
 
     /// The pair that carries them.
@@ -32,12 +41,33 @@ impl Route {
     /// The most bytes that are added to a payload: to be taken off the path's MTU.
     #[must_use]
     pub const fn overhead(&self) -> usize {
-        0
+        match &self.relay {
+            Some(relay) => relay.overhead(),
+            None => 0,
+        }
+    }
+
+    /// What goes in front of a payload of this many bytes.
+    #[must_use]
+    pub fn header(&self, payload_len: usize) -> Header {
+        self.relay.map_or_else(Header::default, |relay| relay.header(payload_len))
+    }
+
+    /// How many zero bytes follow a payload of this many bytes.
+    #[must_use]
+    pub const fn padding(&self, payload_len: usize) -> usize {
+        match &self.relay {
+            Some(relay) => relay.padding(payload_len),
+            None => 0,
+        }
     }
 
     /// Appends to `out` what has to be sent on [`path`](Self::path) for `payload` to reach the peer.
     pub fn encode(&self, payload: &[u8], out: &mut Vec<u8>) {
-        out.extend_from_slice(payload);
+        match &self.relay {
+            Some(relay) => relay.encode(payload, out),
+            None => out.extend_from_slice(payload),
+        }
     }
 }
 
@@ -49,7 +79,13 @@ impl Agent {
     /// it is.
     #[must_use]
     pub fn route(&self, component: ComponentId) -> Option<Route> {
-        let pair = self.stream(component.stream())?.route(component)?;
-        Some(Route { path: pair.path, pair: pair.id })
+        let valid = self.stream(component.stream())?.route(component)?;
+        let (path, pair) = (valid.path, valid.id);
+        let Origin::Relay(id) = self.gatherer.base_of(path)?.origin else {
+            return Some(Route { path, pair, relay: None });
+        };
+        // rfc8445-12.1-3
+        let relay = self.gatherer.relays.get(id)?.client()?.route(path.remote())?;
+        Some(Route { path, pair, relay: Some(relay) })
     }
 }

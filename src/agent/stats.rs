@@ -14,6 +14,9 @@ pub struct Stats {
     pub consent_checks_sent: u64,
     /// Requests sent again.
     pub retransmissions: u64,
+    /// Checks, first or repeated, that were not sent since their destination has had enough of them
+    /// ([`Limits::unanswered_packets`](crate::Limits::unanswered_packets)).
+    pub checks_withheld: u64,
     /// Application datagrams handed up.
     pub data_received: u64,
     /// Pairs that gave way to better ones, or found no room.
@@ -43,6 +46,8 @@ pub struct IgnoredStats {
     pub unauthenticated: u64,
     pub refused: u64,
     pub indication: u64,
+    pub relay: u64,
+    pub direct: u64,
     pub unverified: u64,
     pub closed: u64,
 }
@@ -61,6 +66,8 @@ impl Stats {
             Ignored::Unauthenticated => &mut counters.unauthenticated,
             Ignored::Refused => &mut counters.refused,
             Ignored::Indication => &mut counters.indication,
+            Ignored::Relay => &mut counters.relay,
+            Ignored::Direct => &mut counters.direct,
             Ignored::Unverified => &mut counters.unverified,
             Ignored::Closed => &mut counters.closed,
         };

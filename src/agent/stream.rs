@@ -10,12 +10,13 @@ use crate::agent::event::StreamState;
 use crate::agent::freshness::Upkeep;
 use crate::agent::restart::Previous;
 use crate::ice::authenticated::AuthenticatedPaths;
-use crate::ice::consent::Standing;
+use crate::ice::consent::{Consent, Standing};
 use crate::ice::early::EarlyRequests;
 use crate::ice::lite::Implementation;
 use crate::ice::local::LocalCandidates;
 use crate::ice::nomination::{Nominated, Progress};
 use crate::ice::remote::{RemoteCandidate, RemoteCandidates};
+use crate::ice::renomination::Renomination;
 use crate::ice::valid::{ValidList, ValidPair};
 use crate::ice::{
     Candidate, CandidateId, CandidateKind, ComponentId, Credentials, Generation, PairId, StreamId,
@@ -29,15 +30,15 @@ use crate::time::Timestamp;
 /// A description without `trickle` among its ice-options is complete (RFC 8838 section 5): say so with
 /// [`complete`](Self::complete).
 #[derive(Clone, Debug)]
-#[expect(clippy::struct_excessive_bools, reason = "one for each of the ice-options")]
 pub struct Remote {
     pub(crate) credentials: Credentials,
     pub(crate) candidates: Vec<Candidate>,
     pub(crate) pacing: Option<Duration>,
     pub(crate) trickle: bool,
-    pub(crate) renomination: bool,
+    pub(crate) renomination: Option<Renomination>,
     pub(crate) implementation: Implementation,
     pub(crate) continual: bool,
+    pub(crate) answers: Option<Box<str>>,
 }
 
 impl Remote {
@@ -49,10 +50,22 @@ impl Remote {
             candidates: Vec::new(),
             pacing: None,
             trickle: true,
-            renomination: false,
+            renomination: None,
             implementation: Implementation::Full,
             continual: false,
+            answers: None,
         }
+    }
+
+    /// The description answers one of ours with this user-name fragment. If we have restarted since, it is about a generation
+    /// that is no more, and [`Agent::set_remote`](crate::Agent::set_remote) takes nothing from it.
+    ///
+    /// For signalling that can be overtaken by a second restart: taken as the answer to that one, an earlier answer makes two
+    /// agents restart each other without end.
+    #[must_use]
+    pub fn answering(mut self, our_ufrag: &str) -> Self {
+        self.answers = Some(our_ufrag.into());
+        self
     }
 
     /// The candidates that came with the description.
@@ -69,13 +82,13 @@ impl Remote {
         self
     }
 
-    /// The ice-options that the peer announced, separated by spaces: `trickle`, `renomination` and `continual`
-    /// are understood, and without `trickle` the description is complete.
+    /// The ice-options that the peer announced, separated by spaces: `trickle`, `renomination`,
+    /// `renomination2` and `continual` are understood, and without `trickle` the description is complete.
     #[must_use]
     pub fn options(mut self, options: &str) -> Self {
         let has = |wanted: &str| options.split_ascii_whitespace().any(|option| option == wanted);
         self.trickle = has("trickle");
-        self.renomination = has("renomination");
+        self.renomination = Renomination::among(has);
         self.continual = has("continual");
         self
     }
@@ -109,7 +122,8 @@ impl Remote {
 pub enum RemoteChange {
     /// The peer is known now.
     Set,
-    /// It was known already, by the same credentials; or these are those of the generation that a restart has ended.
+    /// It was known already, by the same credentials; or these are those of the generation that a restart has ended, or an
+    /// answer to it.
     Unchanged,
     /// The peer has restarted; the local credentials are new as well.
     Restarted,
@@ -133,6 +147,8 @@ pub(crate) struct Stream {
     pub(crate) superseded: Option<Credentials>,
     /// Candidates that were signalled under credentials of the peer that are not known yet.
     pub(crate) coming: Vec<(CandidateId, Candidate)>,
+    /// The fragment under which their end was signalled.
+    pub(crate) coming_end: Option<Box<str>>,
     pub(crate) locals: LocalCandidates,
     pub(crate) remotes: RemoteCandidates,
     pub(crate) valid: ValidList,
@@ -142,8 +158,6 @@ pub(crate) struct Stream {
     pub(crate) early: EarlyRequests,
     pub(crate) gathering: Gathering,
     pub(crate) remote_gathering: RemoteGathering,
-    /// The peer's checks are answered with 403 (RFC 7675 section 5.2).
-    pub(crate) consent_revoked: bool,
     /// Why the last check failed: the reason if all of them do.
     pub(crate) last_failure: Option<Reason>,
 }
@@ -153,18 +167,20 @@ pub(crate) struct Stream {
 pub(crate) struct LocalSide {
     pub(crate) credentials: Credentials,
     pub(crate) key: Key,
+    /// Checks under these credentials are answered with 403: only a restart leads to new consent (RFC 7675 section 5.2).
+    pub(crate) consent_revoked: bool,
 }
 
 impl LocalSide {
     pub(crate) fn new(credentials: Credentials) -> Self {
         let key = Key::short_term(credentials.password().as_bytes());
-        Self { credentials, key }
+        Self { credentials, key, consent_revoked: false }
     }
 }
 
 /// The peer's credentials and what is computed from them once.
 #[derive(Debug)]
-#[expect(clippy::struct_excessive_bools, reason = "one for each of the ice-options")]
+#[expect(clippy::struct_excessive_bools, reason = "each is an answer of its own")]
 pub(crate) struct RemoteSide {
     pub(crate) credentials: Credentials,
     pub(crate) key: Key,
@@ -172,13 +188,17 @@ pub(crate) struct RemoteSide {
     pub(crate) username: Box<str>,
     pub(crate) pacing: Option<Duration>,
     pub(crate) trickle: bool,
-    /// Both sides understand a nomination that follows another.
-    pub(crate) renomination: bool,
+    /// By which both sides understand a nomination that follows another.
+    pub(crate) renomination: Option<Renomination>,
+    /// How many pairs may be kept beside the selected one.
+    pub(crate) backups: usize,
     pub(crate) implementation: Implementation,
     /// Both sides gather continually.
     pub(crate) continual: bool,
     /// Until then the peer's checks may still bring a candidate (the PAC timer, RFC 8863 section 4).
     pub(crate) patient_until: Timestamp,
+    /// Whether the end of that stands in for the end of the peer's candidates (rfc8863-5-2).
+    pub(crate) presumes_end: bool,
 }
 
 impl RemoteSide {
@@ -193,9 +213,11 @@ impl RemoteSide {
             pacing: remote.pacing,
             trickle: remote.trickle,
             renomination: remote.renomination,
+            backups: 0,
             implementation: remote.implementation,
             continual: remote.continual,
             patient_until,
+            presumes_end: false,
         })
     }
 }
@@ -232,8 +254,16 @@ pub(crate) struct Component {
     pub(crate) nominations: Nominated,
     /// The largest nomination of the peer that we have followed.
     pub(crate) followed: Option<Nominated>,
-    /// The selected pair is in trouble, and all others are looked at again.
-    pub(crate) reopened: bool,
+    /// Since when an answer on the selected pair is overdue.
+    pub(crate) trouble: Option<Timestamp>,
+    /// When all other pairs were last looked at again, because the selected one was in trouble.
+    pub(crate) reopened: Option<Timestamp>,
+    /// The pair that the policy would move to, and since when.
+    pub(crate) rival: Option<(PairId, Timestamp)>,
+    /// When the selected pair was selected.
+    pub(crate) selected_at: Timestamp,
+    /// Consent on the pairs that are kept beside the selected one.
+    pub(crate) backups: Vec<Consent>,
     /// The selected pair has gone with its base, and no other one is selected yet.
     pub(crate) base_lost: bool,
     /// May we go on sending on the pair that data uses?
@@ -268,6 +298,7 @@ impl Stream {
             previous: None,
             superseded: None,
             coming: Vec::new(),
+            coming_end: None,
             locals: LocalCandidates::default(),
             remotes: RemoteCandidates::default(),
             valid: ValidList::default(),
@@ -276,7 +307,6 @@ impl Stream {
             early: EarlyRequests::default(),
             gathering: Gathering::default(),
             remote_gathering: RemoteGathering::default(),
-            consent_revoked: false,
             last_failure: None,
         }
     }
@@ -309,6 +339,7 @@ impl Stream {
         self.remote = None;
         self.previous = None;
         self.coming = Vec::new();
+        self.coming_end = None;
         self.lost = Vec::new();
         for component in self.components_mut() {
             *component = Component::default();
@@ -327,6 +358,15 @@ impl Stream {
         let numbered =
             (1..).zip(&mut self.components).filter_map(|(number, it)| routed(it).then_some(number));
         numbered.map(|number| stream.component(number)).collect()
+    }
+
+    /// The valid pairs of a component on paths that are lost, but for the selected one, are valid no longer.
+    pub(crate) fn forget_lost_pairs(&mut self, component: ComponentId) {
+        let selected = self.valid.selected(component).map(|pair| pair.id);
+        let lost = &self.lost;
+        self.valid.remove(|pair| {
+            pair.component == component && Some(pair.id) != selected && lost.contains(&pair.path)
+        });
     }
 
     /// The component is not used after all.
@@ -355,6 +395,13 @@ impl Stream {
         self.gathering != Gathering::Complete || self.remote_gathering != RemoteGathering::Complete
     }
 
+    /// When a peer that does not say that it has no more candidates is taken to have said so, if ever.
+    pub(crate) fn presumed_end(&self) -> Option<Timestamp> {
+        let remote = self.remote.as_ref().filter(|remote| remote.presumes_end)?;
+        let open = self.gathering == Gathering::Complete && self.remote_gathering == RemoteGathering::Open;
+        open.then_some(remote.patient_until)
+    }
+
     /// The pair that data may use: the selected one; before there is one, that of the generation before a restart, or the
     /// best valid one (RFC 8445 sections 9 and 12.1). Any of them only as long as the peer consents (rfc7675-5.1-1).
     pub(crate) fn route(&self, component: ComponentId) -> Option<&ValidPair> {
@@ -379,6 +426,12 @@ impl Stream {
         old.is_some() && old == candidate.ufrag()
     }
 
+    /// Whether the end of the peer's candidates was signalled before the credentials that it came under, which are known now.
+    pub(crate) fn take_coming_end(&mut self) -> bool {
+        let ufrag = self.remote.as_ref().map(|remote| remote.credentials.ufrag());
+        self.coming_end.take().is_some_and(|under| ufrag == Some(&*under))
+    }
+
     /// Keeps a candidate of a generation that is not known yet: its credentials may be on their way (L-47).
     pub(crate) fn keep_for_later(
         &mut self,
@@ -393,9 +446,23 @@ impl Stream {
         Ok(id)
     }
 
+    /// The peer's nomination has found its pair: from now on only a larger number counts, where there are numbers.
+    pub(crate) fn follow(&mut self, component: ComponentId, how: Nominated) {
+        if self.renominates()
+            && let Some(component) = self.component_mut(component)
+        {
+            component.followed = component.followed.max(Some(how));
+        }
+    }
+
     /// Whether nominations may follow one another.
     pub(crate) fn renominates(&self) -> bool {
-        self.remote.as_ref().is_some_and(|remote| remote.renomination)
+        self.remote.as_ref().is_some_and(|remote| remote.renomination.is_some())
+    }
+
+    /// How many pairs of a component may be kept beside the selected one.
+    pub(crate) fn backups(&self) -> usize {
+        self.remote.as_ref().map_or(0, |remote| remote.backups)
     }
 
     /// Whether either side may come up with candidates after it has said that there are no more.
@@ -415,8 +482,8 @@ impl Stream {
 
     /// Whether no more pairs are wanted for a component.
     pub(crate) fn is_settled(&self, component: ComponentId) -> bool {
-        let reopened = self.component(component).is_some_and(|component| component.reopened);
-        self.is_concluded(component) && !reopened
+        let reopened = self.component(component).is_some_and(|component| component.reopened.is_some());
+        self.is_concluded(component) && !reopened && self.backups() == 0
     }
 
     /// Whether ICE has concluded for a component (RFC 8445 section 8.1.2).

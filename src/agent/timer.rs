@@ -1,6 +1,7 @@
 //! The walk of a timer: what is repeated, what is given up, what is sent next.
 
 use crate::agent::{Agent, Owner, Reason, ServerError};
+use crate::gather::Relay;
 use crate::ice::pair::{CandidatePair, PairState};
 use crate::net::Path;
 use crate::stun::{Due, Transaction, TransactionId};
@@ -16,6 +17,7 @@ impl Agent {
         }
         self.serve_transactions();
         self.handle_gathering_timeout();
+        self.handle_relay_timeout();
         self.forget_previous();
         // What has just failed may leave room for a better pair, or be the last hope of a stream.
         self.settle();
@@ -34,10 +36,13 @@ impl Agent {
         while self.pacer.may_retransmit(self.now, ta) {
             let Some(due) = self.transactions.next_due(self.now) else { break };
             match due {
-                Due::Retransmit { path, payload, .. } => {
+                Due::Retransmit { id, path, payload } => {
                     self.pacer.retransmitted(self.now, ta);
                     self.stats.retransmissions += 1;
-                    self.transmit(path, payload);
+                    match self.transactions.get(id).map(Transaction::owner) {
+                        Some(Owner::Check(_)) => self.transmit_check(path, payload),
+                        _ => self.transmit(path, payload),
+                    }
                 }
                 // Consent has a clock of its own: one unanswered check means nothing.
                 Due::Expired { silent: true, .. } | Due::Expired { owner: Owner::Consent(_), .. } => {}
@@ -106,6 +111,10 @@ impl Agent {
                     }
                 }
             }
+        }
+        let now = self.now;
+        if let Some(client) = self.gatherer.relays.on_mut(path).and_then(Relay::any_client_mut) {
+            client.handle_transmit_error(now, path);
         }
         self.settle();
     }

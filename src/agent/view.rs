@@ -11,7 +11,7 @@ use crate::ice::{
     Candidate, CandidateId, CheckListState, ComponentId, Credentials, PairId, PairPriority, PairState, Role,
     ServerId, StreamId,
 };
-use crate::net::Path;
+use crate::net::{Path, unscoped};
 
 /// A candidate pair, of the check list or of the valid list.
 #[derive(Clone, Copy, Debug)]
@@ -58,10 +58,15 @@ impl<'a> Pair<'a> {
         self.remote
     }
 
-    /// Its state; a pair that is in no check list is there because a check has succeeded.
+    /// Its state. A pair that is in no check list is there because a check has succeeded, or else only because the peer's
+    /// checks come that way, and is Frozen: none of ours will follow.
     #[must_use]
     pub fn state(&self) -> PairState {
-        self.listed.map_or(PairState::Succeeded, |pair| pair.state)
+        match (self.listed, self.valid) {
+            (Some(pair), _) => pair.state,
+            (None, Some(_)) => PairState::Succeeded,
+            (None, None) => PairState::Frozen,
+        }
     }
 
     /// Its priority (RFC 8445 section 6.1.2.3).
@@ -142,8 +147,7 @@ impl Agent {
         self.stream(stream).map(|stream| &stream.local.credentials)
     }
 
-    /// The peer's user-name fragment, by which to tell what belongs to the current generation: an end-of-candidates under
-    /// another one does not count (rfc8838-14-3).
+    /// The peer's user-name fragment, by which to tell what belongs to the current generation.
     #[must_use]
     pub fn remote_ufrag(&self, stream: StreamId) -> Option<&str> {
         self.stream(stream)?.remote.as_ref().map(|remote| remote.credentials.ufrag())
@@ -154,9 +158,9 @@ impl Agent {
     pub fn local_options(&self) -> &'static str {
         match (self.config.renomination, self.config.continual_gathering) {
             (false, false) => "ice2 trickle",
-            (true, false) => "ice2 trickle renomination",
+            (true, false) => "ice2 trickle renomination renomination2",
             (false, true) => "ice2 trickle continual",
-            (true, true) => "ice2 trickle renomination continual",
+            (true, true) => "ice2 trickle renomination renomination2 continual",
         }
     }
 
@@ -187,8 +191,7 @@ impl Agent {
 
     /// The peer's candidates so far, also those that were learned from its checks.
     pub fn remote_candidates(&self, stream: StreamId) -> impl Iterator<Item = (CandidateId, &Candidate)> {
-        let candidates = self.stream(stream).into_iter().flat_map(|stream| stream.remotes.iter());
-        candidates.map(|remote| (remote.id, &remote.candidate))
+        self.stream(stream).into_iter().flat_map(|stream| stream.remotes.signalled())
     }
 
     /// A server that was added.
@@ -197,7 +200,8 @@ impl Agent {
         self.gatherer.server(id)
     }
 
-    /// A pair: of the current generation, or one that the generation before a restart still uses.
+    /// A pair: of the current generation, or one that the generation before a restart still uses. Also one that is in no list,
+    /// if data is taken from its path.
     #[must_use]
     pub fn pair(&self, id: PairId) -> Option<Pair<'_>> {
         let current =
@@ -206,7 +210,8 @@ impl Agent {
             let path = self.streams.iter().find_map(|stream| stream.previous.as_ref()?.path(id))?;
             Some(previous_pair(path))
         };
-        current().or_else(previous)
+        let heard = || self.streams.iter().find_map(|stream| heard_pair(stream, id, self.claim.role));
+        current().or_else(previous).or_else(heard)
     }
 
     /// The pairs of a stream: those of its check list, highest priority first, then those that are only valid.
@@ -249,6 +254,26 @@ fn valid_pair<'a>(stream: &'a Stream, pair: &'a ValidPair) -> Option<Pair<'a>> {
 
 fn previous_pair(path: &PreviousPath) -> Pair<'_> {
     unlisted_pair(&path.valid, &path.local, &path.remote)
+}
+
+/// The pair of a path on which the peer's checks came when no more pairs were wanted.
+fn heard_pair(stream: &Stream, id: PairId, role: Role) -> Option<Pair<'_>> {
+    let known = stream.authenticated.of_pair(id)?;
+    let (transport, source) = (known.path.transport(), unscoped(known.path.remote()));
+    let local = stream.locals.iter().find(|it| it.is_paired() && it.base_address == known.path.local())?;
+    let remote = stream.remotes.at(known.component, transport, source)?;
+    let (local, remote) = (&local.candidate, &remote.candidate);
+    Some(Pair {
+        id,
+        component: known.component,
+        path: known.path,
+        priority: role.pair_priority(local.priority(), remote.priority()),
+        local,
+        remote,
+        listed: None,
+        valid: None,
+        selected: false,
+    })
 }
 
 fn unlisted_pair<'a>(pair: &'a ValidPair, local: &'a Candidate, remote: &'a Candidate) -> Pair<'a> {

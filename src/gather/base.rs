@@ -1,11 +1,10 @@
-//! The caller's sockets and the servers it knows.
+//! The caller's sockets.
 
-use alloc::boxed::Box;
 use alloc::string::ToString;
 use core::net::SocketAddr;
 
 use crate::ice::Candidate;
-use crate::net::{Path, Transport, canonical, is_link_local};
+use crate::net::{Transport, canonical, is_link_local};
 
 /// A local socket that the caller has opened: a base of candidates (RFC 8445 section 4).
 ///
@@ -55,6 +54,11 @@ impl Base {
         self
     }
 
+    /// A relayed address, on the network from which its server is reached.
+    pub(crate) fn relayed(&self, address: SocketAddr) -> Self {
+        Self { network: self.network, ..Self::udp(address) }
+    }
+
     /// The address that the socket is bound to.
     #[must_use]
     pub fn local(&self) -> SocketAddr {
@@ -84,49 +88,5 @@ impl Base {
         };
         let same_prefix = ours.ip().segments().iter().take(4).eq(theirs.ip().segments().iter().take(4));
         temporary.temporary && !self.temporary && (same_prefix || is_link_local(self.local.ip()))
-    }
-}
-
-/// A STUN server.
-///
-/// floe resolves no names: a server has an address, and each address of a name is a server of its own.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Server {
-    pub(crate) address: SocketAddr,
-    name: Option<Box<str>>,
-}
-
-impl Server {
-    /// A STUN server that is asked over UDP for the mapped address of every base of its family.
-    #[must_use]
-    pub fn stun(address: SocketAddr) -> Self {
-        Self { address: canonical(address), name: None }
-    }
-
-    /// The name that the address was resolved from.
-    #[must_use]
-    pub fn named(mut self, name: &str) -> Self {
-        self.name = Some(name.into());
-        self
-    }
-
-    /// Where the server is asked.
-    #[must_use]
-    pub const fn address(&self) -> SocketAddr {
-        self.address
-    }
-
-    /// The name that the address was resolved from.
-    #[must_use]
-    pub fn name(&self) -> Option<&str> {
-        self.name.as_deref()
-    }
-
-    /// The path from a base to this server, or `None` where there can be none: another family, or another link.
-    pub(crate) fn path_from(&self, base: &Base) -> Option<Path> {
-        let same_family = base.local.is_ipv4() == self.address.is_ipv4();
-        let same_link = is_link_local(base.local.ip()) == is_link_local(self.address.ip());
-        let inside = base.local.ip().is_loopback() && !self.address.ip().is_loopback();
-        (same_family && same_link && !inside).then(|| Path::new(base.transport, base.local, self.address))
     }
 }

@@ -1,9 +1,12 @@
-//! Gathering: every base asks every server of its family for its mapped address (RFC 8445 section 5.1.1.2).
+//! Gathering: every base asks every server of its family for its mapped address, and TURN servers for a relayed one
+//! (RFC 8445 section 5.1.1.2).
 //!
 //! The gatherer says whom to ask next and remembers how far each question has come; requests are sent, and candidates
 //! made, by the agent.
 
 mod base;
+mod relay;
+mod server;
 
 use alloc::vec::Vec;
 
@@ -12,7 +15,10 @@ use crate::net::Path;
 use crate::stun::TransactionId;
 use crate::time::{Deadline, Timestamp};
 
-pub use base::{Base, Server};
+pub use base::Base;
+pub(crate) use relay::{Relay, RelayId, RelayState, Relays};
+pub(crate) use server::Account;
+pub use server::Server;
 
 /// The bases, the servers, and what each base asks of each server.
 #[derive(Debug, Default)]
@@ -21,15 +27,42 @@ pub(crate) struct Gatherer {
     servers: Vec<(ServerId, Server)>,
     attempts: Vec<Attempt>,
     attempt_count: u32,
+    pub(crate) relays: Relays,
 }
 
+/// Where datagrams can leave from: a socket of the caller, or a relayed address, which is a base of its own (RFC 8445
+/// section 4).
 #[derive(Clone, Debug)]
 pub(crate) struct BaseEntry {
     pub(crate) id: BaseId,
     pub(crate) component: ComponentId,
     pub(crate) base: Base,
+    pub(crate) origin: Origin,
     /// The local preference of its candidates. Invariant: of one component no two are alike.
     pub(crate) preference: u16,
+}
+
+/// Who has made a base.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Origin {
+    /// The caller, by declaring a socket.
+    Socket,
+    /// A TURN server, by allocating an address.
+    Relay(RelayId),
+}
+
+impl BaseEntry {
+    /// Whether the caller has a socket for it.
+    pub(crate) fn is_socket(&self) -> bool {
+        self.origin == Origin::Socket
+    }
+}
+
+/// Whose turn it is to ask a server.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Turn {
+    Attempt(AttemptId),
+    Relay(RelayId),
 }
 
 /// Never reused.
@@ -95,7 +128,22 @@ impl Gatherer {
         self.bases.iter()
     }
 
-    /// The base whose socket a path names.
+    /// The bases that are sockets of the caller.
+    pub(crate) fn sockets(&self) -> impl Iterator<Item = &BaseEntry> {
+        self.bases.iter().filter(|entry| entry.is_socket())
+    }
+
+    /// The bases that a relay has made.
+    pub(crate) fn relayed_by(&self, id: RelayId) -> impl Iterator<Item = &BaseEntry> {
+        self.bases.iter().filter(move |entry| entry.origin == Origin::Relay(id))
+    }
+
+    /// Adds a base that a relay has made: it asks nobody.
+    pub(crate) fn add_relayed(&mut self, entry: BaseEntry) {
+        self.bases.push(entry);
+    }
+
+    /// The base that a path names.
     pub(crate) fn base_of(&self, path: Path) -> Option<&BaseEntry> {
         self.bases
             .iter()
@@ -106,24 +154,53 @@ impl Gatherer {
         self.servers.iter().find(|(known, _)| *known == id).map(|(_, server)| server)
     }
 
+    pub(crate) fn server_mut(&mut self, id: ServerId) -> Option<&mut Server> {
+        self.servers.iter_mut().find(|(known, _)| *known == id).map(|(_, server)| server)
+    }
+
     /// The place of a server in the order in which they were added.
     pub(crate) fn server_rank(&self, id: ServerId) -> usize {
         self.servers.iter().position(|(known, _)| *known == id).unwrap_or(self.servers.len())
     }
 
-    /// Adds a base, which asks every server that is known.
-    pub(crate) fn add_base(&mut self, entry: BaseEntry, give_up_at: Timestamp) {
-        self.ask_everybody(&entry, give_up_at);
+    /// Adds a base, which asks every server that is known until `give_up_at`, or none for now.
+    pub(crate) fn add_base(&mut self, entry: BaseEntry, give_up_at: Option<Timestamp>) {
+        if let Some(give_up_at) = give_up_at {
+            self.ask_everybody(&entry, give_up_at);
+        }
         self.bases.push(entry);
     }
 
     fn ask_everybody(&mut self, entry: &BaseEntry, give_up_at: Timestamp) {
-        for index in 0..self.servers.len() {
-            if let Some((id, server)) = self.servers.get(index) {
-                let (server, path) = (*id, server.path_from(&entry.base));
-                self.queue(entry, server, path, give_up_at);
-            }
+        let servers: Vec<ServerId> = self.servers.iter().map(|(id, _)| *id).collect();
+        for id in servers {
+            self.ask(entry, id, give_up_at);
         }
+    }
+
+    /// Queues what a base has to ask of a server.
+    fn ask(&mut self, entry: &BaseEntry, id: ServerId, give_up_at: Timestamp) {
+        let Some(server) = self.server(id) else { return };
+        let Some(path) = server.path_from(&entry.base) else { return };
+        if server.account().is_none() {
+            self.ask_for_binding((entry.id, entry.component), id, path, give_up_at);
+        } else if !self.relays.is_at(entry.id, id) {
+            // What a base has of a TURN server it keeps over a restart.
+            self.relays.add((entry.id, entry.component), id, give_up_at);
+        }
+    }
+
+    /// Queues a Binding request.
+    pub(crate) fn ask_for_binding(
+        &mut self,
+        (base, component): (BaseId, ComponentId),
+        server: ServerId,
+        path: Path,
+        give_up_at: Timestamp,
+    ) {
+        self.attempt_count += 1;
+        let (id, state) = (AttemptId(self.attempt_count), AttemptState::Queued { give_up_at });
+        self.attempts.push(Attempt { id, base, component, server, path, state });
     }
 
     /// Adds a server, which every base asks that `wants` new candidates.
@@ -134,20 +211,11 @@ impl Gatherer {
         give_up_at: Timestamp,
         wants: impl Fn(ComponentId) -> bool,
     ) {
-        let asking: Vec<BaseEntry> =
-            self.bases.iter().filter(|entry| wants(entry.component)).cloned().collect();
-        for entry in asking {
-            self.queue(&entry, id, server.path_from(&entry.base), give_up_at);
-        }
         self.servers.push((id, server));
-    }
-
-    fn queue(&mut self, entry: &BaseEntry, server: ServerId, path: Option<Path>, give_up_at: Timestamp) {
-        let Some(path) = path else { return };
-        self.attempt_count += 1;
-        let id = AttemptId(self.attempt_count);
-        let state = AttemptState::Queued { give_up_at };
-        self.attempts.push(Attempt { id, base: entry.id, component: entry.component, server, path, state });
+        let asking: Vec<BaseEntry> = self.sockets().filter(|entry| wants(entry.component)).cloned().collect();
+        for entry in asking {
+            self.ask(&entry, id, give_up_at);
+        }
     }
 
     /// Asks all servers again from the bases of these components, and returns the transactions that this replaces.
@@ -157,7 +225,7 @@ impl Gatherer {
         give_up_at: Timestamp,
     ) -> Vec<TransactionId> {
         let replaced = self.remove_attempts(|attempt| of(attempt.component));
-        let asking: Vec<BaseEntry> = self.bases.iter().filter(|entry| of(entry.component)).cloned().collect();
+        let asking: Vec<BaseEntry> = self.sockets().filter(|entry| of(entry.component)).cloned().collect();
         for entry in asking {
             self.ask_everybody(&entry, give_up_at);
         }
@@ -186,9 +254,16 @@ impl Gatherer {
         removed.filter_map(|attempt| attempt.state.transaction()).collect()
     }
 
-    /// The attempt whose turn it is: those of the lowest component first (rfc8838-17-1), of these in the order in which
-    /// they were queued, no server asked more than it should be at once (rfc8489-6.2-1).
-    pub(crate) fn next(&self) -> Option<&Attempt> {
+    /// Whose turn it is: those of the lowest component first (rfc8838-17-1), of these the quick questions first.
+    pub(crate) fn next(&self) -> Option<Turn> {
+        let attempt = self.next_attempt().map(|it| (it.component.number(), Turn::Attempt(it.id)));
+        let relay = self.relays.next().map(|it| (it.component.number(), Turn::Relay(it.id)));
+        attempt.into_iter().chain(relay).min_by_key(|(component, _)| *component).map(|(_, turn)| turn)
+    }
+
+    /// Of attempts, in the order in which they were queued, no server asked more than it should be at once
+    /// (rfc8489-6.2-1).
+    fn next_attempt(&self) -> Option<&Attempt> {
         let under_way = |server| {
             let asks = |attempt: &&Attempt| attempt.server == server && attempt.state.transaction().is_some();
             self.attempts.iter().filter(asks).count()
@@ -202,11 +277,13 @@ impl Gatherer {
     /// How many candidates are being gathered: what the RTO of RFC 8445 section 14.3 grows with.
     pub(crate) fn unanswered(&self) -> usize {
         self.attempts.iter().filter(|attempt| attempt.state.is_unanswered()).count()
+            + self.relays.awaited().count()
     }
 
     /// Whether candidates of these components may still come.
     pub(crate) fn is_gathering(&self, of: impl Fn(ComponentId) -> bool) -> bool {
         self.attempts.iter().any(|attempt| attempt.state.is_unanswered() && of(attempt.component))
+            || self.relays.awaited().any(|relay| of(relay.component))
     }
 
     pub(crate) fn attempt(&self, id: AttemptId) -> Option<&Attempt> {
@@ -269,6 +346,7 @@ impl Gatherer {
                 AttemptState::Refreshing | AttemptState::Reasked { .. } => {}
             }
         }
+        self.relays.deadlines(deadline);
     }
 }
 

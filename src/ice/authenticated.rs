@@ -29,6 +29,11 @@ impl AuthenticatedPaths {
         self.paths.get(at)
     }
 
+    /// The path on which data is said to come on this pair.
+    pub(crate) fn of_pair(&self, id: PairId) -> Option<&AuthenticatedPath> {
+        self.paths.iter().find(|known| known.pair == id)
+    }
+
     pub(crate) fn insert(&mut self, news: AuthenticatedPath) {
         match self.paths.binary_search_by_key(&news.path, |known| known.path) {
             Ok(at) => {

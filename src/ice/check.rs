@@ -5,6 +5,7 @@ use bytes::Bytes;
 use core::net::SocketAddr;
 
 use crate::ice::nomination::Nominated;
+use crate::ice::renomination::{NOMINATION_DRAFT, Renomination};
 use crate::ice::{Priority, Role, RoleClaim};
 use crate::net::{Path, canonical};
 use crate::stun::{
@@ -25,6 +26,8 @@ pub(crate) struct Check<'a> {
     pub(crate) claim: RoleClaim,
     /// Nominates the pair.
     pub(crate) use_candidate: Option<Nominated>,
+    /// How nominations are numbered, if they are.
+    pub(crate) renomination: Option<Renomination>,
 }
 
 impl Check<'_> {
@@ -40,8 +43,8 @@ impl Check<'_> {
         };
         if let (Some(Nominated(value)), Role::Controlling) = (self.use_candidate, self.claim.role) {
             builder = builder.attribute(&UseCandidate);
-            if value > 0 {
-                builder = builder.raw(NOMINATION, &value.to_be_bytes());
+            if let Some(draft) = self.renomination.filter(|_| value > 0) {
+                builder = builder.raw(draft.attribute(), &value.to_be_bytes());
             }
         }
         // rfc8445-7.2.4-2: SHA-1 alone, as nothing else has been agreed.
@@ -119,12 +122,6 @@ pub(crate) fn is_known(attribute: AttributeType) -> bool {
             | NOMINATION_DRAFT
     ) || TURN_ATTRIBUTES.contains(&attribute.as_u16())
 }
-
-/// NOMINATION as browsers send it (draft-thatcher-ice-renomination).
-pub(crate) const NOMINATION: AttributeType = AttributeType::new(0xc001);
-
-/// NOMINATION as its second draft numbers it.
-pub(crate) const NOMINATION_DRAFT: AttributeType = AttributeType::new(0x0030);
 
 /// Those of RFC 8656 section 18.
 const TURN_ATTRIBUTES: [u16; 10] =

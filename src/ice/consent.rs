@@ -12,13 +12,15 @@
 
 use core::time::Duration;
 
-use crate::ice::PairId;
+use crate::ice::{CONSENT_INTERVAL, CONSENT_INTERVAL_MAX, PairId};
 use crate::time::{Deadline, Timestamp};
 
 /// The peer's consent to receive data on one valid pair.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Consent {
     pub(crate) pair: PairId,
+    /// The time between checks, on average.
+    pub(crate) basic: Duration,
     state: State,
     /// When the next check is sent, answered or not.
     check_at: Timestamp,
@@ -32,8 +34,9 @@ enum State {
     Fresh { overdue_at: Option<Timestamp> },
     /// An answer is overdue; data still flows.
     Overdue,
-    /// The clock has jumped past the expiry: nothing is sent, and one check has its chance until the instant.
-    Held { until: Timestamp },
+    /// Past the expiry, although nobody has asked: nothing is sent, and one check has its chance until the instant, this one
+    /// and so many more.
+    Held { until: Timestamp, why: Hold, chances: u8 },
     /// For good (rfc7675-5.1-17).
     Lost(Loss),
 }
@@ -45,12 +48,21 @@ pub(crate) enum Loss {
     Revoked,
 }
 
+/// Why data waits for an answer.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Hold {
+    /// The clock has jumped past the expiry.
+    Jumped,
+    /// The pair was valid long before it was used.
+    Unused,
+}
+
 /// What the application may do on the pair, and what it should know.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Standing {
     Fresh,
     Overdue,
-    Held,
+    Held(Hold),
     Lost(Loss),
 }
 
@@ -60,18 +72,23 @@ impl Consent {
     pub(crate) fn new(pair: PairId, answered_at: Timestamp, now: Timestamp, interval: Duration) -> Self {
         let expires_at = answered_at + EXPIRY;
         if expires_at <= now {
-            let state = State::Held { until: now + ANSWER_OVERDUE };
-            return Self { pair, state, check_at: now, expires_at };
+            let state = State::held(now, Hold::Unused, CHANCES);
+            return Self { pair, basic: CONSENT_INTERVAL, state, check_at: now, expires_at };
         }
         let state = State::Fresh { overdue_at: None };
-        Self { pair, state, check_at: answered_at + interval, expires_at }
+        Self { pair, basic: CONSENT_INTERVAL, state, check_at: answered_at + interval, expires_at }
+    }
+
+    /// The same with so much time between checks.
+    pub(crate) fn every(self, basic: Duration) -> Self {
+        Self { basic, ..self }
     }
 
     pub(crate) const fn standing(&self) -> Standing {
         match self.state {
             State::Fresh { .. } => Standing::Fresh,
             State::Overdue => Standing::Overdue,
-            State::Held { .. } => Standing::Held,
+            State::Held { why, .. } => Standing::Held(why),
             State::Lost(loss) => Standing::Lost(loss),
         }
     }
@@ -105,13 +122,14 @@ impl Consent {
         let expired = self.expires_at <= now;
         self.state = match self.state {
             State::Lost(loss) => State::Lost(loss),
-            // The clock has jumped again, over the answer's time and that of the next check: the last one had no chance.
-            State::Held { until } if until <= now && due => State::Held { until: now + ANSWER_OVERDUE },
-            State::Held { until } if until <= now => State::Lost(Loss::Expired),
-            State::Held { until } => State::Held { until },
-            State::Fresh { .. } | State::Overdue if expired && due => {
-                State::Held { until: now + ANSWER_OVERDUE }
+            // The clock has jumped again, over the answer's time and that of the next check: the last one had no chance. A
+            // caller that is always so late must come to an end all the same.
+            State::Held { until, why, chances: chances @ 1.. } if until <= now && due => {
+                State::held(now, why, chances.saturating_sub(1))
             }
+            State::Held { until, .. } if until <= now => State::Lost(Loss::Expired),
+            State::Held { until, why, chances } => State::Held { until, why, chances },
+            State::Fresh { .. } | State::Overdue if expired && due => State::held(now, Hold::Jumped, CHANCES),
             // rfc7675-5.1-4: thirty seconds, however many checks that were.
             State::Fresh { .. } | State::Overdue if expired => State::Lost(Loss::Expired),
             State::Fresh { overdue_at: Some(at) } if at <= now => State::Overdue,
@@ -134,7 +152,7 @@ impl Consent {
         match self.state {
             State::Lost(_) => return,
             State::Fresh { overdue_at } => deadline.at(overdue_at),
-            State::Held { until } => deadline.at(until),
+            State::Held { until, .. } => deadline.at(until),
             State::Overdue => {}
         }
         if !matches!(self.state, State::Held { .. }) {
@@ -144,10 +162,19 @@ impl Consent {
     }
 }
 
-/// The interval to the next check: 5 s times a factor between 0.8 and 1.2 (RFC 7675 section 5.1), from 32 random bits.
-pub(crate) fn interval(random: u32) -> Duration {
-    let spread = u64::from(random).saturating_mul(2_000_000_000) >> 32;
-    Duration::from_nanos(4_000_000_000_u64.saturating_add(spread))
+impl State {
+    fn held(now: Timestamp, why: Hold, chances: u8) -> Self {
+        Self::Held { until: now + ANSWER_OVERDUE, why, chances }
+    }
+}
+
+/// The interval to the next check: `basic` times a factor between 0.8 and 1.2 (RFC 7675 section 5.1), from 32 random bits.
+pub(crate) fn interval(basic: Duration, random: u32) -> Duration {
+    // rfc7675-5.1-7, and short enough for two checks before consent is lost.
+    let basic = basic.clamp(CONSENT_INTERVAL, CONSENT_INTERVAL_MAX);
+    let fifth = u64::try_from(basic.as_nanos() / 5).unwrap_or_default();
+    let spread = fifth.saturating_mul(2).saturating_mul(u64::from(random)) >> 32;
+    Duration::from_nanos(fifth.saturating_mul(4).saturating_add(spread))
 }
 
 /// RFC 7675 section 5.1.
@@ -155,6 +182,10 @@ pub(crate) const EXPIRY: Duration = Duration::from_secs(30);
 
 /// When an answer is late enough to say so: any path that carries a call answers sooner.
 const ANSWER_OVERDUE: Duration = Duration::from_millis(2_500);
+
+/// How often a check is repeated whose answer may have been missed by a caller that came too late for it: enough for a
+/// machine that wakes up again and again, and an end where the peer is gone.
+const CHANCES: u8 = 3;
 
 #[cfg(test)]
 mod tests {
@@ -196,12 +227,12 @@ mod tests {
     fn a_jump_of_the_clock_holds_data_and_gives_one_check_its_chance() {
         let mut consent = granted();
         assert!(consent.handle_timeout(at(3_600_000), || INTERVAL));
-        assert_eq!(consent.standing(), Standing::Held);
+        assert_eq!(consent.standing(), Standing::Held(Hold::Jumped));
         let mut answered = consent;
         answered.answered(at(3_600_020));
         assert_eq!(answered.standing(), Standing::Fresh);
         consent.handle_timeout(at(3_602_499), || INTERVAL);
-        assert_eq!(consent.standing(), Standing::Held);
+        assert_eq!(consent.standing(), Standing::Held(Hold::Jumped));
         consent.handle_timeout(at(3_602_500), || INTERVAL);
         assert_eq!(consent.standing(), Standing::Lost(Loss::Expired));
     }
@@ -211,7 +242,7 @@ mod tests {
         let mut consent = granted();
         consent.answered(at(30_000));
         assert!(consent.handle_timeout(at(30_000), || INTERVAL));
-        assert_eq!(consent.standing(), Standing::Held);
+        assert_eq!(consent.standing(), Standing::Held(Hold::Jumped));
     }
 
     #[test]
@@ -219,15 +250,26 @@ mod tests {
         let mut consent = granted();
         assert!(consent.handle_timeout(at(3_600_000), || INTERVAL));
         assert!(consent.handle_timeout(at(7_200_000), || INTERVAL));
-        assert_eq!(consent.standing(), Standing::Held);
+        assert_eq!(consent.standing(), Standing::Held(Hold::Jumped));
         assert!(!consent.handle_timeout(at(7_202_500), || INTERVAL));
         assert_eq!(consent.standing(), Standing::Lost(Loss::Expired));
     }
 
     #[test]
+    fn a_caller_that_is_always_late_loses_a_peer_that_does_not_answer_after_four_checks() {
+        let (mut consent, mut now) = (granted(), at(3_600_000));
+        let mut checks = 0;
+        while !matches!(consent.standing(), Standing::Lost(_)) {
+            checks += u32::from(consent.handle_timeout(now, || INTERVAL));
+            now += Duration::from_secs(8);
+        }
+        assert_eq!((checks, consent.standing()), (4, Standing::Lost(Loss::Expired)));
+    }
+
+    #[test]
     fn a_pair_that_was_valid_long_before_it_is_used_is_asked_first() {
         let mut consent = Consent::new(PairId::from_raw(1), Timestamp::ZERO, at(60_000), INTERVAL);
-        assert_eq!(consent.standing(), Standing::Held);
+        assert_eq!(consent.standing(), Standing::Held(Hold::Unused));
         assert!(consent.handle_timeout(at(60_000), || INTERVAL));
         consent.answered(at(60_020));
         assert_eq!(consent.standing(), Standing::Fresh);
@@ -235,9 +277,16 @@ mod tests {
 
     #[test]
     fn intervals_are_between_four_and_six_seconds() {
-        assert_eq!(interval(0), Duration::from_secs(4));
-        assert!(interval(u32::MAX) < Duration::from_secs(6));
-        assert!(interval(u32::MAX) > Duration::from_millis(5_999));
-        assert_eq!(interval(1 << 31), Duration::from_secs(5));
+        assert_eq!(interval(INTERVAL, 0), Duration::from_secs(4));
+        assert!(interval(INTERVAL, u32::MAX) < Duration::from_secs(6));
+        assert!(interval(INTERVAL, u32::MAX) > Duration::from_millis(5_999));
+        assert_eq!(interval(INTERVAL, 1 << 31), Duration::from_secs(5));
+    }
+
+    #[test]
+    fn no_policy_asks_more_often_than_every_four_seconds_or_less_often_than_every_twelve() {
+        assert_eq!(interval(Duration::ZERO, 0), Duration::from_secs(4));
+        assert_eq!(interval(Duration::MAX, 1 << 31), Duration::from_secs(10));
+        assert!(interval(Duration::MAX, u32::MAX) < Duration::from_secs(12));
     }
 }

@@ -24,7 +24,8 @@ pub(crate) struct EarlyRequest {
 }
 
 /// Requests that wait for the peer's credentials. Each was answered at once; the newest of each 5-tuple is kept for its
-/// triggered check, so a flood costs a bounded number of small records (rfc8445-7.3-3).
+/// triggered check, so a flood costs a bounded number of small records (rfc8445-7.3-3): their fragments are at most as long as
+/// a peer's can be.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct EarlyRequests {
     requests: VecDeque<EarlyRequest>,

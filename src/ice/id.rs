@@ -54,6 +54,11 @@ id! {
 }
 
 id! {
+    /// A connection that the caller was asked to open.
+    ConnectId(u32), "connection"
+}
+
+id! {
     /// What lies between two restarts of a stream, counted from zero.
     Generation(u32), "generation"
 }

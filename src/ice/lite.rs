@@ -4,7 +4,7 @@
 use core::net::IpAddr;
 use core::time::Duration;
 
-use crate::ice::consent::{EXPIRY, Loss, Standing};
+use crate::ice::consent::{EXPIRY, Hold, Loss, Standing};
 use crate::ice::{PairId, Role};
 use crate::time::{Deadline, Timestamp};
 
@@ -89,7 +89,7 @@ impl Heard {
     pub(crate) const fn standing(&self) -> Standing {
         match self.state {
             State::Fresh { .. } => Standing::Fresh,
-            State::Held { .. } => Standing::Held,
+            State::Held { .. } => Standing::Held(Hold::Jumped),
             State::Lost => Standing::Lost(Loss::Expired),
         }
     }
@@ -174,7 +174,7 @@ mod tests {
     fn a_jump_of_the_clock_holds_data_until_the_peer_had_time_to_ask() {
         let mut peer = heard();
         assert!(!peer.handle_timeout(at(3_600_000)));
-        assert_eq!(peer.standing(), Standing::Held);
+        assert_eq!(peer.standing(), Standing::Held(Hold::Jumped));
         let mut asked = peer;
         asked.heard(at(3_605_999));
         assert_eq!(asked.standing(), Standing::Fresh);

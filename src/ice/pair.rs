@@ -103,9 +103,16 @@ pub(crate) struct CandidatePair {
     pub(crate) nominated_by_peer: Option<Nominated>,
     /// Round-trip time of the last check that was answered without a retransmission.
     pub(crate) rtt: Option<Duration>,
+    /// How many checks were begun since the last success.
+    pub(crate) unanswered: u8,
 }
 
 impl CandidatePair {
+    /// Whether the peer's checks have had the pair checked as often as they may, and to no avail.
+    pub(crate) const fn is_worn_out(&self) -> bool {
+        self.unanswered >= UNANSWERED_MAX
+    }
+
     /// Moves the pair along an edge of [`PairState`]; `false` where there is none.
     pub(crate) fn apply(&mut self, event: PairEvent) -> bool {
         let after = self.state.after(event);
@@ -113,6 +120,10 @@ impl CandidatePair {
         after.is_some()
     }
 }
+
+/// A pair is checked once on its own, and again when a check of the peer comes: that is how a NAT that was in the way is known
+/// to be open. A peer that goes on checking and answers none of ours is not worth more than this.
+const UNANSWERED_MAX: u8 = 8;
 
 /// The priorities of both candidates of a pair and what they make together.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

@@ -12,7 +12,11 @@ pub(crate) struct RemoteCandidate {
     pub(crate) id: CandidateId,
     pub(crate) component: ComponentId,
     pub(crate) address: SocketAddr,
+    /// The first of `signalled`, or what was learned.
     pub(crate) candidate: Candidate,
+    /// What the peer has signalled with this address, each under an id of its own: a host and its server-reflexive candidate
+    /// are one where there is no NAT. The peer may withdraw the one and keep the other. None if it was learned.
+    signalled: Vec<(CandidateId, Candidate)>,
 }
 
 /// How many candidates of a peer are taken, counted over a generation: what is removed does not make room.
@@ -29,7 +33,7 @@ pub(crate) struct RemoteLimits {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Added {
     New(CandidateId),
-    /// Nothing new: the same candidate again, or one with an address that is known and a lower priority.
+    /// Nothing new: the same candidate again, or another with an address that is known.
     Known(CandidateId),
     /// The peer's check was here first; the candidate now is what was signalled (rfc8445-7.3.1.3-3).
     Replaced(CandidateId),
@@ -75,32 +79,41 @@ impl RemoteCandidates {
         limits: &RemoteLimits,
     ) -> Result<Added, TooMany> {
         let address = canonical(address);
-        if let Some(known) =
-            self.candidates.iter_mut().find(|known| known.is_at(component, candidate.transport(), address))
-        {
-            if known.candidate.kind() == CandidateKind::PeerReflexive {
-                known.candidate = candidate;
-                return Ok(Added::Replaced(known.id));
-            }
-            // rfc8838-9-5
-            return Ok(Added::Known(known.id));
+        let is_here = |known: &RemoteCandidate| known.is_at(component, candidate.transport(), address);
+        let here = self.candidates.iter().position(is_here);
+        let same = here.and_then(|at| self.candidates.get(at)?.signalled_as(&candidate));
+        if let Some(same) = same {
+            return Ok(Added::Known(same));
         }
-        let on_address = self
-            .candidates
-            .iter()
-            .filter(|other| other.component == component && other.address.ip() == address.ip());
-        let live = self
-            .candidates
-            .iter()
-            .filter(|other| other.candidate.kind() != CandidateKind::PeerReflexive)
-            .count();
-        if live >= limits.live || self.accepted >= limits.accepted || on_address.count() >= limits.per_address
+        if let Some(learned) =
+            here.and_then(|at| self.candidates.get_mut(at)).filter(|known| known.is_learned())
         {
+            learned.signalled.push((learned.id, candidate.clone()));
+            learned.candidate = candidate;
+            return Ok(Added::Replaced(learned.id));
+        }
+        if !self.has_room(component, address, limits) {
             return Err(TooMany);
         }
         self.accepted += 1;
-        self.candidates.push(RemoteCandidate { id, component, address, candidate });
+        // rfc8838-9-5
+        if let Some(known) = here.and_then(|at| self.candidates.get_mut(at)) {
+            known.signalled.push((id, candidate));
+            return Ok(Added::Known(id));
+        }
+        let signalled = alloc::vec![(id, candidate.clone())];
+        self.candidates.push(RemoteCandidate { id, component, address, candidate, signalled });
         Ok(Added::New(id))
+    }
+
+    /// Whether one more may be signalled with this address.
+    fn has_room(&self, component: ComponentId, address: SocketAddr, limits: &RemoteLimits) -> bool {
+        let live: usize = self.candidates.iter().map(|known| known.signalled.len()).sum();
+        let beside =
+            |known: &&RemoteCandidate| known.component == component && known.address.ip() == address.ip();
+        let on_address: usize =
+            self.candidates.iter().filter(beside).map(|known| known.signalled.len().max(1)).sum();
+        live < limits.live && self.accepted < limits.accepted && on_address < limits.per_address
     }
 
     /// Makes a peer-reflexive candidate of the source of a check (RFC 8445 section 7.3.1.3), within the limits.
@@ -132,18 +145,54 @@ impl RemoteCandidates {
             priority,
             foundation,
         );
-        self.candidates.push(RemoteCandidate { id, component, address, candidate });
+        self.candidates.push(RemoteCandidate { id, component, address, candidate, signalled: Vec::new() });
         Some(id)
     }
 
-    /// Takes a candidate away.
-    pub(crate) fn remove(&mut self, id: CandidateId) -> Option<RemoteCandidate> {
-        let position = self.candidates.iter().position(|candidate| candidate.id == id)?;
-        Some(self.candidates.remove(position))
+    /// The candidate that the peer knows by this id, if it goes when the peer withdraws it: no other one has its address.
+    pub(crate) fn goes_with(&self, id: CandidateId) -> Option<CandidateId> {
+        let known = self.candidates.iter().find(|known| known.is_known_as(id))?;
+        (known.signalled.len() <= 1).then_some(known.id)
+    }
+
+    /// What the peer has signalled, each under the id of its own, and what was learned.
+    pub(crate) fn signalled(&self) -> impl Iterator<Item = (CandidateId, &Candidate)> {
+        self.candidates.iter().flat_map(|known| {
+            let learned = known.signalled.is_empty().then_some((known.id, &known.candidate));
+            known.signalled.iter().map(|(id, candidate)| (*id, candidate)).chain(learned)
+        })
+    }
+
+    /// Takes a candidate away, or one of several with its address.
+    pub(crate) fn withdraw(&mut self, id: CandidateId) {
+        let Some(at) = self.candidates.iter().position(|known| known.is_known_as(id)) else { return };
+        let Some(known) = self.candidates.get_mut(at) else { return };
+        known.signalled.retain(|(signalled, _)| *signalled != id);
+        if known.signalled.is_empty() {
+            self.candidates.remove(at);
+        } else if let Some((_, candidate)) = known.signalled.first() {
+            known.candidate = candidate.clone();
+        }
     }
 }
 
 impl RemoteCandidate {
+    /// Whether a check of the peer has told of it, and nothing else.
+    const fn is_learned(&self) -> bool {
+        self.signalled.is_empty()
+    }
+
+    fn signalled_as(&self, candidate: &Candidate) -> Option<CandidateId> {
+        self.signalled.iter().find(|(_, other)| other == candidate).map(|(id, _)| *id)
+    }
+
+    fn is_known_as(&self, id: CandidateId) -> bool {
+        match &self.signalled[..] {
+            [] => self.id == id,
+            signalled => signalled.iter().any(|(signalled, _)| *signalled == id),
+        }
+    }
+
     fn is_at(&self, component: ComponentId, transport: Transport, address: SocketAddr) -> bool {
         self.component == component && self.candidate.transport() == transport && self.address == address
     }

@@ -4,8 +4,9 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 use core::net::SocketAddr;
 
-use crate::ice::check::{NOMINATION, NOMINATION_DRAFT, is_known};
+use crate::ice::check::is_known;
 use crate::ice::nomination::Nominated;
+use crate::ice::renomination::{NOMINATION, NOMINATION_DRAFT};
 use crate::ice::{Priority, Role, RoleClaim, TieBreaker};
 use crate::stun::{
     self, AttributeType, Builder, ErrorCode, IceControlled, IceControlling, Integrity, Key, Message, Method,

@@ -15,7 +15,7 @@ pub(crate) struct CheckListSet {
     lists: Vec<CheckList>,
     /// Where the round robin goes on.
     turn: usize,
-    /// Whether a check was ever taken: before that the initial states hold, afterwards the rules for trickled pairs.
+    /// Whether a check was taken since there were no pairs: before that the initial states hold, afterwards the rules for trickled pairs.
     started: bool,
 }
 
@@ -40,6 +40,14 @@ impl CheckListSet {
 
     pub(crate) fn list_mut(&mut self, stream: StreamId) -> Option<&mut CheckList> {
         self.lists.get_mut(position(stream))
+    }
+
+    /// Empties the list of a stream that restarts. If no other stream has pairs, what comes is initial again.
+    pub(crate) fn restart(&mut self, stream: StreamId) {
+        if let Some(list) = self.list_mut(stream) {
+            *list = CheckList::default();
+        }
+        self.started &= self.len() > 0;
     }
 
     fn pairs(&self) -> impl Iterator<Item = &CandidatePair> {
@@ -86,11 +94,11 @@ impl CheckListSet {
     fn state_on_arrival(&self, pair: &CandidatePair) -> PairState {
         let mut column = self.pairs().filter(|other| other.foundation == pair.foundation).peekable();
         // rfc8838-12-1: the pair is the topmost of its foundation. Lists are the rows of the RFC's table, so a pair of
-        // an earlier list stands above this one.
+        // an earlier list stands above this one; and so does an equal one, which was here first.
         let above = |other: &CandidatePair| {
             let (theirs, ours) = (other.component, pair.component);
             (theirs, core::cmp::Reverse(other.priorities.pair))
-                < (ours, core::cmp::Reverse(pair.priorities.pair))
+                <= (ours, core::cmp::Reverse(pair.priorities.pair))
         };
         let (mut topmost, mut succeeded) = (true, false);
         for other in &mut column {
@@ -126,15 +134,20 @@ impl CheckListSet {
     }
 
     /// Takes the pair to be checked in this slot, going round the running lists of the streams that are `ready`
-    /// (RFC 8445 section 6.1.4.2).
-    pub(crate) fn next(&mut self, ready: impl Fn(StreamId) -> bool) -> Option<(StreamId, PairId)> {
+    /// (RFC 8445 section 6.1.4.2). Of the pairs that wait for an ordinary check it is the one that `wish` names, otherwise
+    /// the best.
+    pub(crate) fn next(
+        &mut self,
+        ready: impl Fn(StreamId) -> bool,
+        wish: impl Fn(StreamId, &CheckList) -> Option<PairId>,
+    ) -> Option<(StreamId, PairId)> {
         for offset in 0..self.lists.len() {
             let index = (self.turn + offset) % self.lists.len();
             let stream = stream(index);
             if !self.is_running(index) || !ready(stream) {
                 continue;
             }
-            if let Some(pair) = self.next_in(index) {
+            if let Some(pair) = self.next_in(index, &wish) {
                 self.turn = index + 1;
                 self.started = true;
                 return Some((stream, pair));
@@ -144,7 +157,11 @@ impl CheckListSet {
         None
     }
 
-    fn next_in(&mut self, index: usize) -> Option<PairId> {
+    fn next_in(
+        &mut self,
+        index: usize,
+        wish: impl Fn(StreamId, &CheckList) -> Option<PairId>,
+    ) -> Option<PairId> {
         // rfc8445-6.1.4.2-2
         let list = self.lists.get_mut(index)?;
         if let Some(triggered) = list.next_triggered() {
@@ -153,7 +170,9 @@ impl CheckListSet {
         if list.best_waiting().is_none() {
             self.thaw(index);
         }
-        self.lists.get(index)?.best_waiting()
+        let list = self.lists.get(index)?;
+        let best = list.best_waiting()?;
+        Some(wish(stream(index), list).unwrap_or(best))
     }
 
     /// With nothing left waiting in a list, one frozen pair of each foundation that nobody is checking thaws

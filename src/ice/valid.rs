@@ -1,6 +1,7 @@
 //! The valid list of a stream, and the pair selected for each component (RFC 8445 sections 7.2.5.3.2 and 8.1.1).
 
 use alloc::vec::Vec;
+use core::time::Duration;
 
 use crate::ice::nomination::Nominated;
 use crate::ice::pair::Priorities;
@@ -25,6 +26,16 @@ pub(crate) struct ValidPair {
     pub(crate) nominated: Option<Nominated>,
     /// The last authentic answer to a check on this path.
     pub(crate) answered_at: Timestamp,
+    /// Round-trip time, smoothed.
+    pub(crate) rtt: Option<Duration>,
+}
+
+impl ValidPair {
+    /// A request that was sent once has been answered after `rtt`. A quarter of each new value counts, so that neither one
+    /// late answer nor an old one says much.
+    pub(crate) fn note_rtt(&mut self, rtt: Duration) {
+        self.rtt = Some(self.rtt.map_or(rtt, |known| known.saturating_mul(3).saturating_add(rtt) / 4));
+    }
 }
 
 /// The valid pairs of a stream, highest priority first.
@@ -81,11 +92,12 @@ impl ValidList {
     }
 
     /// The nominated pair of a component. Of several the one nominated last, where nominations are numbered; otherwise, as a
-    /// peer of RFC 5245 nominates them, the best (rfc8445-8.1.1-4).
+    /// peer of RFC 5245 nominates them, the best (rfc8445-8.1.1-4), and of equals the one found last: a peer whose NAT has
+    /// given it another address nominates that in its turn, and is not at the old one any more (L-08).
     pub(crate) fn selected(&self, component: ComponentId) -> Option<&ValidPair> {
         let nominated =
             self.pairs.iter().filter(|pair| pair.component == component && pair.nominated.is_some());
-        nominated.rev().max_by_key(|pair| pair.nominated)
+        nominated.max_by_key(|pair| (pair.nominated, pair.priorities.pair, pair.id))
     }
 
     /// What application data uses: the selected pair, before that the best valid one (RFC 8445 section 12.1).

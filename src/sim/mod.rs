@@ -77,6 +77,12 @@
 //! assert!(answered_at.is_ok(), "{}", world.trace());
 //! ```
 //!
+//! # Servers
+//!
+//! [`World::add_server`] places a STUN server, [`World::add_turn_server`] one that relays as well ([`TurnServer`]). The
+//! latter counts what clients do that they must not, and can be told to fail them in every way that is known from
+//! practice ([`Fault`]).
+//!
 //! # Order
 //!
 //! [`World::step`] lets one thing happen. At one instant arrivals come first, in the order in which they were sent,
@@ -112,6 +118,7 @@ mod server;
 mod signal;
 mod topology;
 mod trace;
+mod turn_server;
 mod world;
 
 pub use link::Link;
@@ -122,4 +129,5 @@ pub use server::StunServer;
 pub use signal::Signalling;
 pub use topology::{Host, Interfaces, NetworkId};
 pub use trace::{Dropped, Entry, Event, Trace};
+pub use turn_server::{Allocation, Deviation, Expired, Fault, Mechanism, Traffic, TurnServer, Violation};
 pub use world::{Counters, Datagram, Verdict, World};

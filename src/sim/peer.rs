@@ -265,6 +265,11 @@ impl Node for Peer {
                 crate::Output::Transmit(transmit) => {
                     return Some(Output::Transmit(transmit.path, transmit.payload));
                 }
+                // A world has no connections yet, and its hosts no further sockets.
+                crate::Output::Connect(connect) => {
+                    let _ = self.agent.handle_connect(self.now, connect.id, None);
+                }
+                crate::Output::Disconnect(_) => {}
                 crate::Output::Event(event) => self.note(event),
             }
         }

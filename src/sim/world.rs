@@ -17,6 +17,7 @@ use super::server::StunServer;
 use super::signal::{Signalling, Signals};
 use super::topology::{Host, Interfaces, NetworkId, Packet, Topology};
 use super::trace::{Dropped, Event, Trace};
+use super::turn_server::TurnServer;
 use crate::{Path, Seed, Timestamp};
 
 /// A network in virtual time, and the nodes on it. See the [module's page](super).
@@ -135,6 +136,12 @@ impl<N: Node> World<N> {
         self.add(host.into(), |_, _| Occupant::Server(server))
     }
 
+    /// Adds a TURN server on `host`, usually [`NetworkId::PUBLIC`]. It listens at the [addresses](Self::addresses) of
+    /// the host, and gives out relayed ones on them.
+    pub fn add_turn_server(&mut self, host: impl Into<Host>, server: TurnServer) -> NodeId {
+        self.add(host.into(), |_, addresses| Occupant::TurnServer(Box::new(server.at(addresses))))
+    }
+
     /// Gives `id` a command, then takes what it has to say as after any other input.
     ///
     /// # Panics
@@ -149,6 +156,38 @@ impl<N: Node> World<N> {
         let answer = command(node, now);
         self.drain(id);
         answer
+    }
+
+    /// Gives the TURN server `id` a command, then takes what it has to say.
+    ///
+    /// # Panics
+    ///
+    /// If `id` is not a TURN server of this world.
+    pub fn with_turn_server<R>(
+        &mut self,
+        id: NodeId,
+        command: impl FnOnce(&mut TurnServer, Timestamp) -> R,
+    ) -> R {
+        self.trace.record(self.now, Event::Command { node: id });
+        let now = self.now;
+        let Some(Slot { occupant: Occupant::TurnServer(server), .. }) = self.slot_mut(id) else {
+            self.violation(id, "is not a TURN server to command");
+        };
+        let answer = command(server, now);
+        self.drain(id);
+        answer
+    }
+
+    /// The TURN server `id`, to look at.
+    ///
+    /// # Panics
+    ///
+    /// If `id` is not a TURN server of this world.
+    pub fn turn_server(&self, id: NodeId) -> &TurnServer {
+        match self.slot(id) {
+            Some(Slot { occupant: Occupant::TurnServer(server), .. }) => server,
+            _ => self.violation(id, "is not a TURN server to look at"),
+        }
     }
 
     /// The node `id`, to look at.
@@ -366,42 +405,46 @@ pub(super) struct Wakes {
 pub(super) enum Occupant<N> {
     Node(N),
     Server(StunServer),
+    TurnServer(Box<TurnServer>),
+}
+
+impl<N: Node> Occupant<N> {
+    fn node(&self) -> &(dyn Node + '_) {
+        match self {
+            Self::Node(node) => node,
+            Self::Server(server) => server,
+            Self::TurnServer(server) => server,
+        }
+    }
+
+    fn node_mut(&mut self) -> &mut (dyn Node + '_) {
+        match self {
+            Self::Node(node) => node,
+            Self::Server(server) => server,
+            Self::TurnServer(server) => server,
+        }
+    }
 }
 
 impl<N: Node> Node for Occupant<N> {
     fn handle_datagram(&mut self, now: Timestamp, path: Path, datagram: &[u8]) {
-        match self {
-            Self::Node(node) => node.handle_datagram(now, path, datagram),
-            Self::Server(server) => server.handle_datagram(now, path, datagram),
-        }
+        self.node_mut().handle_datagram(now, path, datagram);
     }
 
     fn handle_timeout(&mut self, now: Timestamp) {
-        match self {
-            Self::Node(node) => node.handle_timeout(now),
-            Self::Server(server) => server.handle_timeout(now),
-        }
+        self.node_mut().handle_timeout(now);
     }
 
     fn poll_output(&mut self) -> Option<Output> {
-        match self {
-            Self::Node(node) => node.poll_output(),
-            Self::Server(server) => server.poll_output(),
-        }
+        self.node_mut().poll_output()
     }
 
     fn deadline(&self) -> Option<Timestamp> {
-        match self {
-            Self::Node(node) => node.deadline(),
-            Self::Server(server) => server.deadline(),
-        }
+        self.node().deadline()
     }
 
     fn handle_signal(&mut self, now: Timestamp, from: NodeId, message: &[u8]) {
-        match self {
-            Self::Node(node) => node.handle_signal(now, from, message),
-            Self::Server(server) => server.handle_signal(now, from, message),
-        }
+        self.node_mut().handle_signal(now, from, message);
     }
 }
 

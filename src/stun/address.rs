@@ -97,7 +97,7 @@ pub(crate) fn encode_xored(address: SocketAddr, id: &TransactionId, out: &mut Ve
 
 /// The port with the upper half of the cookie, IPv4 with the cookie, IPv6 with the cookie and the transaction id
 /// behind it: keeps addresses from NATs that rewrite whatever looks like one. Its own inverse.
-fn xored(address: SocketAddr, id: &TransactionId) -> SocketAddr {
+pub(crate) fn xored(address: SocketAddr, id: &TransactionId) -> SocketAddr {
     let [c0, c1, c2, c3] = COOKIE.to_be_bytes();
     let port = address.port() ^ u16::from_be_bytes([c0, c1]);
     let ip = match address.ip() {

@@ -206,10 +206,10 @@ pub(super) const fn class_and_method(message_type: u16) -> (Class, Method) {
 }
 
 /// Length of the header in bytes; the length field counts what follows it.
-pub(super) const HEADER_LEN: usize = 20;
+pub(crate) const HEADER_LEN: usize = 20;
 
 /// The magic cookie (RFC 8489 section 5).
-pub(super) const COOKIE: u32 = 0x2112_a442;
+pub(crate) const COOKIE: u32 = 0x2112_a442;
 
 const METHOD_MAX: u16 = 0xfff;
 

@@ -147,7 +147,7 @@ mod builder;
 mod challenge;
 mod error_code;
 mod fingerprint;
-mod header;
+pub(crate) mod header;
 mod integrity;
 mod long_term;
 mod message;

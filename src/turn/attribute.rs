@@ -134,7 +134,7 @@ impl AddressFamily {
         }
     }
 
-    const fn encode(self) -> u8 {
+    pub(super) const fn encode(self) -> u8 {
         match self {
             Self::Ipv4 => 1,
             Self::Ipv6 => 2,

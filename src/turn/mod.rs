@@ -26,8 +26,23 @@
 //! [`stun::Method`]: crate::stun::Method
 //! [`stun::ErrorCode`]: crate::stun::ErrorCode
 
+mod allocation;
 mod attribute;
+mod binding;
 mod channel;
+mod client;
+mod config;
+mod error;
+mod event;
+mod held;
+mod lease;
+mod permission;
+mod receive;
+mod request;
+mod response;
+mod route;
+mod terms;
+mod timer;
 pub mod uri;
 
 pub use attribute::{
@@ -36,3 +51,8 @@ pub use attribute::{
     XorRelayedAddress,
 };
 pub use channel::{ChannelData, ChannelDataError, ChannelNumber};
+pub use client::Client;
+pub use config::{Config, Families, Relayed};
+pub use error::{Error, Failure, Ignored, PeerError};
+pub use event::{Allocated, Event, Output, Received, State};
+pub use route::{Header, Route};

@@ -40,7 +40,6 @@ const SERVERS: [&str; 2] = ["203.0.113.1:3478", "[2001:db8::3]:3478"];
 /// Six pairs of one foundation, 39.5 s each, and as much again for nominations.
 const PATIENCE: Duration = Duration::from_secs(600);
 const STREAMS_MAX: usize = 3;
-const PASSWORD: &str = "passwordofthepeer/1234567";
 
 /// Small enough to be reached.
 pub fn limits() -> Limits {
@@ -68,12 +67,16 @@ pub enum Op {
     AddServer(u8),
     RemoveServer(u8),
     SetRemote(u8, bool),
+    Restart(u8),
+    /// The peer restarts, and its description arrives.
+    RestartOfPeer(u8),
     AddRemote(u8, u8, u8),
     RemoveRemote(u8, u8),
     EndOfRemote(u8),
     Nominate(u8),
     TransmitError(u8),
-    /// An authentic check of the peer: to a base, from a remote address; whether it nominates, and in our own role.
+    /// An authentic check of the peer: to a base, from a remote address; whether it nominates, in our own role, and under the
+    /// credentials of the generation before.
     Check(u8, u8, u8),
     /// An authentic answer to one of the last requests.
     Answer(u8, u8),
@@ -104,9 +107,34 @@ impl From<[u8; 4]> for Op {
             28..=33 => Self::Answer(a, b),
             34 => Self::OddTimeout(a),
             35 if a == 0 => Self::Close,
+            36 if c < 128 => Self::Restart(a),
+            37 if c < 64 => Self::RestartOfPeer(a),
             _ => Self::Pass(u16::from_be_bytes([b, c]) % 4_000),
         }
     }
+}
+
+/// A request that the agent has sent.
+#[derive(Clone, Copy)]
+struct Asked {
+    id: TransactionId,
+    path: Path,
+    /// Of the peer that it was meant for: see [`credentials`].
+    generation: u32,
+}
+
+/// What the peer of a stream goes by.
+#[derive(Default)]
+struct PeerSide {
+    generation: u32,
+    /// Both sides' credentials before the last restart: ours, and the number of the peer's.
+    before: Option<(Credentials, u32)>,
+}
+
+/// The peer's credentials in one of its generations.
+fn credentials(generation: u32) -> Credentials {
+    let password = format!("passwordofthepeer/1234567/{generation}");
+    Credentials::new(&format!("peer{generation}"), &password).unwrap()
 }
 
 /// An agent, and what an application would remember of it.
@@ -116,9 +144,12 @@ pub struct Model {
     streams: Vec<StreamId>,
     bases: Vec<(BaseId, ComponentId, SocketAddr)>,
     servers: Vec<(ServerId, SocketAddr)>,
-    asked: Vec<(TransactionId, Path)>,
+    asked: Vec<Asked>,
     /// As announced.
     states: Vec<StreamState>,
+    peers: Vec<PeerSide>,
+    /// The stream that may be new again.
+    restarting: Option<StreamId>,
     manual: bool,
     closed: bool,
 }
@@ -137,6 +168,8 @@ impl Model {
             servers: Vec::new(),
             asked: Vec::new(),
             states: Vec::new(),
+            peers: Vec::new(),
+            restarting: None,
             manual,
             closed: false,
         };
@@ -178,11 +211,16 @@ impl Model {
 
     fn carry_out(&mut self, op: Op) {
         let now = self.now;
+        self.restarting = match op {
+            Op::Restart(stream) | Op::RestartOfPeer(stream) => Some(self.stream(stream)),
+            _ => None,
+        };
         match op {
             Op::AddStream(components) if self.streams.len() < STREAMS_MAX => {
                 if let Ok(stream) = self.agent.add_stream(components % 3 + 1) {
                     self.streams.push(stream);
                     self.states.push(StreamState::New);
+                    self.peers.push(PeerSide::default());
                 }
             }
             Op::AddStream(_) => {}
@@ -226,7 +264,7 @@ impl Model {
             Op::Pass(millis) => self.pass(Duration::from_millis(u64::from(millis))),
             Op::OddTimeout(kind) => self.odd_timeout(kind),
             Op::TransmitError(place) => {
-                if let Some((_, path)) = pick(&self.asked, place) {
+                if let Some(Asked { path, .. }) = pick(&self.asked, place) {
                     self.agent.handle_transmit_error(now, path);
                 }
             }
@@ -238,10 +276,21 @@ impl Model {
     fn carry_out_for_peer(&mut self, op: Op) {
         let now = self.now;
         match op {
-            Op::SetRemote(stream, complete) => {
-                let remote = Remote::new(Credentials::new("peer", PASSWORD).unwrap());
-                let remote = if complete { remote.complete() } else { remote };
-                let _ = self.agent.set_remote(now, self.stream(stream), remote);
+            Op::SetRemote(stream, complete) => self.set_remote(self.stream(stream), complete),
+            Op::Restart(stream) => {
+                let stream = self.stream(stream);
+                self.peer_restarts(stream);
+                // The peer answers with credentials of its next generation, once it comes to that.
+                if self.agent.restart(now, stream).is_ok() {
+                    assert_eq!(self.agent.state(stream), Some(StreamState::New));
+                    assert_eq!(self.agent.pairs(stream).count(), 0, "pairs of the generation before");
+                    assert_eq!(self.agent.remote_candidates(stream).count(), 0);
+                }
+            }
+            Op::RestartOfPeer(stream) => {
+                let stream = self.stream(stream);
+                self.peer_restarts(stream);
+                self.set_remote(stream, false);
             }
             Op::AddRemote(stream, number, place) => {
                 let (component, address) = (self.component(stream, number), remote(place));
@@ -280,6 +329,20 @@ impl Model {
         }
     }
 
+    fn peer_restarts(&mut self, stream: StreamId) {
+        let ours = self.agent.local_credentials(stream).cloned();
+        let Some(peer) = self.peers.get_mut(usize::from(stream.to_raw())) else { return };
+        peer.before = ours.map(|ours| (ours, peer.generation));
+        peer.generation += 1;
+    }
+
+    fn set_remote(&mut self, stream: StreamId, complete: bool) {
+        let Some(peer) = self.peers.get(usize::from(stream.to_raw())) else { return };
+        let remote = Remote::new(credentials(peer.generation));
+        let remote = if complete { remote.complete() } else { remote };
+        let _ = self.agent.set_remote(self.now, stream, remote);
+    }
+
     fn odd_timeout(&mut self, kind: u8) {
         let now = match kind % 4 {
             0 => self.now,
@@ -312,9 +375,12 @@ impl Model {
 
     fn peer_checks(&mut self, place: u8, from: u8, flags: u8) {
         let Some((_, component, local)) = pick(&self.bases, place) else { return };
-        let Some(credentials) = self.agent.local_credentials(component.stream()) else { return };
-        let (key, mut out) = (Key::short_term(credentials.password().as_bytes()), Vec::new());
-        let username = format!("{}:peer", credentials.ufrag());
+        let Some(peer) = self.peers.get(usize::from(component.stream().to_raw())) else { return };
+        let Some(ours) = self.agent.local_credentials(component.stream()).cloned() else { return };
+        let current = (ours, peer.generation);
+        let (ours, theirs) = peer.before.clone().filter(|_| flags & 0x22 == 0x22).unwrap_or(current);
+        let (key, mut out) = (Key::short_term(ours.password().as_bytes()), Vec::new());
+        let username = format!("{}:{}", ours.ufrag(), credentials(theirs).ufrag());
         let id = TransactionId::from([flags; 12]);
         let mut check = Builder::request(&mut out, Method::BINDING, id)
             .attribute(&Username::new(&username).unwrap())
@@ -337,8 +403,9 @@ impl Model {
 
     fn peer_answers(&mut self, place: u8, kind: u8) {
         let recent = self.asked.len().saturating_sub(4);
-        let Some((id, path)) = pick(&self.asked[recent..], place) else { return };
-        let (key, mut out) = (Key::short_term(PASSWORD.as_bytes()), Vec::new());
+        let Some(Asked { id, path, generation }) = pick(&self.asked[recent..], place) else { return };
+        let password = credentials(generation).password().to_owned();
+        let (key, mut out) = (Key::short_term(password.as_bytes()), Vec::new());
         let mapped = if kind % 8 == 1 { address("203.0.113.50:50") } else { path.local() };
         match kind % 8 {
             0 => Builder::error(&mut out, Method::BINDING, id, &ErrorCode::ROLE_CONFLICT),
@@ -365,8 +432,11 @@ impl Model {
                 Output::Event(Event::State { stream, state }) => {
                     let index = usize::from(stream.to_raw());
                     let before = core::mem::replace(&mut self.states[index], state);
-                    assert!(may_follow(before, state), "INV-11: {before:?} to {state:?}");
+                    let anew = self.restarting == Some(stream) && state == StreamState::New;
+                    let restarted = anew && before != StreamState::Closed;
+                    assert!(restarted || may_follow(before, state), "INV-11: {before:?} to {state:?}");
                 }
+                Output::Connect(_) | Output::Disconnect(_) => unreachable!("all servers are asked over UDP"),
                 Output::Event(_) => {}
             }
         }
@@ -384,7 +454,11 @@ impl Model {
         if message.class() == Class::Request {
             let to_server = SERVERS.iter().any(|server| address(server) == remote);
             assert!(!to_server || self.servers.iter().any(|(_, server)| *server == remote), "{transmit:?}");
-            self.asked.push((message.transaction_id(), transmit.path));
+            let name = message.get::<Username<'_>>().and_then(Result::ok);
+            let theirs = name.as_ref().and_then(|name| name.as_str().split(':').next());
+            let generation = theirs.and_then(|ufrag| ufrag.strip_prefix("peer")?.parse().ok());
+            let (id, path) = (message.transaction_id(), transmit.path);
+            self.asked.push(Asked { id, path, generation: generation.unwrap_or_default() });
         }
     }
 
@@ -407,7 +481,8 @@ impl Model {
                 assert!(self.has_base(pair.path().local()), "{:?} without a base", pair.path());
                 // INV-39
                 if let PairState::InProgress(id) = pair.state() {
-                    assert!(self.asked.contains(&(id, pair.path())), "{:?} was never asked", pair.path());
+                    let asked = self.asked.iter().any(|asked| asked.id == id && asked.path == pair.path());
+                    assert!(asked, "{:?} was never asked", pair.path());
                     assert!(self.agent.deadline().is_some(), "nobody waits for {:?}", pair.path());
                 }
             }

@@ -11,7 +11,7 @@ use floe::stun::{
     AttributeType, Builder, Class, ErrorCode, Fingerprint, IceControlled, IceControlling, Integrity, Key,
     Message, Method, Priority, TransactionId, UseCandidate, Username, XorMappedAddress,
 };
-use floe::{Agent, Base, Config, Event, Output, Path, Received, Remote, Seed, Timestamp, Transmit};
+use floe::{Agent, Base, Config, Connect, Event, Output, Path, Received, Remote, Seed, Timestamp, Transmit};
 
 /// The agent's own address, unless a test wants others.
 pub const LOCAL: &str = "192.0.2.1:1000";
@@ -76,6 +76,10 @@ pub struct Bench {
     pub sent: Vec<(Timestamp, Transmit)>,
     /// Every event, in order.
     pub events: Vec<(Timestamp, Event)>,
+    /// Every connection that was to be opened, in order.
+    pub wanted: Vec<(Timestamp, Connect)>,
+    /// Every connection that was to be closed, in order.
+    pub closed: Vec<(Timestamp, Path)>,
     next_id: u8,
     /// How much of `sent` the peer of `run_answering` has looked at.
     seen: usize,
@@ -99,6 +103,8 @@ impl Bench {
             now: Timestamp::ZERO,
             sent: Vec::new(),
             events: Vec::new(),
+            wanted: Vec::new(),
+            closed: Vec::new(),
             next_id: 0,
             seen: 0,
             answers: Vec::new(),
@@ -163,6 +169,8 @@ impl Bench {
             match output {
                 Output::Transmit(transmit) => self.sent.push((self.now, transmit)),
                 Output::Event(event) => self.events.push((self.now, event)),
+                Output::Connect(connect) => self.wanted.push((self.now, connect)),
+                Output::Disconnect(path) => self.closed.push((self.now, path)),
             }
         }
     }

@@ -26,6 +26,10 @@ pub fn address(text: &str) -> SocketAddr {
     text.parse().unwrap()
 }
 
+/// The user of every TURN server.
+pub const USER: &str = "alice";
+pub const PASSWORD: &str = "wonderland";
+
 /// One end of a session before it is there.
 pub struct End {
     host: Host,
@@ -35,7 +39,7 @@ pub struct End {
     /// On so many of its addresses it has bases.
     bases: usize,
     trickles: bool,
-    server: Option<SocketAddr>,
+    servers: Vec<Server>,
     seed: Option<Seed>,
 }
 
@@ -49,7 +53,7 @@ impl End {
             components: 1,
             bases: usize::MAX,
             trickles: true,
-            server: None,
+            servers: Vec::new(),
             seed: None,
         }
     }
@@ -76,8 +80,17 @@ impl End {
         self
     }
 
-    pub fn asks(mut self, server: SocketAddr) -> Self {
-        self.server = Some(server);
+    pub fn asks(self, server: SocketAddr) -> Self {
+        self.uses(Server::stun(server))
+    }
+
+    /// Relays through a server of which it is a user, besides those it has.
+    pub fn relays(self, server: SocketAddr) -> Self {
+        self.uses(Server::turn(server, USER, PASSWORD))
+    }
+
+    pub fn uses(mut self, server: Server) -> Self {
+        self.servers.push(server);
         self
     }
 
@@ -91,8 +104,8 @@ impl End {
         let seed = self.seed.unwrap_or(drawn);
         world.add_node(self.host, |_, now, addresses| {
             let mut peer = Peer::with_components(now, self.config, self.role, seed, self.components);
-            if let Some(server) = self.server {
-                peer.agent_mut().add_server(now, Server::stun(server)).unwrap();
+            for server in self.servers {
+                peer.agent_mut().add_server(now, server).unwrap();
             }
             for (component, address) in (0..u16::from(self.components))
                 .flat_map(|n| addresses.iter().take(self.bases).map(move |a| (n, *a)))

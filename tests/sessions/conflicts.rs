@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use bytes::Bytes;
 use floe::Event;
-use floe::ice::Role;
+use floe::ice::{CandidateKind, Role};
 use floe::sim::{Nat, NodeId, Verdict, World};
 use floe::stun::{AttributeType, Builder, Class, IceControlled, IceControlling, Integrity, Key, Message};
 
@@ -198,4 +198,32 @@ fn equal_tie_breakers_settle_in_bounded_time() {
             session.assert_data_flows(1);
         }
     }
+}
+
+/// One end is behind a symmetric translator, so the other knows nobody at the address that the conflict comes from. The
+/// check is answered all the same, one role changes, once, within two round trips of the first check, and the address is
+/// learned.
+///
+/// Lesson: L-01
+#[test]
+fn a_conflict_that_comes_from_an_unknown_address_is_settled_in_two_round_trips() {
+    let mut winners = [0, 0];
+    for seed in 1..17 {
+        let [alice, bob] = [Nat::symmetric(), Nat::none()].map(|nat| End::new(nat, Role::Controlling));
+        let mut session = Session::new(World::new(seed), alice, bob).twenty_milliseconds();
+        settle(&mut session, Order::AliceFirst(Duration::ZERO));
+        assert_settled(&session);
+        let learned = session.selected(session.bob, 1).unwrap();
+        assert_eq!(learned.kinds[1], CandidateKind::PeerReflexive);
+        let switches = session.ends().map(|id| session.switches(id));
+        assert_eq!(switches.iter().sum::<usize>(), 1, "seed {seed}");
+        winners[usize::from(switches[0] == 1)] += 1;
+        let first = session.checks(session.alice)[0].at;
+        let [ours, theirs] =
+            session.ends().map(|id| session.when(id, |event| matches!(event, Event::Role(_))));
+        let switched = ours.or(theirs).unwrap();
+        assert!(switched.saturating_since(first) <= ms(80), "seed {seed}: {first:?} {switched:?}");
+        session.assert_data_flows(1);
+    }
+    assert!(winners.iter().all(|count| *count > 2), "{winners:?}");
 }

@@ -1,0 +1,165 @@
+//! What may be sent to an address that has never answered: little, so that nobody can have a third party flooded by naming
+//! it among his candidates (RFC 8445 section 19.5.1).
+
+use alloc::vec::Vec;
+use core::net::IpAddr;
+use core::time::Duration;
+
+use crate::time::Timestamp;
+
+/// What has been sent lately to each IP address that checks go to. It is the agent's, so that neither restarts nor streams
+/// nor ports make more of it.
+#[derive(Debug, Default)]
+pub(crate) struct Allowances {
+    /// Sorted by address.
+    known: Vec<Allowance>,
+}
+
+/// How much may be sent in a minute.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Allowed {
+    pub(crate) packets: u32,
+    pub(crate) bytes: u32,
+}
+
+#[derive(Debug)]
+struct Allowance {
+    ip: IpAddr,
+    /// An authentic answer to one of our checks has come from there: it is the peer's, and wants to be asked.
+    answered: bool,
+    /// The number of the latest slot since the clock's epoch.
+    slot: u64,
+    /// By slot, the latest last.
+    sent: [Sent; SLOTS],
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Sent {
+    packets: u32,
+    bytes: u32,
+}
+
+impl Allowances {
+    /// Whether a request of this length may go to `ip` now, which it then counts as doing.
+    pub(crate) fn take(&mut self, now: Timestamp, ip: IpAddr, bytes: usize, allowed: Allowed) -> bool {
+        let at = match self.known.binary_search_by_key(&ip, |known| known.ip) {
+            Ok(at) => at,
+            Err(_) => self.add(ip),
+        };
+        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+        self.known.get_mut(at).is_none_or(|known| known.answered || known.take(slot_of(now), bytes, allowed))
+    }
+
+    /// An authentic answer has come from where its request went. A check that comes from there would not do: whoever knows our
+    /// password can send one under any address.
+    pub(crate) fn answered(&mut self, ip: IpAddr) {
+        if let Ok(at) = self.known.binary_search_by_key(&ip, |known| known.ip)
+            && let Some(known) = self.known.get_mut(at)
+        {
+            known.answered = true;
+        }
+    }
+
+    fn add(&mut self, ip: IpAddr) -> usize {
+        if self.known.len() >= ADDRESSES_MAX
+            && let Some(oldest) =
+                (0..self.known.len()).min_by_key(|at| self.known.get(*at).map(|known| known.slot))
+        {
+            self.known.remove(oldest);
+        }
+        let at = self.known.partition_point(|known| known.ip < ip);
+        self.known.insert(at, Allowance { ip, answered: false, slot: 0, sent: [Sent::default(); SLOTS] });
+        at
+    }
+}
+
+impl Allowance {
+    fn take(&mut self, slot: u64, bytes: u32, allowed: Allowed) -> bool {
+        self.forget(slot);
+        let total = self.sent.iter().fold(Sent { packets: 1, bytes }, |sum, sent| sum.plus(*sent));
+        let may = total.packets <= allowed.packets && total.bytes <= allowed.bytes;
+        if may && let [.., latest] = &mut self.sent {
+            *latest = latest.plus(Sent { packets: 1, bytes });
+        }
+        may
+    }
+
+    /// Moves on to a slot: what is older than a minute falls out.
+    fn forget(&mut self, slot: u64) {
+        let passed = usize::try_from(slot.saturating_sub(self.slot)).unwrap_or(SLOTS).min(SLOTS);
+        self.sent.rotate_left(passed);
+        self.sent.iter_mut().rev().take(passed).for_each(|sent| *sent = Sent::default());
+        self.slot = self.slot.max(slot);
+    }
+}
+
+impl Sent {
+    const fn plus(self, other: Self) -> Self {
+        Self {
+            packets: self.packets.saturating_add(other.packets),
+            bytes: self.bytes.saturating_add(other.bytes),
+        }
+    }
+}
+
+const fn slot_of(now: Timestamp) -> u64 {
+    now.since_epoch().as_secs() / SLOT.as_secs()
+}
+
+/// How finely a minute is divided.
+const SLOT: Duration = Duration::from_secs(10);
+
+/// A minute touches so many.
+const SLOTS: usize = 7;
+
+/// Beyond it the address that was sent to least recently is forgotten. At the default Ta it takes at least 13 s to send to so
+/// many.
+const ADDRESSES_MAX: usize = 256;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ALLOWED: Allowed = Allowed { packets: 10, bytes: 1_000 };
+
+    fn ip(n: u32) -> IpAddr {
+        IpAddr::from(n.to_be_bytes())
+    }
+
+    /// How many packets of this length get through at an instant.
+    fn burst(allowances: &mut Allowances, seconds: u64, ip: IpAddr, bytes: usize) -> usize {
+        (0..100)
+            .filter(|_| allowances.take(Timestamp::from_millis(seconds * 1_000), ip, bytes, ALLOWED))
+            .count()
+    }
+
+    #[test]
+    fn in_no_minute_more_goes_to_a_silent_address_than_is_allowed() {
+        let mut allowances = Allowances::default();
+        assert_eq!(burst(&mut allowances, 9, ip(1), 10), 10);
+        assert_eq!(burst(&mut allowances, 69, ip(1), 10), 0);
+        assert_eq!(burst(&mut allowances, 70, ip(1), 10), 10);
+        assert_eq!(burst(&mut allowances, 1_000, ip(1), 300), 3, "bytes count as well");
+        assert_eq!(burst(&mut allowances, 1_000, ip(2), 10), 10, "each address has its own");
+    }
+
+    #[test]
+    fn an_address_that_has_answered_is_asked_as_often_as_need_be() {
+        let mut allowances = Allowances::default();
+        allowances.answered(ip(1));
+        assert_eq!(burst(&mut allowances, 0, ip(1), 10), 10, "nothing was asked yet");
+        allowances.answered(ip(1));
+        assert_eq!(burst(&mut allowances, 0, ip(1), 10), 100);
+    }
+
+    #[test]
+    fn many_addresses_cost_a_bounded_table_that_forgets_the_oldest() {
+        let mut allowances = Allowances::default();
+        for n in 0..10_000 {
+            assert!(allowances.take(Timestamp::from_millis(u64::from(n) * 1_000), ip(n), 10, ALLOWED));
+        }
+        assert_eq!(allowances.known.len(), ADDRESSES_MAX);
+        assert!(allowances.known.windows(2).all(|two| two[0].ip < two[1].ip));
+        assert!(allowances.known.iter().all(|known| known.ip >= ip(10_000 - 256 - 10)));
+    }
+}

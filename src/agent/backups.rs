@@ -1,0 +1,137 @@
+//! Pairs that are kept beside the selected one, so that another can take over at once (draft-thatcher-tsvwg-renomination).
+//!
+//! Each has consent of its own (renom-v2-6), and is given up with it. All other pairs whose checks are over leave the check
+//! list.
+
+use alloc::vec::Vec;
+
+use crate::agent::freshness::Upkeep;
+use crate::agent::{Agent, StreamState};
+use crate::entropy::Purpose;
+use crate::ice::consent::{self, Consent, EXPIRY, Standing};
+use crate::ice::nomination::Progress;
+use crate::ice::pair::CandidatePair;
+use crate::ice::valid::ValidPair;
+use crate::ice::{ComponentId, PairId};
+use crate::time::Timestamp;
+
+impl Agent {
+    /// Decides anew which pairs are kept, and drops what is not.
+    pub(super) fn tend_backups(&mut self, id: ComponentId) {
+        self.give_up_lost_backups(id);
+        let Some(views) = self.views(id.stream()) else { return };
+        let stream = views.stream;
+        let wanted = stream.backups() > 0 && !matches!(stream.state, StreamState::Failed(_));
+        let Some((selected, component)) =
+            stream.valid.selected(id).zip(stream.component(id)).filter(|_| wanted)
+        else {
+            return;
+        };
+        let is_known = |pair: PairId| component.backups.iter().any(|backup| backup.pair == pair);
+        let legal = |pair: &ValidPair| {
+            pair.component == id
+                && pair.path != selected.path
+                && views.list.pair(pair.checked).is_some()
+                && (pair.answered_at + EXPIRY > self.now || is_known(pair.id))
+        };
+        let kept = views.kept(&*self.config.policy, selected, stream.backups(), legal);
+        let needed = |pair: &CandidatePair| {
+            pair.state.is_open()
+                || component.nomination == Progress::Nominating(pair.id)
+                || kept
+                    .iter()
+                    .copied()
+                    .chain([selected])
+                    .any(|kept| kept.checked == pair.id || kept.id == pair.id)
+        };
+        let gone: Vec<PairId> = views
+            .list
+            .pairs()
+            .iter()
+            .filter(|pair| pair.component == id && !needed(pair))
+            .map(|pair| pair.id)
+            .collect();
+        let kept: Vec<_> = kept.into_iter().map(|pair| (pair.id, pair.answered_at)).collect();
+        if !gone.is_empty() {
+            self.drop_pairs(id.stream(), |pair| gone.contains(&pair.id));
+        }
+        self.keep(id, &kept);
+    }
+
+    /// Consent for exactly these pairs.
+    fn keep(&mut self, id: ComponentId, kept: &[(PairId, Timestamp)]) {
+        let Some(known) = self.backups_mut(id) else { return };
+        known.retain(|backup| kept.iter().any(|(pair, _)| *pair == backup.pair));
+        for (pair, answered_at) in kept {
+            if self.backups_mut(id).is_some_and(|known| known.iter().all(|backup| backup.pair != *pair)) {
+                let consent = self.consent_for(id.stream(), *pair, *answered_at);
+                self.backups_mut(id).into_iter().for_each(|known| known.push(consent));
+            }
+        }
+    }
+
+    /// rfc7675-5.1-17: what is lost is not asked again under these credentials.
+    fn give_up_lost_backups(&mut self, id: ComponentId) {
+        let Some(known) = self.backups_mut(id) else { return };
+        let is_lost = |backup: &mut Consent| matches!(backup.standing(), Standing::Lost(_));
+        let lost: Vec<PairId> = known.extract_if(.., is_lost).map(|backup| backup.pair).collect();
+        for pair in lost {
+            let Ok(stream) = self.stream_mut(id.stream()) else { return };
+            let Some(path) = stream.valid.get(pair).map(|pair| pair.path) else { continue };
+            if !stream.lost.contains(&path) {
+                stream.lost.push(path);
+            }
+            stream.valid.remove(|valid| valid.id == pair);
+            self.transactions.retain(|owner| !owner.is_consent_of(pair));
+            self.drop_pairs(id.stream(), |listed| listed.path == path);
+        }
+    }
+
+    /// Asks for consent where it is due; `true` if a pair stands otherwise now.
+    pub(super) fn serve_backups(&mut self, id: ComponentId) -> bool {
+        let (now, mut changed) = (self.now, false);
+        let (mut due, mut held) = (Vec::new(), Vec::new());
+        let entropy = &mut self.entropy;
+        let stream = self.streams.get_mut(usize::from(id.stream().to_raw()));
+        let Some(component) = stream.and_then(|stream| stream.component_mut(id)) else { return false };
+        if component.backups.is_empty() {
+            return false;
+        }
+        for backup in &mut component.backups {
+            let (basic, before) = (backup.basic, backup.standing());
+            let draw = || consent::interval(basic, u32::from_be_bytes(entropy.bytes(Purpose::Jitter)));
+            if backup.handle_timeout(now, draw) {
+                due.push(backup.pair);
+            }
+            if before != backup.standing() {
+                changed = true;
+                held.extend(matches!(backup.standing(), Standing::Held(_)).then_some(backup.pair));
+            }
+        }
+        // rfc7675-5.1-12
+        self.transactions.retain(|owner| !held.iter().any(|pair| owner.is_consent_of(*pair)));
+        for pair in due {
+            self.send_consent_check(id, pair);
+        }
+        changed
+    }
+
+    /// The pair in use changes: consent that was kept for `next` is handed out, and that of the pair before stays, with what
+    /// is known of it, in case the pair is kept.
+    pub(super) fn exchange_backup(&mut self, id: ComponentId, next: Option<PairId>) -> Option<Consent> {
+        let stream = self.stream_mut(id.stream()).ok()?;
+        let keeps = stream.backups() > 0 && next.is_some();
+        let component = stream.component_mut(id)?;
+        let mut handed = component.backups.extract_if(.., |backup| Some(backup.pair) == next);
+        let consent = handed.next();
+        drop(handed);
+        if keeps && let Some(Upkeep::Consent(before)) = component.upkeep {
+            component.backups.push(before);
+        }
+        consent
+    }
+
+    fn backups_mut(&mut self, id: ComponentId) -> Option<&mut Vec<Consent>> {
+        Some(&mut self.stream_mut(id.stream()).ok()?.component_mut(id)?.backups)
+    }
+}

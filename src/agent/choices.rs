@@ -1,0 +1,198 @@
+//! What a policy is shown of pairs, and what becomes of its answers.
+
+use alloc::vec::Vec;
+use core::cmp::Reverse;
+use core::time::Duration;
+
+use crate::agent::stream::Stream;
+use crate::agent::{Agent, Owner};
+use crate::ice::checklist::CheckList;
+use crate::ice::pair::{CandidatePair, PairState};
+use crate::ice::valid::ValidPair;
+use crate::ice::{
+    Candidate, CandidateId, CandidateKind, Choice, Choices, Health, PairId, Policy, Prospects, StreamId,
+    Verdict,
+};
+use crate::stun::Transactions;
+use crate::time::Timestamp;
+
+impl Agent {
+    /// What a policy sees of a stream.
+    pub(super) fn views(&self, id: StreamId) -> Option<Views<'_>> {
+        let (stream, list) = self.stream(id).zip(self.lists.list(id))?;
+        Some(Views { stream, list, transactions: &self.transactions, now: self.now })
+    }
+}
+
+/// One stream as far as policies are concerned.
+#[derive(Clone, Copy)]
+pub(super) struct Views<'a> {
+    pub(super) stream: &'a Stream,
+    pub(super) list: &'a CheckList,
+    pub(super) transactions: &'a Transactions<Owner>,
+    pub(super) now: Timestamp,
+}
+
+impl Views<'_> {
+    /// A pair of the check list.
+    fn listed(&self, pair: &CandidatePair) -> Option<Choice> {
+        let health = match pair.state {
+            PairState::InProgress(id) => {
+                let since = self.transactions.get(id).map_or(self.now, |check| check.started_at());
+                Health::Checking(self.now.saturating_since(since))
+            }
+            PairState::Succeeded => Health::Sound,
+            PairState::Frozen | PairState::Waiting | PairState::Failed => Health::Unchecked,
+        };
+        let (local, remote, cost) = self.ends(pair.local, pair.remote)?;
+        Some(Choice {
+            id: pair.id,
+            component: pair.component,
+            path: pair.path,
+            local,
+            remote,
+            priority: pair.priorities.pair,
+            cost,
+            rtt: pair.rtt,
+            health,
+        })
+    }
+
+    /// A pair of the valid list.
+    pub(super) fn valid(&self, pair: &ValidPair, health: Health) -> Option<Choice> {
+        let (local, remote, cost) = self.ends(pair.local, pair.remote)?;
+        Some(Choice {
+            id: pair.id,
+            component: pair.component,
+            path: pair.path,
+            local,
+            remote,
+            priority: pair.priorities.pair,
+            cost,
+            rtt: pair.rtt,
+            health,
+        })
+    }
+
+    /// The kinds of both candidates, and what their networks cost together.
+    fn ends(&self, local: CandidateId, remote: CandidateId) -> Option<(CandidateKind, CandidateKind, u32)> {
+        let local = self.stream.locals.get(local)?;
+        let remote = &self.stream.remotes.get(remote)?.candidate;
+        // A candidate that only the peer has seen is on the network of its base.
+        let base = self.stream.locals.of_base(local.base).unwrap_or(local);
+        Some((local.candidate.kind(), remote.kind(), cost(&base.candidate) + cost(remote)))
+    }
+
+    /// The pair to be checked in this slot, if the policy has a wish.
+    pub(super) fn check(&self, policy: &dyn Policy) -> Option<PairId> {
+        let pairs = self.list.pairs();
+        let at = |n: usize| {
+            let pair = pairs.get(n)?;
+            Some(self.listed(pair).filter(|_| pair.state == PairState::Waiting))
+        };
+        let waiting = Choices::new(&at);
+        policy.check(waiting).filter(|id| waiting.contains(*id))
+    }
+
+    /// What the controlling side does about a component whose best valid pair is `best`, the first one having been found at
+    /// `since`. A verdict to wait ends in time.
+    pub(super) fn nominate(
+        &self,
+        policy: &dyn Policy,
+        best: &ValidPair,
+        since: Timestamp,
+        patience: Duration,
+    ) -> Verdict {
+        let pairs = self.stream.valid.pairs();
+        let valid_at = |n: usize| {
+            let pair = pairs.get(n)?;
+            Some(self.valid(pair, Health::Sound).filter(|_| pair.component == best.component))
+        };
+        let listed = self.list.pairs();
+        let rival_at = |n: usize| {
+            let pair = listed.get(n)?;
+            let is_rival = pair.component == best.component
+                && pair.id != best.checked
+                && pair.state.is_open()
+                && pair.priorities.pair > best.priorities.pair;
+            Some(self.listed(pair).filter(|_| is_rival))
+        };
+        let valid = Choices::new(&valid_at);
+        let is_direct = self
+            .ends(best.local, best.remote)
+            .is_some_and(|(local, remote, _)| [local, remote] == [CandidateKind::Host; 2]);
+        let prospects = Prospects {
+            valid,
+            rivals: Choices::new(&rival_at),
+            more_expected: self.stream.expects_candidates() && !is_direct,
+            waited: self.now.saturating_since(since),
+            patience,
+        };
+        // rfc8445-8.1.1-6: the criterion is local, and it ends.
+        let left = patience.max(PATIENCE_MAX).saturating_sub(prospects.waited);
+        match policy.nominate(&prospects) {
+            Verdict::Nominate(id) if valid.contains(id) => Verdict::Nominate(id),
+            Verdict::Wait(wait) if !wait.min(left).is_zero() => {
+                Verdict::Wait(wait.min(left).max(PATIENCE_MIN))
+            }
+            Verdict::Nominate(_) | Verdict::Wait(_) => Verdict::Nominate(best.id),
+        }
+    }
+
+    /// The pair that the policy would move to from `selected`, among those that are `legal`; the best of them if it names
+    /// another one while the selected pair is in trouble.
+    pub(super) fn successor(
+        &self,
+        policy: &dyn Policy,
+        selected: &ValidPair,
+        troubled: bool,
+        legal: impl Fn(&ValidPair) -> bool,
+    ) -> Option<PairId> {
+        let pairs = self.stream.valid.pairs();
+        let at = |n: usize| {
+            let pair = pairs.get(n)?;
+            Some(self.valid(pair, Health::Sound).filter(|_| legal(pair)))
+        };
+        let (health, others) = (if troubled { Health::Troubled } else { Health::Sound }, Choices::new(&at));
+        others.best()?;
+        let answer = policy.successor(&self.valid(selected, health)?, others)?;
+        let fallback = || others.best().filter(|_| troubled);
+        Some(answer).filter(|id| others.contains(*id)).or_else(fallback)
+    }
+
+    /// Which valid pairs are kept beside `selected`, at most `room` of them: the best of every base first, those of the
+    /// selected pair's own base last, as pairs of one socket tend to fail together.
+    pub(super) fn kept<'p>(
+        &'p self,
+        policy: &dyn Policy,
+        selected: &ValidPair,
+        room: usize,
+        legal: impl Fn(&ValidPair) -> bool,
+    ) -> Vec<&'p ValidPair> {
+        let pairs = self.stream.valid.pairs();
+        let is_kept = |pair: &&ValidPair| {
+            legal(pair) && self.valid(pair, Health::Sound).is_some_and(|choice| policy.keeps(&choice))
+        };
+        let mut kept: Vec<(usize, &ValidPair)> = Vec::new();
+        for pair in pairs.iter().filter(is_kept) {
+            let base = pair.path.local();
+            let before = kept.iter().filter(|(_, other)| other.path.local() == base).count();
+            kept.push((before + usize::from(base == selected.path.local()), pair));
+        }
+        kept.sort_by_key(|(row, pair)| (*row, Reverse(pair.priorities.pair), pair.id));
+        kept.truncate(room);
+        kept.into_iter().map(|(_, pair)| pair).collect()
+    }
+}
+
+/// What the use of a candidate's network costs, as whoever has it says.
+fn cost(candidate: &Candidate) -> u32 {
+    let cost = candidate.extension("network-cost").and_then(|text| text.parse::<u16>().ok());
+    u32::from(cost.unwrap_or_default())
+}
+
+/// As long as this a policy may hold nomination up, if it is not configured to have more patience.
+const PATIENCE_MAX: Duration = Duration::from_secs(5);
+
+/// Nobody wakes up more often to wait.
+const PATIENCE_MIN: Duration = Duration::from_millis(1);

@@ -1,0 +1,141 @@
+//! Connections to servers: asked for, opened, lost (RFC 8656 sections 3.1 and 7.1).
+
+use core::net::SocketAddr;
+
+use crate::agent::{Agent, Connect, Endpoint, Error, Output, ServerError};
+use crate::framing::Framing;
+use crate::gather::{Account, Origin, Relay, RelayId, RelayState, Server};
+use crate::ice::{ConnectId, ServerId, admit_peer_address};
+use crate::net::Path;
+use crate::time::Timestamp;
+
+impl Agent {
+    /// Whether a server can be asked at all.
+    pub(super) fn admit_server(server: &Server) -> Result<(), Error> {
+        admit_peer_address(server.address()).map_err(Error::Address)?;
+        match server.account() {
+            Some(account) => account.credential().map(drop).map_err(|_| Error::ServerCredentials),
+            None if server.wants_connection() => Err(Error::ServerTransport),
+            None => Ok(()),
+        }
+    }
+
+    /// The next requests to the server use these: passwords that were made for an hour expire during a long call.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::ServerCredentials`] if they cannot be credentials, [`Error::UnknownServer`], [`Error::Closed`].
+    pub fn set_server_credentials(
+        &mut self,
+        now: Timestamp,
+        server: ServerId,
+        username: &str,
+        password: &str,
+    ) -> Result<(), Error> {
+        self.begin(now)?;
+        let account = Account::new(username, password);
+        account.credential().map_err(|_| Error::ServerCredentials)?;
+        let known = self.gatherer.server_mut(server).ok_or(Error::UnknownServer)?;
+        known.set_account(account);
+        let now = self.now;
+        for relay in self.gatherer.relays.iter_mut().filter(|relay| relay.server == server) {
+            if let Some(client) = relay.any_client_mut() {
+                client.set_credentials(now, username, password).map_err(|_| Error::ServerCredentials)?;
+            }
+        }
+        self.settle();
+        Ok(())
+    }
+
+    /// Answers [`Output::Connect`]: the local address of the connection, or `None` if there is none.
+    ///
+    /// Returns the path of the connection, under which its frames go in and out; `None` if it is not wanted any more: close
+    /// it.
+    pub fn handle_connect(
+        &mut self,
+        now: Timestamp,
+        id: ConnectId,
+        local: Option<SocketAddr>,
+    ) -> Option<Path> {
+        self.begin(now).ok()?;
+        let relay = self.gatherer.relays.connecting(id)?;
+        let (id, server, base) = (relay.id, relay.server, relay.base);
+        let known = self.gatherer.server(server)?;
+        let path = local.map(|local| Path::new(known.transport(), local, known.address()));
+        // Two connections cannot be told apart by one path.
+        let path = path.filter(|path| {
+            self.gatherer.relays.on(*path).is_none() && self.gatherer.base_of(*path).is_none()
+        });
+        match path {
+            Some(path) => {
+                self.open_relay(id, path);
+            }
+            None => {
+                self.forget_relay(id);
+                self.fail_server(server, base, ServerError::Unreachable);
+            }
+        }
+        self.settle();
+        path
+    }
+
+    /// A connection has ended, or its bytes could not be cut into frames. What hung on it is gone; a path that nobody knows
+    /// is no harm.
+    pub fn handle_disconnect(&mut self, now: Timestamp, path: Path) {
+        if self.begin(now).is_err() {
+            return;
+        }
+        let Some(relay) = self.gatherer.relays.on(path).filter(|relay| self.is_connection(relay)) else {
+            return;
+        };
+        let (id, server, base) = (relay.id, relay.server, relay.base);
+        let releasing = matches!(relay.state, RelayState::Releasing(_));
+        self.remove_bases_where(|entry| entry.origin == Origin::Relay(id));
+        self.gatherer.relays.remove(|relay| relay.id == id);
+        if !releasing {
+            self.fail_server(server, base, ServerError::Disconnected);
+        }
+        self.settle();
+    }
+
+    /// How to cut the bytes of a connection into frames; `None` if it is none of this agent's: close it.
+    #[must_use]
+    pub fn framing(&self, path: Path) -> Option<Framing> {
+        self.gatherer.relays.on(path).map(|_| Framing::Turn)
+    }
+
+    /// Asks the caller for a connection to the server of a relay, from the address of `path`.
+    pub(super) fn ask_for_connection(&mut self, id: RelayId, path: Path) -> bool {
+        let connect = ConnectId::from_raw(self.ids.connect);
+        let Some(relay) = self.gatherer.relays.get_mut(id) else { return false };
+        let (component, server, until) = (relay.component, relay.server, relay.awaited_until);
+        relay.state = RelayState::Connecting(connect);
+        let Some(server) = self.gatherer.server(server).map(|known| (server, known.security())) else {
+            return false;
+        };
+        self.ids.connect += 1;
+        self.outputs.push_back(Output::Connect(Connect {
+            id: connect,
+            component,
+            to: Endpoint::Server(server.0),
+            transport: path.transport(),
+            security: server.1,
+            local: SocketAddr::new(path.local().ip(), 0),
+            remote: path.remote(),
+            give_up_at: until.unwrap_or(self.now + self.config.gathering_limit),
+        }));
+        true
+    }
+
+    /// Has the caller close the connection of a relay, if it is reached by one.
+    pub(super) fn disconnect_from(&mut self, id: RelayId) {
+        let connection = self.gatherer.relays.get(id).filter(|relay| self.is_connection(relay));
+        let path = connection.and_then(Relay::path);
+        self.outputs.extend(path.map(Output::Disconnect));
+    }
+
+    /// Whether a relay is reached by a connection of its own, rather than from the socket of its base.
+    fn is_connection(&self, relay: &Relay) -> bool {
+        relay.path().is_some_and(|path| self.gatherer.base_of(path).is_none())
+    }
+}

@@ -1,0 +1,204 @@
+//! Relays: one base at one TURN server, from the question to the release (RFC 8445 section 5.1.1.2, RFC 8656).
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+use crate::ice::{BaseId, ComponentId, ConnectId, ServerId};
+use crate::net::Path;
+use crate::time::{Deadline, Timestamp};
+use crate::turn::{Client, Output};
+
+/// Never reused.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct RelayId(pub(super) u32);
+
+/// One base at one TURN server.
+#[derive(Debug)]
+pub(crate) struct Relay {
+    pub(crate) id: RelayId,
+    /// The socket that it is asked from, or whose address its connection starts from.
+    pub(crate) base: BaseId,
+    pub(crate) component: ComponentId,
+    pub(crate) server: ServerId,
+    pub(crate) state: RelayState,
+    /// Gathering waits for it until then, and not once it has its answer.
+    pub(crate) awaited_until: Option<Timestamp>,
+    /// How often a path was given up because the server takes it for somebody else's.
+    pub(crate) moves: u8,
+    /// Nobody needs it any more, and it is released then.
+    pub(crate) release_at: Option<Timestamp>,
+}
+
+/// How far a relay has come.
+///
+/// ```text
+/// Queued --slot--> Connecting --connection--> Open --no more use--> Releasing --answer--> (gone)
+///    |                  \---no connection---> (gone)
+///    '----slot, where the socket of the base will do----> Open
+/// ```
+///
+/// `Open` leads back to `Queued` when the server takes the path for somebody else's, and a failure ends it.
+#[derive(Debug)]
+pub(crate) enum RelayState {
+    /// Waits for its slot to ask for a connection.
+    Queued,
+    /// The caller is opening a connection.
+    Connecting(ConnectId),
+    /// There is a path to the server, and the client does the rest.
+    Open(Box<Client>),
+    /// The stream has no more use for it; the client waits for its leave.
+    Releasing(Box<Client>),
+}
+
+impl Relay {
+    /// The client, while the relay is wanted.
+    pub(crate) fn client(&self) -> Option<&Client> {
+        match &self.state {
+            RelayState::Open(client) => Some(client),
+            RelayState::Queued | RelayState::Connecting(_) | RelayState::Releasing(_) => None,
+        }
+    }
+
+    pub(crate) fn client_mut(&mut self) -> Option<&mut Client> {
+        match &mut self.state {
+            RelayState::Open(client) => Some(client),
+            RelayState::Queued | RelayState::Connecting(_) | RelayState::Releasing(_) => None,
+        }
+    }
+
+    /// The client, wanted or on its way out.
+    pub(crate) fn any_client(&self) -> Option<&Client> {
+        match &self.state {
+            RelayState::Open(client) | RelayState::Releasing(client) => Some(client),
+            RelayState::Queued | RelayState::Connecting(_) => None,
+        }
+    }
+
+    pub(crate) fn any_client_mut(&mut self) -> Option<&mut Client> {
+        match &mut self.state {
+            RelayState::Open(client) | RelayState::Releasing(client) => Some(client),
+            RelayState::Queued | RelayState::Connecting(_) => None,
+        }
+    }
+
+    /// The next thing that the client has to say.
+    pub(crate) fn poll_output(&mut self) -> Option<Output> {
+        self.any_client_mut()?.poll_output()
+    }
+
+    /// Has the client take its leave; `false` if there is nothing to take leave of.
+    pub(crate) fn release(&mut self, now: Timestamp) -> bool {
+        match core::mem::replace(&mut self.state, RelayState::Queued) {
+            RelayState::Open(mut client) | RelayState::Releasing(mut client) => {
+                client.close(now);
+                self.state = RelayState::Releasing(client);
+                (self.awaited_until, self.release_at) = (None, None);
+                true
+            }
+            RelayState::Queued | RelayState::Connecting(_) => false,
+        }
+    }
+
+    /// The path to the server.
+    pub(crate) fn path(&self) -> Option<Path> {
+        self.any_client().map(Client::path)
+    }
+
+    /// Whether it waits for a slot of the agent's pace.
+    fn is_waiting(&self) -> bool {
+        match &self.state {
+            RelayState::Queued => true,
+            RelayState::Open(client) => client.is_waiting(),
+            RelayState::Connecting(_) | RelayState::Releasing(_) => false,
+        }
+    }
+
+    fn deadlines(&self, deadline: &mut Deadline) {
+        deadline.at(self.awaited_until);
+        deadline.at(self.release_at);
+        deadline.at(self.any_client().and_then(Client::deadline));
+    }
+}
+
+/// The relays of an agent, in the order in which they were queued.
+#[derive(Debug, Default)]
+pub(crate) struct Relays {
+    relays: Vec<Relay>,
+    count: u32,
+}
+
+impl Relays {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Relay> {
+        self.relays.iter()
+    }
+
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Relay> {
+        self.relays.iter_mut()
+    }
+
+    pub(crate) fn get(&self, id: RelayId) -> Option<&Relay> {
+        self.relays.iter().find(|relay| relay.id == id)
+    }
+
+    pub(crate) fn get_mut(&mut self, id: RelayId) -> Option<&mut Relay> {
+        self.relays.iter_mut().find(|relay| relay.id == id)
+    }
+
+    /// The relay whose server a path leads to.
+    pub(crate) fn on(&self, path: Path) -> Option<&Relay> {
+        self.relays.iter().find(|relay| relay.path() == Some(path))
+    }
+
+    pub(crate) fn on_mut(&mut self, path: Path) -> Option<&mut Relay> {
+        self.relays.iter_mut().find(|relay| relay.path() == Some(path))
+    }
+
+    /// The relay that a connection is being opened for.
+    pub(crate) fn connecting(&mut self, id: ConnectId) -> Option<&mut Relay> {
+        let is_meant =
+            |relay: &&mut Relay| matches!(relay.state, RelayState::Connecting(known) if known == id);
+        self.relays.iter_mut().find(is_meant)
+    }
+
+    /// Queues a relay.
+    pub(super) fn add(
+        &mut self,
+        (base, component): (BaseId, ComponentId),
+        server: ServerId,
+        awaited_until: Timestamp,
+    ) {
+        self.count += 1;
+        let (id, state) = (RelayId(self.count), RelayState::Queued);
+        let (awaited_until, moves, release_at) = (Some(awaited_until), 0, None);
+        self.relays.push(Relay { id, base, component, server, state, awaited_until, moves, release_at });
+    }
+
+    /// Takes out the relays that `gone` picks.
+    pub(crate) fn remove(&mut self, gone: impl Fn(&Relay) -> bool) -> Vec<Relay> {
+        self.relays.extract_if(.., |relay| gone(relay)).collect()
+    }
+
+    /// The relay whose turn it is: of the lowest component, of these the first.
+    pub(super) fn next(&self) -> Option<&Relay> {
+        self.relays.iter().filter(|relay| relay.is_waiting()).min_by_key(|relay| relay.component.number())
+    }
+
+    /// Those that the end of gathering waits for.
+    pub(super) fn awaited(&self) -> impl Iterator<Item = &Relay> {
+        self.relays.iter().filter(|relay| relay.awaited_until.is_some())
+    }
+
+    /// Whether a base is at a server already.
+    pub(super) fn is_at(&self, base: BaseId, server: ServerId) -> bool {
+        self.relays.iter().any(|relay| {
+            let releasing = matches!(relay.state, RelayState::Releasing(_));
+            relay.base == base && relay.server == server && !releasing
+        })
+    }
+
+    pub(super) fn deadlines(&self, deadline: &mut Deadline) {
+        for relay in &self.relays {
+            relay.deadlines(deadline);
+        }
+    }
+}

@@ -1,0 +1,232 @@
+//! Connections to TURN servers: asked for, opened, lost (RFC 8656 sections 3.1, 7.1 and 7.4).
+
+mod harness;
+
+use core::net::SocketAddr;
+
+use floe::framing::Framing;
+use floe::ice::{CandidateKind, ConnectId, Role};
+use floe::sim::{Deviation, Fault, Node, TurnServer};
+use floe::stun::Method;
+use floe::{
+    Config, Connect, Endpoint, Error, Event, Path, Security, Server, ServerError, Timestamp, Transport,
+};
+use harness::{Bench, address, at, ms};
+
+const SERVER: &str = "203.0.113.1:5349";
+/// Where the caller's connections come from.
+const CONNECTED: &str = "192.0.2.1:50001";
+
+/// An agent with one base and one server, and the server.
+struct Relaying {
+    bench: Bench,
+    server: TurnServer,
+    /// How much of `bench.sent` the server has seen.
+    seen: usize,
+}
+
+impl Relaying {
+    fn over(transport: Transport, security: Security) -> Self {
+        let server = Server::turn(address(SERVER), "alice", "secret").over(transport, security);
+        let mut bench = Bench::bare(Config::new(), Role::Controlling);
+        bench.agent.add_server(bench.now, server.named("turn.example.org")).unwrap();
+        bench.base(harness::LOCAL);
+        let server = TurnServer::new("example.org").user("alice", "secret").at(&[address(SERVER)]);
+        Self { bench, server, seen: 0 }
+    }
+
+    /// Lets time pass, and the server answer what has left for it.
+    fn run_until(&mut self, until: Timestamp) {
+        while self.bench.now < until {
+            self.bench.run_for(ms(1));
+            for (now, sent) in self.bench.sent.split_off(self.seen) {
+                let path = Path::new(sent.path.transport(), sent.path.remote(), sent.path.local());
+                self.server.handle_datagram(now, path, &sent.payload);
+                self.bench.sent.push((now, sent));
+            }
+            self.seen = self.bench.sent.len();
+            while let Some(floe::sim::Output::Transmit(path, answer)) = self.server.poll_output() {
+                let path = Path::new(path.transport(), path.remote(), path.local());
+                self.bench.feed_path(path, &answer);
+            }
+        }
+    }
+
+    /// The one connection that is wanted, as asked for so far.
+    fn wanted(&mut self) -> Connect {
+        let [(_, connect)] = self.bench.wanted[..] else { panic!("{:?}", self.bench.wanted) };
+        self.bench.wanted.clear();
+        connect
+    }
+
+    fn connected(&mut self, connect: Connect, local: &str) -> Path {
+        let path = self.bench.agent.handle_connect(self.bench.now, connect.id, Some(address(local)));
+        self.bench.drain();
+        path.unwrap()
+    }
+
+    fn relayed(&self) -> Vec<SocketAddr> {
+        let relayed = self.bench.announced().into_iter().filter(|it| it.kind() == CandidateKind::Relayed);
+        relayed.filter_map(|candidate| candidate.ip()).collect()
+    }
+
+    fn failures(&self) -> Vec<ServerError> {
+        let failed = self.bench.events.iter().filter_map(|(_, event)| match event {
+            Event::ServerFailed { error, .. } => Some(*error),
+            _ => None,
+        });
+        failed.collect()
+    }
+}
+
+const KINDS: [(Transport, Security); 3] =
+    [(Transport::Tcp, Security::Plain), (Transport::Tcp, Security::Tls), (Transport::Udp, Security::Tls)];
+
+#[test]
+fn a_connection_is_asked_for_once_and_an_allocation_over_it_in_a_later_slot() {
+    for (transport, security) in KINDS {
+        let mut relaying = Relaying::over(transport, security);
+        relaying.run_until(at(60));
+        let connect = relaying.wanted();
+        assert_eq!((connect.transport, connect.security), (transport, security));
+        assert_eq!((connect.local, connect.remote), (address("192.0.2.1:0"), address(SERVER)));
+        let Endpoint::Server(server) = connect.to else { panic!("{connect:?}") };
+        assert_eq!(relaying.bench.agent.server(server).unwrap().name(), Some("turn.example.org"));
+        assert_eq!(connect.give_up_at, at(10_000));
+        let path = relaying.connected(connect, CONNECTED);
+        assert_eq!(path, Path::new(transport, address(CONNECTED), address(SERVER)));
+        assert_eq!(relaying.bench.agent.framing(path), Some(Framing::Turn));
+        assert!(relaying.bench.sent.is_empty(), "not before its slot");
+        relaying.run_until(at(500));
+        assert_eq!(relaying.relayed().len(), 1);
+        assert!(relaying.bench.announced().iter().all(|it| it.kind() != CandidateKind::ServerReflexive));
+        assert!(relaying.bench.sent.iter().all(|(_, sent)| sent.path == path));
+        assert_eq!(relaying.server.violations(), []);
+        assert!(relaying.bench.wanted.is_empty() && relaying.failures().is_empty());
+    }
+}
+
+/// Proves: rfc8656-3.1-1
+/// Lesson: L-59
+#[test]
+fn whatever_leads_to_the_server_a_relayed_candidate_is_one_of_udp() {
+    for (transport, security) in KINDS {
+        let mut relaying = Relaying::over(transport, security);
+        relaying.run_until(at(60));
+        let connect = relaying.wanted();
+        relaying.connected(connect, CONNECTED);
+        relaying.run_until(at(500));
+        let announced = relaying.bench.announced();
+        assert!(announced.iter().all(|candidate| candidate.transport() == Transport::Udp));
+        assert_eq!(announced.len(), 2);
+    }
+}
+
+#[test]
+fn requests_over_a_stream_are_sent_once() {
+    let mut relaying = Relaying::over(Transport::Tcp, Security::Plain);
+    relaying.server.vanish();
+    relaying.run_until(at(60));
+    let connect = relaying.wanted();
+    relaying.connected(connect, CONNECTED);
+    relaying.run_until(at(11_000));
+    assert_eq!(relaying.bench.sent.len(), 1);
+    assert_eq!(relaying.failures(), [ServerError::Timeout]);
+    assert_eq!(relaying.bench.closed.len(), 1, "the connection is of no use any more");
+}
+
+#[test]
+fn no_connection_ends_gathering_at_once() {
+    let mut relaying = Relaying::over(Transport::Tcp, Security::Tls);
+    relaying.bench.agent.end_of_bases(relaying.bench.now, relaying.bench.stream).unwrap();
+    relaying.run_until(at(60));
+    let connect = relaying.wanted();
+    assert_eq!(relaying.bench.agent.handle_connect(relaying.bench.now, connect.id, None), None);
+    relaying.bench.drain();
+    assert_eq!(relaying.failures(), [ServerError::Unreachable]);
+    assert!(relaying.bench.saw(|event| matches!(event, Event::GatheringComplete { .. })));
+    assert_eq!(relaying.bench.closed, []);
+}
+
+#[test]
+fn a_connection_that_nobody_wants_any_more_is_turned_down() {
+    let mut relaying = Relaying::over(Transport::Tcp, Security::Tls);
+    relaying.run_until(at(60));
+    let connect = relaying.wanted();
+    let Endpoint::Server(server) = connect.to else { panic!("{connect:?}") };
+    let bench = &mut relaying.bench;
+    bench.agent.remove_server(bench.now, server).unwrap();
+    for id in [connect.id, ConnectId::from_raw(77)] {
+        assert_eq!(bench.agent.handle_connect(bench.now, id, Some(address(CONNECTED))), None);
+    }
+    let path = Path::new(Transport::Tcp, address(CONNECTED), address(SERVER));
+    assert_eq!(bench.agent.framing(path), None);
+    bench.agent.handle_disconnect(bench.now, path);
+    bench.drain();
+    assert_eq!(relaying.failures(), []);
+}
+
+#[test]
+fn the_candidates_of_a_connection_go_with_it() {
+    let mut relaying = Relaying::over(Transport::Tcp, Security::Tls);
+    relaying.run_until(at(60));
+    let connect = relaying.wanted();
+    let path = relaying.connected(connect, CONNECTED);
+    relaying.run_until(at(500));
+    let sent = relaying.bench.sent.len();
+    relaying.bench.agent.handle_disconnect(relaying.bench.now, path);
+    relaying.bench.drain();
+    assert_eq!(relaying.failures(), [ServerError::Disconnected]);
+    assert!(relaying.bench.saw(|event| matches!(event, Event::LocalCandidateRemoved { .. })));
+    relaying.run_until(at(5_000));
+    assert_eq!(relaying.bench.sent.len(), sent, "nothing is sent on what is gone");
+    assert_eq!(relaying.bench.agent.framing(path), None);
+}
+
+#[test]
+fn a_server_that_is_removed_is_told_and_its_connection_closed() {
+    let mut relaying = Relaying::over(Transport::Tcp, Security::Tls);
+    relaying.run_until(at(60));
+    let connect = relaying.wanted();
+    let path = relaying.connected(connect, CONNECTED);
+    relaying.run_until(at(500));
+    assert_eq!(relaying.server.allocations().count(), 1);
+    let Endpoint::Server(server) = connect.to else { panic!("{connect:?}") };
+    relaying.bench.agent.remove_server(relaying.bench.now, server).unwrap();
+    relaying.bench.drain();
+    assert_eq!(relaying.bench.closed, [], "what is to be said has not been said");
+    relaying.run_until(at(600));
+    assert_eq!(relaying.server.allocations().count(), 0);
+    assert_eq!(relaying.bench.closed.iter().map(|(_, path)| *path).collect::<Vec<_>>(), [path]);
+}
+
+/// Who is taken for somebody else asks from another port, twice, and then no more.
+///
+/// Proves: rfc8656-7.4-7
+/// Lesson: L-50
+#[test]
+fn a_mismatch_leads_to_another_5_tuple_twice_and_then_to_failure() {
+    let mut relaying = Relaying::over(Transport::Udp, Security::Plain);
+    relaying.server.fault(Fault::new(Deviation::Refuse(437)).on(Method::ALLOCATE));
+    for port in [50_001, 50_002] {
+        relaying.run_until(relaying.bench.now + ms(40_000));
+        let connect = relaying.wanted();
+        assert_eq!((connect.transport, connect.security), (Transport::Udp, Security::Plain));
+        relaying.connected(connect, &format!("192.0.2.1:{port}"));
+    }
+    relaying.run_until(relaying.bench.now + ms(40_000));
+    assert_eq!(relaying.failures(), [ServerError::Rejected(437)]);
+    assert!(relaying.bench.wanted.is_empty());
+    assert_eq!(relaying.bench.closed.len(), 2);
+}
+
+#[test]
+fn servers_that_cannot_be_asked_are_refused() {
+    let mut bench = Bench::bare(Config::new(), Role::Controlling);
+    let mut add = |server: Server| bench.agent.add_server(bench.now, server).map(drop);
+    let stun = Server::stun(address(SERVER)).over(Transport::Tcp, Security::Tls);
+    assert_eq!(add(stun), Err(Error::ServerTransport));
+    assert_eq!(add(Server::turn(address(SERVER), &"x".repeat(600), "secret")), Err(Error::ServerCredentials));
+    assert!(matches!(add(Server::turn(address("0.0.0.0:3478"), "alice", "secret")), Err(Error::Address(_))));
+    assert_eq!(add(Server::turn(address(SERVER), "alice", "secret")), Ok(()));
+}

@@ -1,0 +1,135 @@
+//! How soon a session connects under the default profile.
+
+use floe::ice::Role;
+use floe::sim::{Host, Link, NetworkId, Verdict, World};
+use floe::{Event, StreamState, Timestamp};
+
+use crate::harness::{Bench, at, typed};
+use crate::session::{Session, address, controlled, controlling, ms};
+
+const TA: u64 = 50;
+
+/// Two public hosts with so many addresses each, `rtt` milliseconds apart.
+fn apart(rtt: u64, addresses: usize) -> Session {
+    let host = |net: u8| {
+        let address = |n| address(&format!("198.51.{net}.{}:4000", n + 1));
+        (0..addresses).fold(Host::new(), |host, n| host.address(NetworkId::PUBLIC, address(n)))
+    };
+    let mut session = Session::new(World::new(rtt), controlling(host(100)), controlled(host(101)));
+    for id in session.ends() {
+        session.world.set_link(id, Link::new(ms(rtt) / 4));
+    }
+    session
+}
+
+/// When both ends could send, and when both had selected.
+fn milestones(session: &mut Session) -> [Timestamp; 2] {
+    session.exchange();
+    session.world.run_for(ms(30_000));
+    assert_eq!(session.states(), [StreamState::Completed; 2]);
+    session.assert_mirrored(1);
+    let wanted: [fn(&Event) -> bool; 2] =
+        [|event| matches!(event, Event::Route { .. }), |event| matches!(event, Event::Selected { .. })];
+    wanted.map(|wanted| session.ends().map(|id| session.when(id, wanted).unwrap()).into_iter().max().unwrap())
+}
+
+#[test]
+fn when_the_best_pair_works_data_flows_after_one_round_trip_and_it_is_nominated_after_two_and_a_slot() {
+    for rtt in [4, 20, 48, 100, 300] {
+        for addresses in [1, 2, 5] {
+            let [data, nominated] = milestones(&mut apart(rtt, addresses));
+            assert_eq!(data, at(rtt), "{addresses} addresses");
+            assert!(nominated <= at(2 * rtt + TA), "{nominated:?} with {addresses} addresses, {rtt} ms");
+        }
+    }
+}
+
+/// The hundredth check leaves at 99 Ta. The pair before it has been checked one Ta sooner, and has 200 ms or three round trips
+/// to answer, but no more than 500 ms after the last one has; no other one of the 99 has as much time left.
+#[test]
+fn when_only_the_last_of_a_hundred_pairs_works_it_takes_no_longer_than_pacing_demands() {
+    for rtt in [4, 20, 100, 300] {
+        let mut session = apart(rtt, 10);
+        session.end_bases();
+        let stream = session.world.node(session.bob).stream();
+        session.describe(session.bob, stream);
+        let pairs: Vec<_> =
+            session.world.node(session.bob).agent().pairs(stream).map(|pair| pair.path()).collect();
+        assert_eq!(pairs.len(), 100);
+        let last = *pairs.last().unwrap();
+        let ends = [last.local(), last.remote()];
+        session.world.filter(move |datagram| {
+            let passes = ends.contains(&datagram.source) && ends.contains(&datagram.path.remote());
+            if passes { Verdict::Deliver } else { Verdict::Drop }
+        });
+        let [data, nominated] = milestones(&mut session);
+        assert_eq!(data, at(99 * TA + rtt));
+        let given_up = (98 * TA + (3 * rtt).max(200)).min(99 * TA + rtt + 500);
+        assert_eq!(nominated, at((99 * TA + rtt).max(given_up).max(100 * TA) + rtt), "{rtt} ms");
+        assert_eq!(session.selected(session.bob, 1).unwrap().local, last.local());
+    }
+}
+
+/// Five interfaces, five host candidates, none of which answers, and a relay 100 ms away.
+///
+/// Lesson: R-14
+#[test]
+fn a_relay_behind_many_dead_pairs_is_nominated_once_their_time_is_up() {
+    let relay = "203.0.113.50:5000";
+    let mut bench = Bench::bare(floe::Config::new(), Role::Controlling);
+    for n in 1..=5 {
+        bench.base(&format!("192.0.2.{n}:1000"));
+    }
+    bench.remote();
+    for n in 1..=5 {
+        bench.trickle(typed(&n.to_string(), "host", 2_000_000_000 + n, &format!("198.51.100.{n}:2000")));
+    }
+    bench.trickle(typed("6", "relay", 100, relay));
+    bench.end_of_candidates();
+    bench.run_answering(at(3_000), |check| (check.path.remote() == address(relay)).then_some(ms(100)));
+    let checks = bench.checks();
+    let first = checks.iter().find(|check| check.path.remote() == address(relay)).unwrap().at;
+    assert_eq!(first, at(25 * TA), "after 25 pairs of hosts");
+    let nominated = checks.iter().find(|check| check.use_candidate).unwrap().at;
+    assert!(
+        nominated <= at(24 * TA + 300) + ms(TA),
+        "{nominated:?}: three round trips after the last host pair"
+    );
+    assert_eq!(bench.selections(), [address(relay)]);
+}
+
+/// Lesson: R-47
+#[test]
+fn a_relay_that_is_all_there_is_is_nominated_upon_its_first_success() {
+    let mut bench = Bench::bare(floe::Config::new(), Role::Controlling);
+    bench.base("192.0.2.1:1000");
+    bench.remote();
+    bench.trickle(typed("1", "relay", 100, "203.0.113.50:5000"));
+    bench.end_of_candidates();
+    bench.run_answering(at(3_000), |_| Some(ms(80)));
+    let nominating = bench.checks().into_iter().find(|check| check.use_candidate).unwrap();
+    assert_eq!(nominating.at, at(80));
+}
+
+/// Lesson: L-17
+#[test]
+fn a_direct_pair_that_takes_six_times_as_long_as_the_relay_is_waited_for_while_the_relay_carries_data() {
+    let (relay, direct) = ("203.0.113.50:5000", "198.51.100.1:2000");
+    let mut bench = Bench::bare(floe::Config::new(), Role::Controlling);
+    bench.base("192.0.2.1:1000");
+    bench.remote();
+    bench.trickle(typed("1", "host", 2_000_000_000, direct));
+    bench.trickle(typed("2", "relay", 100, relay));
+    bench.end_of_candidates();
+    let delay = |check: &crate::harness::Sent| {
+        Some(if check.path.remote() == address(relay) { ms(20) } else { ms(120) })
+    };
+    bench.run_answering(at(TA + 20), delay);
+    assert_eq!(
+        bench.agent.route(bench.component()).unwrap().path().remote(),
+        address(relay),
+        "one slot and 20 ms"
+    );
+    bench.run_answering(at(3_000), delay);
+    assert_eq!(bench.selections(), [address(direct)]);
+}
