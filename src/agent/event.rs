@@ -3,7 +3,9 @@
 use bytes::Bytes;
 
 use crate::agent::error::{Ignored, Reason, ServerError};
-use crate::ice::{BaseId, Candidate, CandidateId, ComponentId, Generation, PairId, Role, ServerId, StreamId};
+use crate::ice::{
+    BaseId, Candidate, CandidateId, ComponentId, Generation, MdnsName, PairId, Role, ServerId, StreamId,
+};
 use crate::net::Path;
 
 /// The next thing for the caller to do.
@@ -57,6 +59,16 @@ pub enum Event {
         stream: StreamId,
         /// The generation that they belong to.
         generation: Generation,
+    },
+    /// A candidate of the peer has a multicast DNS name instead of an address: resolve it, in the background, and hand the
+    /// answer to [`Agent::handle_resolved`](crate::Agent::handle_resolved) within 5 s; afterwards the candidate is ignored.
+    ///
+    /// Each name is asked for once in a generation, and not under a stream that was restarted or closed since.
+    Resolve {
+        /// The first candidate with that name; the answer holds for others with the same name as well.
+        id: CandidateId,
+        /// What to resolve, by multicast DNS.
+        name: MdnsName,
     },
     /// A pair has been selected for a component: nominated, and the best of those.
     Selected {

@@ -9,6 +9,7 @@
 //! | `lite.rs` | a lite agent follows its peer |
 //! | `gathering.rs` | a server is asked, or answers |
 //! | `pairing.rs` | a candidate is paired |
+//! | `names.rs` | a name of the peer's is asked for, or resolved |
 //! | `freshness.rs` | a path in use is kept, or lost |
 //! | `failover.rs` | a selected pair is in trouble, and another takes over |
 //! | `restart.rs` | a new generation begins |
@@ -26,6 +27,7 @@ mod gathering;
 mod input;
 mod learn;
 mod lite;
+mod names;
 mod pacer;
 mod pairing;
 mod restart;
@@ -230,6 +232,8 @@ impl Agent {
         self.begin(now)?;
         let stream = self.stream_mut(component.stream())?;
         let removed = stream.remove_component(component).ok_or(Error::UnknownComponent)?;
+        stream.unresolved.remove(|named| named.component == component);
+        self.withdraw_questions();
         self.remove_bases_where(|entry| entry.component == component);
         if removed.route.is_some() {
             self.emit(Event::Route { component });
@@ -261,8 +265,8 @@ impl Agent {
     ///
     /// # Errors
     ///
-    /// [`Error::Address`], [`Error::Trackable`], [`Error::Loopback`], [`Error::BaseExists`], [`Error::EndOfBases`], [`Error::Limit`],
-    /// [`Error::LiteAddress`],
+    /// [`Error::Address`], [`Error::Trackable`], [`Error::Loopback`], [`Error::BaseExists`], [`Error::BaseName`],
+    /// [`Error::EndOfBases`], [`Error::Limit`], [`Error::LiteAddress`],
     /// [`Error::UnknownStream`], [`Error::UnknownComponent`], [`Error::Closed`].
     pub fn add_base(&mut self, now: Timestamp, component: ComponentId, base: Base) -> Result<BaseId, Error> {
         self.begin(now)?;
@@ -387,7 +391,8 @@ impl Agent {
         Ok(change)
     }
 
-    /// Adds one remote candidate. Before [`set_remote`](Self::set_remote) it is kept, and checked from then on.
+    /// Adds one remote candidate. Before [`set_remote`](Self::set_remote) it is kept, and checked from then on. One with a
+    /// name waits for the answer to [`Event::Resolve`].
     ///
     /// # Errors
     ///
@@ -504,6 +509,11 @@ impl Agent {
         }
         if self.gatherer.base_of(Path::new(base.transport, local, local)).is_some() {
             return Err(Error::BaseExists);
+        }
+        // mdns-gather-1, mdns-gather-2
+        let shared = self.gatherer.bases().any(|entry| base.shares_name_with(&entry.base));
+        if shared || base.name.as_ref().is_some_and(|name| !name.is_uuid()) {
+            return Err(Error::BaseName);
         }
         // rfc8445-5.1.1.1-8, rfc8445-5.1.1.1-9: whichever was declared first, only the temporary one is a candidate.
         if self.gatherer.bases().any(|entry| base.betrays(&entry.base)) {

@@ -3,6 +3,7 @@
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 
+use crate::agent::names::address_of;
 use crate::agent::stream::{Gathering, RemoteGathering};
 use crate::agent::{Agent, Error, Event};
 use crate::gather::BaseEntry;
@@ -10,9 +11,10 @@ use crate::ice::local::LocalCandidate;
 use crate::ice::pair::{CandidatePair, PairFoundation, PairState, Priorities};
 use crate::ice::remote::{Added, RemoteCandidate, RemoteLimits};
 use crate::ice::schedule::Room;
+use crate::ice::unresolved::NamedCandidate;
 use crate::ice::{
-    Candidate, CandidateAddress, CandidateId, CandidateKind, ComponentId, FoundationKey, PairId, Priority,
-    StreamId, TypePreferences, admit_peer_address,
+    Candidate, CandidateId, CandidateKind, ComponentId, FoundationKey, PairId, Priority, StreamId,
+    TypePreferences, admit_peer_address,
 };
 use crate::net::{Path, Transport, is_link_local, unscoped};
 use crate::stun::{Transaction, TransactionId};
@@ -42,7 +44,7 @@ impl Agent {
             CandidateKind::Host,
             entry.component.number(),
             entry.base.transport,
-            address,
+            entry.base.signalled_as(),
             priority,
             foundation,
         );
@@ -129,7 +131,10 @@ impl Agent {
         if candidate.transport() != Transport::Udp {
             return Err(Error::CandidateTransport);
         }
-        let CandidateAddress::Ip(address) = *candidate.address() else { return Err(Error::CandidateName) };
+        let address = match address_of(&known.remotes, candidate.address()) {
+            Ok(address) => address,
+            Err(name) => return self.accept_named(stream, NamedCandidate { id, component, candidate }, name),
+        };
         let address = admit_peer_address(address).map_err(Error::Address)?;
         let added =
             known.remotes.add(id, component, address, candidate, &limits).map_err(|_| Error::Limit)?;
@@ -162,7 +167,7 @@ impl Agent {
         }
     }
 
-    fn pair_remote(&mut self, stream: StreamId, remote: CandidateId) {
+    pub(super) fn pair_remote(&mut self, stream: StreamId, remote: CandidateId) {
         let Some(known) = self.stream(stream) else { return };
         // rfc8445-8.1.2-1: what has concluded is taken up again by the peer's nomination only.
         if known.remotes.get(remote).is_none_or(|remote| known.is_settled(remote.component)) {
@@ -176,7 +181,7 @@ impl Agent {
 
     /// A peer-reflexive candidate has been signalled: its pairs keep state and transactions and take the priority and
     /// the foundation of what was signalled (rfc8445-7.3.1.3-3, rfc8838-11-4).
-    fn refresh_remote(&mut self, stream: StreamId, id: CandidateId) {
+    pub(super) fn refresh_remote(&mut self, stream: StreamId, id: CandidateId) {
         let role = self.claim.role;
         let Some(remote) = self.stream(stream).and_then(|known| known.remotes.get(id)) else { return };
         let (priority, foundation) = (remote.candidate.priority(), remote.candidate.foundation());
@@ -268,8 +273,11 @@ impl Agent {
         let foreign = |candidate: &Candidate| {
             candidate.ufrag().is_some_and(|ufrag| ufrag != remote.credentials.ufrag())
         };
+        let remotes = known.remotes.iter().map(|known| (known.id, &known.candidate));
+        let named = known.unresolved.iter().map(|named| (named.id, &named.candidate));
+        let signalled = remotes.chain(named);
         let gone: Vec<CandidateId> =
-            known.remotes.iter().filter(|known| foreign(&known.candidate)).map(|known| known.id).collect();
+            signalled.filter(|(_, candidate)| foreign(candidate)).map(|(id, _)| id).collect();
         for candidate in gone {
             self.forget_remote(stream, candidate);
         }
@@ -282,9 +290,11 @@ impl Agent {
             return;
         }
         known.coming.retain(|(id, _)| *id != candidate);
+        known.unresolved.remove(|named| named.id == candidate);
         known.remotes.remove(candidate);
         known.valid.remove(|pair| pair.remote == candidate);
         self.drop_pairs(stream, |pair| pair.remote == candidate);
+        self.withdraw_questions();
         self.forget_consent_without_pair(stream);
         self.forget_unpaired_paths(stream);
     }
@@ -339,7 +349,8 @@ impl Agent {
 }
 
 /// Whether two candidates can make a pair: same component, transport and family (rfc8445-6.1.2.2-1), link-local only
-/// with link-local (rfc8445-6.1.2.2-3), loopback only with loopback, and no talking to oneself.
+/// with link-local (rfc8445-6.1.2.2-3), loopback only with loopback, no talking to oneself, and no telling a relay what a
+/// name hides (mdns-privacy-1, L-63).
 pub(super) fn matches(ours: &LocalCandidate, theirs: &RemoteCandidate) -> bool {
     let (local, remote) = (ours.address, theirs.address);
     ours.is_paired()
@@ -349,4 +360,5 @@ pub(super) fn matches(ours: &LocalCandidate, theirs: &RemoteCandidate) -> bool {
         && is_link_local(local.ip()) == is_link_local(remote.ip())
         && local.ip().is_loopback() == remote.ip().is_loopback()
         && local != remote
+        && (ours.candidate.kind() != CandidateKind::Relayed || theirs.candidate.ip().is_some())
 }

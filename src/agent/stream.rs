@@ -16,6 +16,7 @@ use crate::ice::lite::Implementation;
 use crate::ice::local::LocalCandidates;
 use crate::ice::nomination::{Nominated, Progress};
 use crate::ice::remote::{RemoteCandidate, RemoteCandidates};
+use crate::ice::unresolved::UnresolvedCandidates;
 use crate::ice::valid::{ValidList, ValidPair};
 use crate::ice::{
     Candidate, CandidateId, CandidateKind, ComponentId, Credentials, Generation, PairId, StreamId,
@@ -135,6 +136,8 @@ pub(crate) struct Stream {
     pub(crate) coming: Vec<(CandidateId, Candidate)>,
     pub(crate) locals: LocalCandidates,
     pub(crate) remotes: RemoteCandidates,
+    /// Signalled with names that have not been resolved.
+    pub(crate) unresolved: UnresolvedCandidates,
     pub(crate) valid: ValidList,
     pub(crate) authenticated: AuthenticatedPaths,
     /// Where the peer has consented no longer: not to be tried again by this generation (rfc7675-5.1-17).
@@ -270,6 +273,7 @@ impl Stream {
             coming: Vec::new(),
             locals: LocalCandidates::default(),
             remotes: RemoteCandidates::default(),
+            unresolved: UnresolvedCandidates::default(),
             valid: ValidList::default(),
             authenticated: AuthenticatedPaths::default(),
             lost: Vec::new(),
@@ -309,6 +313,7 @@ impl Stream {
         self.remote = None;
         self.previous = None;
         self.coming = Vec::new();
+        self.unresolved = UnresolvedCandidates::default();
         self.lost = Vec::new();
         for component in self.components_mut() {
             *component = Component::default();
@@ -338,7 +343,9 @@ impl Stream {
     /// said that these are all (rfc8445-6.1.2.2-2).
     pub(crate) fn needed_components(&self) -> impl Iterator<Item = ComponentId> + use<'_> {
         let signalled = |remote: &&RemoteCandidate| remote.candidate.kind() != CandidateKind::PeerReflexive;
-        let theirs = self.remotes.iter().filter(signalled).map(|remote| remote.component.number()).max();
+        let named = self.unresolved.iter().map(|named| named.component);
+        let theirs = self.remotes.iter().filter(signalled).map(|remote| remote.component).chain(named);
+        let theirs = theirs.map(ComponentId::number).max();
         let highest = theirs.filter(|_| self.remote_gathering != RemoteGathering::Open).unwrap_or(u16::MAX);
         let numbered = (1..=highest).zip(&self.components);
         numbered.filter(|(_, ours)| ours.is_some()).map(|(number, _)| self.id.component(number))
@@ -352,7 +359,9 @@ impl Stream {
 
     /// Whether either side may still come up with candidates.
     pub(crate) fn expects_candidates(&self) -> bool {
-        self.gathering != Gathering::Complete || self.remote_gathering != RemoteGathering::Complete
+        self.gathering != Gathering::Complete
+            || self.remote_gathering != RemoteGathering::Complete
+            || self.unresolved.is_waiting()
     }
 
     /// The pair that data may use: the selected one; before there is one, that of the generation before a restart, or the

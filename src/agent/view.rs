@@ -186,9 +186,16 @@ impl Agent {
     }
 
     /// The peer's candidates so far, also those that were learned from its checks.
+    ///
+    /// One that was signalled with a name shows the name, whatever became of it. The address of one that was learned may be
+    /// what such a name hides: whoever shows candidates to strangers, as a browser does to a page, leaves out those that
+    /// nobody has signalled (draft-ietf-mmusic-mdns-ice-candidates section 4.1).
     pub fn remote_candidates(&self, stream: StreamId) -> impl Iterator<Item = (CandidateId, &Candidate)> {
-        let candidates = self.stream(stream).into_iter().flat_map(|stream| stream.remotes.iter());
-        candidates.map(|remote| (remote.id, &remote.candidate))
+        let known = || self.stream(stream).into_iter();
+        let remotes = known().flat_map(|stream| stream.remotes.iter());
+        let named = known().flat_map(|stream| stream.unresolved.iter());
+        let remotes = remotes.map(|remote| (remote.id, &remote.candidate));
+        remotes.chain(named.map(|named| (named.id, &named.candidate)))
     }
 
     /// A server that was added.

@@ -20,6 +20,7 @@ pub(crate) mod remote;
 pub(crate) mod responder;
 mod role;
 pub(crate) mod schedule;
+pub(crate) mod unresolved;
 pub(crate) mod valid;
 
 pub use candidate::{
