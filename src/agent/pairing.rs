@@ -362,3 +362,60 @@ pub(super) fn matches(ours: &LocalCandidate, theirs: &RemoteCandidate) -> bool {
         && local != remote
         && (ours.candidate.kind() != CandidateKind::Relayed || theirs.candidate.ip().is_some())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ice::{BaseId, CandidateAddress, Foundation, MdnsName};
+
+    fn ours(kind: CandidateKind) -> LocalCandidate {
+        let address = SocketAddr::from(([192, 0, 2, 1], 1000));
+        LocalCandidate {
+            id: CandidateId::from_raw(1),
+            component: StreamId::from_raw(0).component(1),
+            base: BaseId::from_raw(0),
+            base_address: address,
+            address,
+            candidate: candidate(kind, address.into()),
+            signalled: true,
+        }
+    }
+
+    fn theirs(address: CandidateAddress) -> RemoteCandidate {
+        RemoteCandidate {
+            id: CandidateId::from_raw(2),
+            component: StreamId::from_raw(0).component(1),
+            address: SocketAddr::from(([198, 51, 100, 1], 2000)),
+            candidate: candidate(CandidateKind::Host, address),
+        }
+    }
+
+    fn candidate(kind: CandidateKind, address: CandidateAddress) -> Candidate {
+        let foundation = Foundation::new("1").unwrap();
+        Candidate::new(kind, 1, Transport::Udp, address, Priority::of(126, 65535, 1), foundation)
+    }
+
+    /// Proves: mdns-privacy-1
+    /// Lesson: L-63
+    #[test]
+    fn a_relay_is_not_told_the_address_that_a_name_hides() {
+        let name = MdnsName::new("1f4712db-ea17-4bcf-a596-105139dfd8bf.local").unwrap();
+        let hidden = theirs(CandidateAddress::Name(name, 2000));
+        let clear = theirs(hidden.address.into());
+        let matching =
+            |theirs| [CandidateKind::Host, CandidateKind::Relayed].map(|kind| matches(&ours(kind), theirs));
+        assert_eq!(matching(&clear), [true, true]);
+        assert_eq!(matching(&hidden), [true, false]);
+    }
+
+    /// Proves: mdns-privacy-2
+    #[test]
+    fn a_hidden_host_is_paired_with_a_relayed_candidate_of_the_peer() {
+        let mut hidden = ours(CandidateKind::Host);
+        let name = MdnsName::new("1f4712db-ea17-4bcf-a596-105139dfd8bf.local").unwrap();
+        hidden.candidate = hidden.candidate.at(CandidateAddress::Name(name, 1000));
+        let mut relayed = theirs(SocketAddr::from(([198, 51, 100, 1], 2000)).into());
+        relayed.candidate = candidate(CandidateKind::Relayed, relayed.address.into());
+        assert!(matches(&hidden, &relayed));
+    }
+}
