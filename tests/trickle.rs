@@ -213,7 +213,7 @@ fn a_reflexive_candidate_makes_no_pair_beside_that_of_its_base() {
 #[test]
 fn candidates_that_cannot_be_used_leave_the_others_alone() {
     let mut bench = without_candidates(Config::new(), Role::Controlling);
-    let name = candidate("candidate:3 1 udp 5 1f4712db-ea17-4bcf-a596-105139dfd8bf.local 2000 typ host");
+    let name = candidate("candidate:3 1 udp 5 printer.local 2000 typ host");
     let tcp = candidate("candidate:4 1 tcp 5 198.51.100.9 2000 typ host tcptype passive");
     bench.trickle(typed("2", "host", 5, "[2001:db8::1]:2000"));
     assert_eq!(try_trickle(&mut bench, name), Err(Error::CandidateName));

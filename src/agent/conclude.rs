@@ -229,6 +229,7 @@ impl Agent {
         self.close_routes(id);
         let Ok(stream) = self.stream_mut(id) else { return };
         stream.close();
+        self.withdraw_questions();
         if let Some(list) = self.lists.list_mut(id) {
             list.state = CheckListState::Failed;
         }
@@ -254,6 +255,7 @@ impl Agent {
         self.gatherer.deadlines(&mut deadline);
         self.upkeep_deadlines(&mut deadline);
         self.previous_deadlines(&mut deadline);
+        self.name_deadlines(&mut deadline);
         if self.gatherer.next().is_some() || self.has_check() {
             deadline.at(self.pacer.next_at().max(self.now));
         }

@@ -91,6 +91,9 @@ pub struct Limits {
     pub remote_candidates_total: u32,
     /// Remote candidates on one IP address, for one component: 16.
     pub remote_candidates_per_address: usize,
+    /// Names of a stream's remote candidates that the application is asked for: 8 at a time. A candidate with one more is
+    /// refused.
+    pub names: usize,
     /// Peer-reflexive remote candidates of a stream: 16 at a time. Further checks are answered and nothing is learned.
     pub peer_reflexive: usize,
     /// Peer-reflexive remote candidates of a stream over a generation: 32.
@@ -113,6 +116,7 @@ impl Default for Limits {
             remote_candidates: 64,
             remote_candidates_total: 256,
             remote_candidates_per_address: 16,
+            names: 8,
             peer_reflexive: 16,
             peer_reflexive_total: 32,
             local_candidates: 64,

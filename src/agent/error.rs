@@ -41,6 +41,10 @@ pub enum Error {
     /// A temporary address of the same host is a base, and this one would give the host away (RFC 8445 section 5.1.1.1).
     #[error("the address would give away what a temporary address hides")]
     Trackable,
+    /// The name of a base is a version 4 UUID and `.local`, and hides one address
+    /// (draft-ietf-mmusic-mdns-ice-candidates section 3.1.1).
+    #[error("a base is named by a version 4 UUID and .local, another one for each address")]
+    BaseName,
     /// The candidates of a lite agent are ranked together, once all its bases are known (RFC 8445 section 5.2).
     #[error("a lite agent has no bases after their end")]
     EndOfBases,
@@ -50,8 +54,9 @@ pub enum Error {
     /// The candidate's transport is not supported.
     #[error("the candidate's transport is not supported")]
     CandidateTransport,
-    /// The candidate's host name has not been resolved.
-    #[error("the candidate has a host name where an address is needed")]
+    /// The name is not made as names are that hide an address: a version 4 UUID and `.local`. No other one is asked for
+    /// (draft-ietf-mmusic-mdns-ice-candidates section 3.2.2).
+    #[error("the name is not a version 4 UUID and .local")]
     CandidateName,
     /// The candidate belongs to another generation (its `ufrag` is not the peer's).
     #[error("the candidate belongs to another generation")]

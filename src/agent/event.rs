@@ -4,7 +4,8 @@ use core::net::SocketAddr;
 
 use crate::agent::error::{Ignored, Reason, ServerError};
 use crate::ice::{
-    BaseId, Candidate, CandidateId, ComponentId, ConnectId, Generation, PairId, Role, ServerId, StreamId,
+    BaseId, Candidate, CandidateId, ComponentId, ConnectId, Generation, MdnsName, PairId, Role, ServerId,
+    StreamId,
 };
 use crate::net::{Path, Security, Transmit, Transport};
 use crate::time::Timestamp;
@@ -88,6 +89,16 @@ pub enum Event {
         stream: StreamId,
         /// The generation that they belong to.
         generation: Generation,
+    },
+    /// A candidate of the peer has a multicast DNS name instead of an address: resolve it, in the background, and hand the
+    /// answer to [`Agent::handle_resolved`](crate::Agent::handle_resolved) within 5 s; afterwards the candidate is ignored.
+    ///
+    /// Each name is asked for once in a generation, and not under a stream that was restarted or closed since.
+    Resolve {
+        /// The first candidate with that name; the answer holds for others with the same name as well.
+        id: CandidateId,
+        /// What to resolve, by multicast DNS.
+        name: MdnsName,
     },
     /// A pair has been selected for a component: nominated, and the best of those.
     Selected {

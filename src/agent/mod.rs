@@ -9,9 +9,10 @@
 //! | `learn.rs` | the peer's check teaches something |
 //! | `lite.rs` | a lite agent follows its peer |
 //! | `gathering.rs` | a server is asked, or answers |
-//! | `connection.rs` | a server is connected to |
+//! | `servers.rs` | servers are known, and connected to |
 //! | `relaying.rs` | a server allocates a relay, and datagrams go by way of it |
 //! | `pairing.rs` | a candidate is paired |
+//! | `names.rs` | a name of the peer's is asked for, or resolved |
 //! | `freshness.rs` | a path in use is kept, or lost |
 //! | `failover.rs` | a selected pair is in trouble, and others are looked at |
 //! | `moving.rs` | the nomination moves to another pair |
@@ -27,7 +28,6 @@ mod checks;
 mod choices;
 mod conclude;
 mod config;
-mod connection;
 mod error;
 mod event;
 mod failover;
@@ -37,11 +37,13 @@ mod input;
 mod learn;
 mod lite;
 mod moving;
+mod names;
 mod pacer;
 mod pairing;
 mod relaying;
 mod restart;
 mod route;
+mod servers;
 mod stats;
 mod stream;
 mod timer;
@@ -60,8 +62,8 @@ use crate::gather::{BaseEntry, Gatherer, Origin};
 use crate::ice::preference::local_preference;
 use crate::ice::schedule::CheckListSet;
 use crate::ice::{
-    BaseId, Candidate, CandidateId, ComponentId, Credentials, Foundations, PairId, Role, RoleClaim, ServerId,
-    StreamId, TieBreaker, admit_host_address,
+    BaseId, Candidate, CandidateId, ComponentId, Credentials, Foundations, PairId, Role, RoleClaim, StreamId,
+    TieBreaker, admit_host_address,
 };
 use crate::net::{Path, Transmit};
 use crate::stun::{TransactionId, Transactions};
@@ -169,47 +171,6 @@ impl Agent {
         }
     }
 
-    /// Adds a STUN or TURN server: every base asks it, present and future ones, while their stream is gathering.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Address`] if the address cannot be sent to, [`Error::ServerTransport`] if it cannot be asked over this
-    /// transport, [`Error::ServerCredentials`], [`Error::LiteServer`], [`Error::Closed`], [`Error::Limit`].
-    pub fn add_server(&mut self, now: Timestamp, server: Server) -> Result<ServerId, Error> {
-        self.begin(now)?;
-        // rfc8445-5.2-1
-        if self.is_lite() {
-            return Err(Error::LiteServer);
-        }
-        Self::admit_server(&server)?;
-        let id = ServerId::from_raw(self.ids.server);
-        self.ids.server = self.ids.server.checked_add(1).ok_or(Error::Limit)?;
-        let (streams, give_up_at) = (&self.streams, self.now + self.config.gathering_limit);
-        let wants = |component: ComponentId| {
-            stream_of(streams, component)
-                .is_some_and(|stream| stream.gathering != Gathering::Complete || stream.is_continual())
-        };
-        self.gatherer.add_server(id, server, give_up_at, wants);
-        self.settle();
-        Ok(id)
-    }
-
-    /// The server is no longer wanted: what it was asked is forgotten, the reflexive candidates it has shown stay, its
-    /// relays go.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::UnknownServer`], [`Error::Closed`].
-    pub fn remove_server(&mut self, now: Timestamp, server: ServerId) -> Result<(), Error> {
-        self.begin(now)?;
-        self.gatherer.server(server).ok_or(Error::UnknownServer)?;
-        self.release_relays_where(|relay| relay.server == server);
-        let transactions = self.gatherer.remove_server(server).ok_or(Error::UnknownServer)?;
-        self.cancel(transactions);
-        self.settle();
-        Ok(())
-    }
-
     /// Adds a data stream with components 1 to `components` and credentials of its own.
     ///
     /// # Errors
@@ -250,6 +211,8 @@ impl Agent {
         self.begin(now)?;
         let stream = self.stream_mut(component.stream())?;
         let removed = stream.remove_component(component).ok_or(Error::UnknownComponent)?;
+        stream.unresolved.remove(|named| named.component == component);
+        self.withdraw_questions();
         self.leave_relays_where(|relay| relay.component == component);
         self.remove_bases_where(|entry| entry.component == component);
         if removed.route.is_some() {
@@ -283,8 +246,8 @@ impl Agent {
     ///
     /// # Errors
     ///
-    /// [`Error::Address`], [`Error::Trackable`], [`Error::Loopback`], [`Error::BaseExists`], [`Error::EndOfBases`], [`Error::Limit`],
-    /// [`Error::LiteAddress`],
+    /// [`Error::Address`], [`Error::Trackable`], [`Error::Loopback`], [`Error::BaseExists`], [`Error::BaseName`],
+    /// [`Error::EndOfBases`], [`Error::Limit`], [`Error::LiteAddress`],
     /// [`Error::UnknownStream`], [`Error::UnknownComponent`], [`Error::Closed`].
     pub fn add_base(&mut self, now: Timestamp, component: ComponentId, base: Base) -> Result<BaseId, Error> {
         self.begin(now)?;
@@ -417,7 +380,8 @@ impl Agent {
         Ok(change)
     }
 
-    /// Adds one remote candidate. Before [`set_remote`](Self::set_remote) it is kept, and checked from then on.
+    /// Adds one remote candidate. Before [`set_remote`](Self::set_remote) it is kept, and checked from then on. One with a
+    /// name waits for the answer to [`Event::Resolve`].
     ///
     /// # Errors
     ///
@@ -535,6 +499,11 @@ impl Agent {
         }
         if self.gatherer.base_of(Path::new(base.transport, local, local)).is_some() {
             return Err(Error::BaseExists);
+        }
+        // mdns-gather-1, mdns-gather-2
+        let shared = self.gatherer.bases().any(|entry| base.shares_name_with(&entry.base));
+        if shared || base.name.as_ref().is_some_and(|name| !name.is_uuid()) {
+            return Err(Error::BaseName);
         }
         // rfc8445-5.1.1.1-8, rfc8445-5.1.1.1-9: whichever was declared first, only the temporary one is a candidate.
         if self.gatherer.sockets().any(|entry| base.betrays(&entry.base)) {

@@ -3,6 +3,7 @@
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 
+use crate::agent::names::address_of;
 use crate::agent::stream::{Gathering, RemoteGathering};
 use crate::agent::{Agent, Error, Event};
 use crate::gather::{BaseEntry, RelayId};
@@ -10,9 +11,10 @@ use crate::ice::local::LocalCandidate;
 use crate::ice::pair::{CandidatePair, PairFoundation, PairState, Priorities};
 use crate::ice::remote::{Added, RemoteCandidate, RemoteLimits};
 use crate::ice::schedule::Room;
+use crate::ice::unresolved::NamedCandidate;
 use crate::ice::{
-    Candidate, CandidateAddress, CandidateId, CandidateKind, ComponentId, FoundationKey, PairId, Priority,
-    StreamId, TypePreferences, admit_peer_address,
+    Candidate, CandidateId, CandidateKind, ComponentId, FoundationKey, PairId, Priority, StreamId,
+    TypePreferences, admit_peer_address,
 };
 use crate::net::{Path, Transport, is_link_local, unscoped};
 use crate::stun::{Transaction, TransactionId};
@@ -42,7 +44,7 @@ impl Agent {
             CandidateKind::Host,
             entry.component.number(),
             entry.base.transport,
-            address,
+            entry.base.signalled_as(),
             priority,
             foundation,
         );
@@ -129,7 +131,10 @@ impl Agent {
         if candidate.transport() != Transport::Udp {
             return Err(Error::CandidateTransport);
         }
-        let CandidateAddress::Ip(address) = *candidate.address() else { return Err(Error::CandidateName) };
+        let address = match address_of(&known.remotes, candidate.address()) {
+            Ok(address) => address,
+            Err(name) => return self.accept_named(stream, NamedCandidate { id, component, candidate }, name),
+        };
         let address = admit_peer_address(address).map_err(Error::Address)?;
         let added =
             known.remotes.add(id, component, address, candidate, &limits).map_err(|_| Error::Limit)?;
@@ -162,7 +167,7 @@ impl Agent {
         }
     }
 
-    fn pair_remote(&mut self, stream: StreamId, remote: CandidateId) {
+    pub(super) fn pair_remote(&mut self, stream: StreamId, remote: CandidateId) {
         let Some(known) = self.stream(stream) else { return };
         // rfc8445-8.1.2-1: what has concluded is taken up again by the peer's nomination only.
         if known.remotes.get(remote).is_none_or(|remote| known.is_settled(remote.component)) {
@@ -176,7 +181,7 @@ impl Agent {
 
     /// A peer-reflexive candidate has been signalled: its pairs keep state and transactions and take the priority and
     /// the foundation of what was signalled (rfc8445-7.3.1.3-3, rfc8838-11-4).
-    fn refresh_remote(&mut self, stream: StreamId, id: CandidateId) {
+    pub(super) fn refresh_remote(&mut self, stream: StreamId, id: CandidateId) {
         let role = self.claim.role;
         let Some(remote) = self.stream(stream).and_then(|known| known.remotes.get(id)) else { return };
         let (priority, foundation) = (remote.candidate.priority(), remote.candidate.foundation());
@@ -285,8 +290,11 @@ impl Agent {
         let foreign = |candidate: &Candidate| {
             candidate.ufrag().is_some_and(|ufrag| ufrag != remote.credentials.ufrag())
         };
+        let remotes = known.remotes.signalled();
+        let named = known.unresolved.iter().map(|named| (named.id, &named.candidate));
+        let signalled = remotes.chain(named);
         let gone: Vec<CandidateId> =
-            known.remotes.signalled().filter(|(_, candidate)| foreign(candidate)).map(|(id, _)| id).collect();
+            signalled.filter(|(_, candidate)| foreign(candidate)).map(|(id, _)| id).collect();
         for candidate in gone {
             self.forget_remote(stream, candidate);
         }
@@ -300,9 +308,11 @@ impl Agent {
         if known.selected_pairs().any(|pair| pair.remote == candidate) {
             return known.remotes.withdraw_later(candidate);
         }
+        known.unresolved.remove(|named| named.id == id);
         known.remotes.withdraw(id);
         known.valid.remove(|pair| pair.remote == candidate);
         self.drop_pairs(stream, |pair| pair.remote == candidate);
+        self.withdraw_questions();
         self.forget_consent_without_pair(stream);
         self.forget_unpaired_paths(stream);
     }
@@ -363,7 +373,8 @@ impl Agent {
 }
 
 /// Whether two candidates can make a pair: same component, transport and family (rfc8445-6.1.2.2-1), link-local only
-/// with link-local (rfc8445-6.1.2.2-3), loopback only with loopback, and no talking to oneself.
+/// with link-local (rfc8445-6.1.2.2-3), loopback only with loopback, no talking to oneself, and no telling a relay what a
+/// name hides (mdns-privacy-1, L-63).
 pub(super) fn matches(ours: &LocalCandidate, theirs: &RemoteCandidate) -> bool {
     let (local, remote) = (ours.address, theirs.address);
     ours.is_paired()
@@ -373,4 +384,69 @@ pub(super) fn matches(ours: &LocalCandidate, theirs: &RemoteCandidate) -> bool {
         && is_link_local(local.ip()) == is_link_local(remote.ip())
         && local.ip().is_loopback() == remote.ip().is_loopback()
         && local != remote
+        && (ours.candidate.kind() != CandidateKind::Relayed || theirs.candidate.ip().is_some())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ice::remote::RemoteCandidates;
+    use crate::ice::{BaseId, CandidateAddress, Foundation, MdnsName};
+
+    fn ours(kind: CandidateKind) -> LocalCandidate {
+        let address = SocketAddr::from(([192, 0, 2, 1], 1000));
+        LocalCandidate {
+            id: CandidateId::from_raw(1),
+            component: StreamId::from_raw(0).component(1),
+            base: BaseId::from_raw(0),
+            base_address: address,
+            address,
+            candidate: candidate(kind, address.into()),
+            signalled: true,
+        }
+    }
+
+    fn theirs(address: CandidateAddress) -> RemoteCandidate {
+        let (id, component) = (CandidateId::from_raw(2), StreamId::from_raw(0).component(1));
+        let at = SocketAddr::from(([198, 51, 100, 1], 2000));
+        let limits = RemoteLimits {
+            live: 1,
+            accepted: 1,
+            per_address: 1,
+            peer_reflexive_live: 0,
+            peer_reflexive_accepted: 0,
+        };
+        let mut remotes = RemoteCandidates::default();
+        remotes.add(id, component, at, candidate(CandidateKind::Host, address), &limits).unwrap();
+        remotes.get(id).unwrap().clone()
+    }
+
+    fn candidate(kind: CandidateKind, address: CandidateAddress) -> Candidate {
+        let foundation = Foundation::new("1").unwrap();
+        Candidate::new(kind, 1, Transport::Udp, address, Priority::of(126, 65535, 1), foundation)
+    }
+
+    /// Proves: mdns-privacy-1
+    /// Lesson: L-63
+    #[test]
+    fn a_relay_is_not_told_the_address_that_a_name_hides() {
+        let name = MdnsName::new("1f4712db-ea17-4bcf-a596-105139dfd8bf.local").unwrap();
+        let hidden = theirs(CandidateAddress::Name(name, 2000));
+        let clear = theirs(hidden.address.into());
+        let matching =
+            |theirs| [CandidateKind::Host, CandidateKind::Relayed].map(|kind| matches(&ours(kind), theirs));
+        assert_eq!(matching(&clear), [true, true]);
+        assert_eq!(matching(&hidden), [true, false]);
+    }
+
+    /// Proves: mdns-privacy-2
+    #[test]
+    fn a_hidden_host_is_paired_with_a_relayed_candidate_of_the_peer() {
+        let mut hidden = ours(CandidateKind::Host);
+        let name = MdnsName::new("1f4712db-ea17-4bcf-a596-105139dfd8bf.local").unwrap();
+        hidden.candidate = hidden.candidate.at(CandidateAddress::Name(name, 1000));
+        let mut relayed = theirs(SocketAddr::from(([198, 51, 100, 1], 2000)).into());
+        relayed.candidate = candidate(CandidateKind::Relayed, relayed.address.into());
+        assert!(matches(&hidden, &relayed));
+    }
 }

@@ -146,7 +146,8 @@ impl Agent {
         let candidate =
             Candidate::new(kind, component.number(), Transport::Udp, relayed, priority, foundation);
         // Who wants relays only does not want it to be known where they are used from.
-        let candidate = if self.config.relay_only { candidate } else { candidate.with_related(mapped) };
+        let hides = self.config.relay_only || parent.base.is_hidden();
+        let candidate = if hides { candidate } else { candidate.with_related(mapped) };
         let candidate = base.describe(candidate);
         self.gatherer.add_relayed(BaseEntry {
             id: base_id,

@@ -12,6 +12,7 @@ use crate::ice::authenticated::AuthenticatedPaths;
 use crate::ice::consent::Standing;
 use crate::ice::early::EarlyRequests;
 use crate::ice::local::LocalCandidate;
+use crate::ice::unresolved::UnresolvedCandidates;
 use crate::ice::valid::ValidPair;
 use crate::ice::{Candidate, ComponentId, Credentials, Generation, PairId, StreamId};
 use crate::time::{Deadline, Timestamp};
@@ -168,6 +169,7 @@ impl Agent {
         self.transactions.retain(|owner| !owner.is_check_for(id));
         // What is still queued would be signalled under credentials that are gone (L-32).
         self.outputs.retain(|output| !is_of_older_generation(output, id, current));
+        self.withdraw_questions();
         let transactions = self.gatherer.regather(|component| component.stream() == id, give_up_at);
         self.cancel(transactions);
         self.enter_state(id, StreamState::New);
@@ -226,6 +228,7 @@ impl Stream {
         }
         let valid = core::mem::take(&mut self.valid);
         let remotes = core::mem::take(&mut self.remotes);
+        self.unresolved = UnresolvedCandidates::default();
         let authenticated = core::mem::take(&mut self.authenticated);
         let mut paths = Vec::new();
         let locals = &self.locals;

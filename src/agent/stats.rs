@@ -25,6 +25,8 @@ pub struct Stats {
     pub peer_reflexive_refused: u64,
     /// Early requests that gave way to newer ones.
     pub early_requests_dropped: u64,
+    /// Remote candidates whose names came to nothing: not resolved in time, or to no address of use.
+    pub names_unresolved: u64,
     /// Attempts at servers that came to nothing.
     pub servers_failed: u64,
     /// Datagrams that were ignored, by reason.

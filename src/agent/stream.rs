@@ -17,6 +17,7 @@ use crate::ice::local::LocalCandidates;
 use crate::ice::nomination::{Nominated, Progress};
 use crate::ice::remote::{RemoteCandidate, RemoteCandidates};
 use crate::ice::renomination::Renomination;
+use crate::ice::unresolved::UnresolvedCandidates;
 use crate::ice::valid::{ValidList, ValidPair};
 use crate::ice::{
     Candidate, CandidateId, CandidateKind, ComponentId, Credentials, Generation, PairId, StreamId,
@@ -151,6 +152,8 @@ pub(crate) struct Stream {
     pub(crate) coming_end: Option<Box<str>>,
     pub(crate) locals: LocalCandidates,
     pub(crate) remotes: RemoteCandidates,
+    /// Signalled with names that have not been resolved.
+    pub(crate) unresolved: UnresolvedCandidates,
     pub(crate) valid: ValidList,
     pub(crate) authenticated: AuthenticatedPaths,
     /// Where the peer has consented no longer: not to be tried again by this generation (rfc7675-5.1-17).
@@ -301,6 +304,7 @@ impl Stream {
             coming_end: None,
             locals: LocalCandidates::default(),
             remotes: RemoteCandidates::default(),
+            unresolved: UnresolvedCandidates::default(),
             valid: ValidList::default(),
             authenticated: AuthenticatedPaths::default(),
             lost: Vec::new(),
@@ -340,6 +344,7 @@ impl Stream {
         self.previous = None;
         self.coming = Vec::new();
         self.coming_end = None;
+        self.unresolved = UnresolvedCandidates::default();
         self.lost = Vec::new();
         for component in self.components_mut() {
             *component = Component::default();
@@ -378,7 +383,9 @@ impl Stream {
     /// said that these are all (rfc8445-6.1.2.2-2).
     pub(crate) fn needed_components(&self) -> impl Iterator<Item = ComponentId> + use<'_> {
         let signalled = |remote: &&RemoteCandidate| remote.candidate.kind() != CandidateKind::PeerReflexive;
-        let theirs = self.remotes.iter().filter(signalled).map(|remote| remote.component.number()).max();
+        let named = self.unresolved.iter().map(|named| named.component);
+        let theirs = self.remotes.iter().filter(signalled).map(|remote| remote.component).chain(named);
+        let theirs = theirs.map(ComponentId::number).max();
         let highest = theirs.filter(|_| self.remote_gathering != RemoteGathering::Open).unwrap_or(u16::MAX);
         let numbered = (1..=highest).zip(&self.components);
         numbered.filter(|(_, ours)| ours.is_some()).map(|(number, _)| self.id.component(number))
@@ -392,7 +399,9 @@ impl Stream {
 
     /// Whether either side may still come up with candidates.
     pub(crate) fn expects_candidates(&self) -> bool {
-        self.gathering != Gathering::Complete || self.remote_gathering != RemoteGathering::Complete
+        self.gathering != Gathering::Complete
+            || self.remote_gathering != RemoteGathering::Complete
+            || self.unresolved.is_waiting()
     }
 
     /// When a peer that does not say that it has no more candidates is taken to have said so, if ever.

@@ -18,6 +18,7 @@ impl Agent {
         self.serve_transactions();
         self.handle_gathering_timeout();
         self.handle_relay_timeout();
+        self.give_up_names();
         self.forget_previous();
         // What has just failed may leave room for a better pair, or be the last hope of a stream.
         self.settle();

@@ -190,8 +190,15 @@ impl Agent {
     }
 
     /// The peer's candidates so far, also those that were learned from its checks.
+    ///
+    /// One that was signalled with a name shows the name, whatever became of it. The address of one that was learned may be
+    /// what such a name hides: whoever shows candidates to strangers, as a browser does to a page, leaves out those that
+    /// nobody has signalled (draft-ietf-mmusic-mdns-ice-candidates section 4.1).
     pub fn remote_candidates(&self, stream: StreamId) -> impl Iterator<Item = (CandidateId, &Candidate)> {
-        self.stream(stream).into_iter().flat_map(|stream| stream.remotes.signalled())
+        let known = || self.stream(stream).into_iter();
+        let named = known().flat_map(|stream| stream.unresolved.iter());
+        let remotes = known().flat_map(|stream| stream.remotes.signalled());
+        remotes.chain(named.map(|named| (named.id, &named.candidate)))
     }
 
     /// A server that was added.

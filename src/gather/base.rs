@@ -3,8 +3,8 @@
 use alloc::string::ToString;
 use core::net::SocketAddr;
 
-use crate::ice::Candidate;
-use crate::net::{Transport, canonical, is_link_local};
+use crate::ice::{Candidate, CandidateAddress, MdnsName};
+use crate::net::{Transport, canonical, is_link_local, unscoped};
 
 /// A local socket that the caller has opened: a base of candidates (RFC 8445 section 4).
 ///
@@ -19,6 +19,7 @@ pub struct Base {
     pub(crate) local: SocketAddr,
     pub(crate) temporary: bool,
     pub(crate) network: Option<Network>,
+    pub(crate) name: Option<MdnsName>,
 }
 
 /// The network that a base is on, as far as the caller knows it.
@@ -32,7 +33,13 @@ impl Base {
     /// A UDP socket bound to `local`.
     #[must_use]
     pub fn udp(local: SocketAddr) -> Self {
-        Self { transport: Transport::Udp, local: canonical(local), temporary: false, network: None }
+        Self {
+            transport: Transport::Udp,
+            local: canonical(local),
+            temporary: false,
+            network: None,
+            name: None,
+        }
     }
 
     /// The address is a temporary IPv6 address (RFC 8981), which resists tracking: neither its stable neighbours of the
@@ -59,6 +66,18 @@ impl Base {
         Self { network: self.network, ..Self::udp(address) }
     }
 
+    /// The address is not to be signalled: the host candidate has this name instead, and the server-reflexive ones do not
+    /// tell what they are related to (draft-ietf-mmusic-mdns-ice-candidates section 3.1). A relay or a STUN server still
+    /// sees where packets come from, and so does the peer that they reach.
+    ///
+    /// The name is a random version 4 UUID and `.local`, one for each address, and the same whenever the address is a base
+    /// again. The caller answers for it by multicast DNS; the candidate is signalled whether that works or not.
+    #[must_use]
+    pub fn named(mut self, name: MdnsName) -> Self {
+        self.name = Some(name);
+        self
+    }
+
     /// The address that the socket is bound to.
     #[must_use]
     pub fn local(&self) -> SocketAddr {
@@ -67,6 +86,25 @@ impl Base {
 
     pub(crate) fn cost(&self) -> u16 {
         self.network.map_or(0, |network| network.cost)
+    }
+
+    /// What the host candidate is signalled with.
+    pub(crate) fn signalled_as(&self) -> CandidateAddress {
+        match &self.name {
+            // mdns-encode-1
+            Some(name) => CandidateAddress::Name(name.clone(), self.local.port()),
+            None => CandidateAddress::Ip(unscoped(self.local)),
+        }
+    }
+
+    /// Whether its address is not to be signalled.
+    pub(crate) const fn is_hidden(&self) -> bool {
+        self.name.is_some()
+    }
+
+    /// Whether the name of this base is that of another address, too (mdns-gather-2).
+    pub(crate) fn shares_name_with(&self, other: &Self) -> bool {
+        self.name.is_some() && self.name == other.name && self.local.ip() != other.local.ip()
     }
 
     /// The candidate with what is known about the network.

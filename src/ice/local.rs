@@ -3,7 +3,9 @@
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 
-use crate::ice::{BaseId, Candidate, CandidateId, CandidateKind, ComponentId, Foundation, Priority};
+use crate::ice::{
+    BaseId, Candidate, CandidateAddress, CandidateId, CandidateKind, ComponentId, Foundation, Priority,
+};
 use crate::net::{Transport, canonical};
 
 /// A candidate of ours, and the base that its datagrams leave from.
@@ -65,9 +67,10 @@ impl LocalCandidates {
         named().find(|known| known.base == base).or_else(|| named().next())
     }
 
-    /// Whether a candidate would be redundant: same address and same base (RFC 8445 section 5.1.3).
+    /// Whether a candidate would be redundant: same address and same base (RFC 8445 section 5.1.3). To the peer a name is
+    /// another address (mdns-private-2).
     pub(crate) fn is_redundant(&self, base: BaseId, address: SocketAddr) -> bool {
-        self.candidates.iter().any(|known| known.base == base && known.address == address)
+        self.candidates.iter().any(|known| known.base == base && known.candidate.ip() == Some(address))
     }
 
     /// The highest local preference up to `highest` that no candidate of this type has (rfc8445-5.1.2.1-3): a server may
@@ -113,8 +116,12 @@ impl Reflexive {
             address,
             self.priority,
             self.foundation,
-        )
-        .with_related(host.base_address);
+        );
+        // mdns-private-1: what a name hides is not to be told here.
+        let candidate = match host.candidate.address() {
+            CandidateAddress::Ip(_) => candidate.with_related(host.base_address),
+            CandidateAddress::Name(..) => candidate,
+        };
         LocalCandidate {
             id: self.id,
             component: host.component,

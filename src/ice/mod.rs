@@ -21,6 +21,7 @@ pub(crate) mod renomination;
 pub(crate) mod responder;
 mod role;
 pub(crate) mod schedule;
+pub(crate) mod unresolved;
 pub(crate) mod valid;
 
 pub use candidate::{

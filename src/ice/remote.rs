@@ -1,12 +1,15 @@
 //! The peer's candidates of one generation: signalled, or learned from its checks.
 
 use alloc::vec::Vec;
-use core::net::SocketAddr;
+use core::net::{IpAddr, SocketAddr};
 
-use crate::ice::{Candidate, CandidateId, CandidateKind, ComponentId, Foundation, Priority};
+use crate::ice::{
+    Candidate, CandidateAddress, CandidateId, CandidateKind, ComponentId, Foundation, MdnsName, Priority,
+};
 use crate::net::{Transport, canonical};
 
-/// A candidate of the peer with an address that can be sent to.
+/// A candidate of the peer with an address that can be sent to. What was signalled with a name keeps it: the address that
+/// it hides is nobody else's business (mdns-privacy-3).
 #[derive(Clone, Debug)]
 pub(crate) struct RemoteCandidate {
     pub(crate) id: CandidateId,
@@ -69,6 +72,19 @@ impl RemoteCandidates {
         address: SocketAddr,
     ) -> Option<&RemoteCandidate> {
         self.candidates.iter().find(|known| known.is_at(component, transport, address))
+    }
+
+    /// What this name was resolved to.
+    pub(crate) fn address_of(&self, name: &MdnsName) -> Option<IpAddr> {
+        let is_named = |known: &&RemoteCandidate| matches!(known.candidate.address(), CandidateAddress::Name(other, _) if other == name);
+        self.candidates.iter().find(is_named).map(|known| known.address.ip())
+    }
+
+    /// Gives a candidate another id.
+    pub(crate) fn rename(&mut self, old: CandidateId, new: CandidateId) {
+        if let Some(known) = self.candidates.iter_mut().find(|known| known.id == old) {
+            known.id = new;
+        }
     }
 
     /// Takes a signalled candidate whose address is `address`.

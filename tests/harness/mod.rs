@@ -225,7 +225,12 @@ impl Bench {
 
     /// Feeds a datagram from `from` to `to`, and returns what became of it, without the payload.
     pub fn feed_on(&mut self, to: &str, from: &str, datagram: &[u8]) -> Fed {
-        let received = self.agent.handle_datagram(self.now, Path::udp(address(to), address(from)), datagram);
+        self.feed_path(Path::udp(address(to), address(from)), datagram)
+    }
+
+    /// The same on a path, over whatever transport.
+    pub fn feed_path(&mut self, path: Path, datagram: &[u8]) -> Fed {
+        let received = self.agent.handle_datagram(self.now, path, datagram);
         let fed = match received {
             Received::Control => Fed::Control,
             Received::Data { provenance, payload, .. } => Fed::Data(provenance, payload.to_vec()),
@@ -310,11 +315,6 @@ impl Bench {
     pub fn answer(&mut self, check: &Sent) -> Fed {
         let (path, answer) = (check.path, self.success(check, check.path.local()));
         self.feed_path(path, &answer)
-    }
-
-    /// Feeds a datagram on exactly this path.
-    pub fn feed_path(&mut self, path: Path, datagram: &[u8]) -> Fed {
-        self.feed_on(&path.local().to_string(), &path.remote().to_string(), datagram)
     }
 
     /// A success answer to a check, with a mapped address.

@@ -1,23 +1,55 @@
-//! Connections to servers: asked for, opened, lost (RFC 8656 sections 3.1 and 7.1).
+//! The servers that the caller knows, and the connections to them: asked for, opened, lost (RFC 8656 sections 3.1 and 7.1).
 
 use core::net::SocketAddr;
 
-use crate::agent::{Agent, Connect, Endpoint, Error, Output, ServerError};
+use crate::agent::stream::Gathering;
+use crate::agent::{Agent, Connect, Endpoint, Error, Output, ServerError, stream_of};
 use crate::framing::Framing;
 use crate::gather::{Account, Origin, Relay, RelayId, RelayState, Server};
-use crate::ice::{ConnectId, ServerId, admit_peer_address};
+use crate::ice::{ComponentId, ConnectId, ServerId, admit_peer_address};
 use crate::net::Path;
 use crate::time::Timestamp;
 
 impl Agent {
-    /// Whether a server can be asked at all.
-    pub(super) fn admit_server(server: &Server) -> Result<(), Error> {
-        admit_peer_address(server.address()).map_err(Error::Address)?;
-        match server.account() {
-            Some(account) => account.credential().map(drop).map_err(|_| Error::ServerCredentials),
-            None if server.wants_connection() => Err(Error::ServerTransport),
-            None => Ok(()),
+    /// Adds a STUN or TURN server: every base asks it, present and future ones, while their stream is gathering.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Address`] if the address cannot be sent to, [`Error::ServerTransport`] if it cannot be asked over this
+    /// transport, [`Error::ServerCredentials`], [`Error::LiteServer`], [`Error::Closed`], [`Error::Limit`].
+    pub fn add_server(&mut self, now: Timestamp, server: Server) -> Result<ServerId, Error> {
+        self.begin(now)?;
+        // rfc8445-5.2-1
+        if self.is_lite() {
+            return Err(Error::LiteServer);
         }
+        Self::admit_server(&server)?;
+        let id = ServerId::from_raw(self.ids.server);
+        self.ids.server = self.ids.server.checked_add(1).ok_or(Error::Limit)?;
+        let (streams, give_up_at) = (&self.streams, self.now + self.config.gathering_limit);
+        let wants = |component: ComponentId| {
+            stream_of(streams, component)
+                .is_some_and(|stream| stream.gathering != Gathering::Complete || stream.is_continual())
+        };
+        self.gatherer.add_server(id, server, give_up_at, wants);
+        self.settle();
+        Ok(id)
+    }
+
+    /// The server is no longer wanted: what it was asked is forgotten, the reflexive candidates it has shown stay, its
+    /// relays go.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::UnknownServer`], [`Error::Closed`].
+    pub fn remove_server(&mut self, now: Timestamp, server: ServerId) -> Result<(), Error> {
+        self.begin(now)?;
+        self.gatherer.server(server).ok_or(Error::UnknownServer)?;
+        self.release_relays_where(|relay| relay.server == server);
+        let transactions = self.gatherer.remove_server(server).ok_or(Error::UnknownServer)?;
+        self.cancel(transactions);
+        self.settle();
+        Ok(())
     }
 
     /// The next requests to the server use these: passwords that were made for an hour expire during a long call.
@@ -102,6 +134,16 @@ impl Agent {
     #[must_use]
     pub fn framing(&self, path: Path) -> Option<Framing> {
         self.gatherer.relays.on(path).map(|_| Framing::Turn)
+    }
+
+    /// Whether a server can be asked at all.
+    fn admit_server(server: &Server) -> Result<(), Error> {
+        admit_peer_address(server.address()).map_err(Error::Address)?;
+        match server.account() {
+            Some(account) => account.credential().map(drop).map_err(|_| Error::ServerCredentials),
+            None if server.wants_connection() => Err(Error::ServerTransport),
+            None => Ok(()),
+        }
     }
 
     /// Asks the caller for a connection to the server of a relay, from the address of `path`.
