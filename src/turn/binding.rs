@@ -257,3 +257,6 @@ fn successor(number: ChannelNumber) -> ChannelNumber {
 const LIFETIME: Duration = Duration::from_secs(600);
 /// rfc8656-12-5: five minutes between two uses of a number or a peer.
 const RESTS_FOR: Duration = Duration::from_secs(300);
+
+#[cfg(test)]
+mod tests;

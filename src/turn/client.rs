@@ -257,7 +257,8 @@ impl Client {
     }
 
     /// Gives the allocation back and ends: once the server has confirmed it, or has not answered two requests,
-    /// [`Event::Released`] is the last output. Nothing else has an effect any more.
+    /// [`Event::Released`] is the last output. An Allocate with credentials that is under way is waited for first, since it
+    /// may yet be granted. Nothing else has an effect any more.
     pub fn close(&mut self, now: Timestamp) {
         if self.begin(now).is_err() || matches!(self.phase, Phase::Closing) {
             return;

@@ -86,9 +86,11 @@ impl Lease {
         self.renewal = Renewal::UnderWay;
     }
 
-    /// The request came to nothing for now: again in a while.
+    /// The request came to nothing for now: again in a while, if it is still wanted.
     pub(super) fn postpone(&mut self, now: Timestamp) {
-        self.renewal = Renewal::At(now + AGAIN_AFTER);
+        if self.is_kept() {
+            self.renewal = Renewal::At(now + AGAIN_AFTER);
+        }
     }
 
     /// The request was withdrawn: again as soon as there is room.
@@ -128,3 +130,6 @@ const NEAR: Duration = Duration::from_secs(20);
 const AGAIN_AFTER: Duration = Duration::from_secs(15);
 /// How late a timer may be before it is taken for that of a machine that has slept.
 const MOMENT: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests;

@@ -245,3 +245,6 @@ const LIFETIME: Duration = Duration::from_secs(300);
 const BATCH_MAX: usize = 16;
 /// How long a refusal stands before the server may be asked again for the same peer.
 const REFUSED_FOR: Duration = Duration::from_secs(60);
+
+#[cfg(test)]
+mod tests;

@@ -2,6 +2,7 @@
 
 mod allocating;
 mod bench;
+mod channels;
 mod costs;
 mod dialogues;
 mod lifetimes;
