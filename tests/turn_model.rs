@@ -372,7 +372,7 @@ fn play(seed: u64, lossy: bool, ops: &[Op]) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
 
     #[test]
     fn client_server_and_application_agree_about_permissions_and_channels(
