@@ -142,7 +142,7 @@
 //! | [`stun`] | messages, integrity, transactions (RFC 8489) | yes |
 //! | [`ice`] | the values of ICE: candidates, priorities, credentials, states | values |
 //! | [`sdp`] | candidate lines and attributes (RFC 8839) | yes |
-//! | [`turn`] | messages of TURN (RFC 8656) | values |
+//! | [`turn`] | a client of TURN servers (RFC 8656), their messages and URIs | yes |
 //! | [`framing`] | streams of bytes cut into frames (RFC 4571, TURN over TCP) | yes |
 //! | [`Agent`] | gathering, checks, nomination, in one object | the whole |
 //! | `sim` (feature `sim`) | a deterministic network in virtual time, for tests of any sans-IO machine | yes |

@@ -335,8 +335,18 @@ fn a_reflexive_candidate_that_is_redundant_for_pairing_is_signalled() {
     let mut bench = Bench::new(Role::Controlling);
     add_server(&mut bench, SERVER);
     serve_all(&mut bench, |_, _| "198.51.100.9:7000".into());
-    assert_eq!(addresses(&bench.announced()), [address(harness::LOCAL), address("198.51.100.9:7000")]);
+    let both = [address(harness::LOCAL), address("198.51.100.9:7000")];
+    assert_eq!(addresses(&bench.announced()), both);
     assert_eq!(bench.pair_states().len(), 1);
+    // It is the next generation's as well.
+    bench.agent.restart(bench.now, bench.stream).unwrap();
+    bench.run_for(ms(2_000));
+    let asked = bench.questions().pop().unwrap();
+    assert_eq!(bench.serve(&asked, "198.51.100.9:7000"), Fed::Control);
+    let again = bench.announced().split_off(2);
+    assert_eq!(addresses(&again), both);
+    let own = bench.agent.local_credentials(bench.stream).unwrap().ufrag();
+    assert!(again.iter().all(|candidate| candidate.ufrag() == Some(own)));
 }
 
 /// Lesson: L-40

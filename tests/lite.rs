@@ -53,6 +53,15 @@ fn is_routed(bench: &Bench) -> bool {
     bench.agent.route(bench.component()).is_some()
 }
 
+/// Its candidates are ranked together, once.
+#[test]
+fn a_lite_agent_takes_no_base_after_the_last_one() {
+    let mut bench = lite();
+    let late = Base::udp(address("192.0.2.2:1000"));
+    let refused = bench.agent.add_base(bench.now, bench.component(), late);
+    assert_eq!(refused, Err(Error::EndOfBases));
+}
+
 /// Proves: rfc8445-5.2-1
 #[test]
 fn a_lite_agent_refuses_servers() {

@@ -576,3 +576,33 @@ fn a_selected_pair_whose_candidate_was_never_signalled_outlives_all_that_were() 
         assert_eq!(state(&bench), StreamState::Completed);
     }
 }
+
+/// Where nominations may follow one another, the selected pair is left for another one when the peer withdraws its candidate,
+/// and goes then; there is a route at every moment. Without them it stays what it is.
+#[test]
+fn a_selected_pair_whose_candidate_is_withdrawn_gives_way_to_another_one() {
+    for options in ["trickle renomination", "trickle"] {
+        let (mut bench, _) = bench(Config::new(), Role::Controlling, options);
+        bench.trickle(typed("2", "host", 1_000, OTHER));
+        bench.run_answering(at(2_000), no_delay);
+        let remote = |bench: &Bench| bench.agent.route(bench.component()).unwrap().path().remote();
+        assert_eq!(remote(&bench), address(REMOTE));
+        let mut known = bench.agent.remote_candidates(bench.stream);
+        let id = known.find(|(_, candidate)| candidate.ip() == Some(address(REMOTE))).unwrap().0;
+        drop(known);
+        bench.agent.remove_remote_candidate(bench.now, bench.stream, id).unwrap();
+        for _ in 0..100 {
+            bench.run_answering(bench.now + ms(50), no_delay);
+            remote(&bench);
+        }
+        assert_eq!(state(&bench), StreamState::Completed);
+        let known: Vec<_> =
+            bench.agent.remote_candidates(bench.stream).map(|(_, it)| it.ip().unwrap()).collect();
+        if options == "trickle" {
+            assert_eq!((remote(&bench), known.len()), (address(REMOTE), 2));
+        } else {
+            assert_eq!((remote(&bench), known), (address(OTHER), vec![address(OTHER)]));
+            assert!(bench.agent.pairs(bench.stream).all(|pair| pair.path().remote() == address(OTHER)));
+        }
+    }
+}

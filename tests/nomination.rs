@@ -14,10 +14,16 @@ const HIGH: &str = "198.51.100.1:2003";
 
 /// An agent with one base and three remote candidates, each of its own foundation.
 fn three_pairs(config: Config, role: Role) -> Bench {
+    three_pairs_in_order(config, role, [0, 1, 2])
+}
+
+/// The same with the candidates signalled in this order.
+fn three_pairs_in_order(config: Config, role: Role, order: [usize; 3]) -> Bench {
     let mut bench = Bench::bare(config, role);
     bench.base(LOCAL);
     bench.remote();
-    for (foundation, priority, remote) in [("1", 100, LOW), ("2", 200, MIDDLE), ("3", 300, HIGH)] {
+    for index in order {
+        let (foundation, priority, remote) = [("1", 100, LOW), ("2", 200, MIDDLE), ("3", 300, HIGH)][index];
         bench.trickle(typed(foundation, "host", priority, remote));
     }
     bench
@@ -237,8 +243,10 @@ fn use_candidate_from_a_controlled_peer_means_nothing() {
 #[test]
 fn of_several_aggressive_nominations_the_best_is_selected_whatever_the_order_of_the_answers() {
     let remotes = [LOW, MIDDLE, HIGH];
-    for order in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
-        let mut bench = three_pairs(Config::new(), Role::Controlled);
+    const ORDERS: [[usize; 3]; 6] = [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]];
+    for (order, signalled) in ORDERS.into_iter().flat_map(|order| ORDERS.map(|signalled| (order, signalled)))
+    {
+        let mut bench = three_pairs_in_order(Config::new(), Role::Controlled, signalled);
         for remote in remotes {
             let check = PeerCheck { use_candidate: true, ..bench.peer_check() };
             bench.feed_on(LOCAL, remote, &check.encode());

@@ -393,3 +393,18 @@ fn the_end_of_patience_may_stand_in_for_the_end_of_candidates() {
         assert_eq!(bench.agent.state(bench.stream) == failed, presumed);
     }
 }
+
+/// With nothing under way the end of patience is a deadline of its own.
+///
+/// Proves: rfc8863-5-2
+#[test]
+fn a_stream_without_pairs_wakes_up_for_the_end_that_it_presumes() {
+    let mut bench = Bench::bare(Config::new().presume_end_of_candidates(true), Role::Controlling);
+    bench.base(LOCAL);
+    bench.remote();
+    bench.agent.end_of_bases(bench.now, bench.stream).unwrap();
+    bench.drain();
+    assert_eq!(bench.agent.deadline(), Some(at(39_500)));
+    bench.run_until(at(39_500));
+    assert_eq!(bench.agent.state(bench.stream), Some(StreamState::Failed(Reason::NoPairs)));
+}

@@ -4,7 +4,7 @@ mod harness;
 
 use floe::ice::{CandidateKind, Nomination, PairState, Role};
 use floe::stun::{AttributeType, Message};
-use floe::{Config, Ignored};
+use floe::{Config, Error, Ignored, Limits};
 use harness::{Bench, Fed, LOCAL, PeerCheck, REMOTE, address, at, host, ms, typed};
 
 const SECOND_LOCAL: &str = "192.0.2.2:1000";
@@ -199,7 +199,7 @@ fn a_flood_of_authentic_checks_stays_within_the_limits_and_spares_what_works() {
 /// Proves: rfc8445-7.3.1.4-7
 #[test]
 fn with_every_pair_taken_a_check_from_elsewhere_displaces_the_worst_or_none() {
-    let mut limits = floe::Limits::default();
+    let mut limits = Limits::default();
     limits.pairs = 3;
     for (priority, displaces) in [(u32::MAX >> 1, true), (1, false)] {
         let mut bench = Bench::bare(manual().limits(limits), Role::Controlled);
@@ -275,4 +275,40 @@ fn a_candidate_that_is_signalled_late_does_not_disturb_its_nomination_at_any_mom
     for millis in (0..nominated_at.as_nanos() / 1_000_000 + 100).step_by(5) {
         assert_eq!(run(Some(millis)), undisturbed, "signalled at {millis} ms");
     }
+}
+
+/// What was learned counts as signalled once it is: a peer that is asked from everywhere, and signals each place afterwards,
+/// does not get beyond the limits. Beyond them a candidate stays what it was.
+///
+/// Proves: rfc8445-7.3.1.4-7
+#[test]
+fn a_learned_candidate_that_is_signalled_counts_with_the_signalled_ones() {
+    let mut limits = Limits::default();
+    (limits.remote_candidates, limits.remote_candidates_total, limits.peer_reflexive) = (3, 4, 2);
+    let mut bench = Bench::bare(manual().limits(limits), Role::Controlled);
+    bench.base(LOCAL);
+    bench.remote();
+    let signal = |bench: &mut Bench, from: &str| {
+        let added = bench.agent.add_remote_candidate(bench.now, bench.stream, typed("7", "srflx", 77, from));
+        bench.drain();
+        added
+    };
+    let place = |n: u16| format!("198.51.100.9:{}", 9_000 + n);
+    for n in 0..10 {
+        check_from(&mut bench, &place(n));
+        assert_eq!(signal(&mut bench, &place(n)).is_ok(), n < 3, "{n}");
+    }
+    let kinds = |bench: &Bench| {
+        let learned = |kind| kind == CandidateKind::PeerReflexive;
+        bench.agent.remote_candidates(bench.stream).map(|(_, it)| learned(it.kind())).collect::<Vec<_>>()
+    };
+    assert_eq!(kinds(&bench), [false, false, false, true, true]);
+    // One that goes makes room for one; that was the last that a generation may have.
+    let first = bench.agent.remote_candidates(bench.stream).next().unwrap().0;
+    bench.agent.remove_remote_candidate(bench.now, bench.stream, first).unwrap();
+    assert!(signal(&mut bench, &place(3)).is_ok());
+    let second = bench.agent.remote_candidates(bench.stream).next().unwrap().0;
+    bench.agent.remove_remote_candidate(bench.now, bench.stream, second).unwrap();
+    assert_eq!(signal(&mut bench, &place(4)), Err(Error::Limit));
+    assert_eq!(kinds(&bench), [false, false, true]);
 }

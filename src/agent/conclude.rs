@@ -166,6 +166,10 @@ impl Agent {
         });
         self.bind_channel(path);
         self.emit(Event::Selected { component: id, pair: selected.0 });
+        for withdrawn in self.stream(id.stream()).map(|stream| stream.remotes.withdrawn()).unwrap_or_default()
+        {
+            self.forget_remote(id.stream(), withdrawn);
+        }
     }
 
     fn announce_route(&mut self, id: ComponentId) {

@@ -14,18 +14,19 @@ use crate::ice::{CandidateId, ComponentId, PairId};
 use crate::net::unscoped;
 
 impl Agent {
-    /// An answer on the selected pair is overdue: all other pairs are formed and checked again, by both sides, and the selected
-    /// one too, as a single answer may have been lost; and where candidates may still be signalled the servers are asked
-    /// again, since it may be our own address that has changed. What was selected stays selected until another pair is
-    /// nominated.
+    /// An answer on the selected pair is overdue, or the peer has withdrawn its candidate: all other pairs are formed and checked
+    /// again, by both sides, and the selected one too, as a single answer may have been lost; and where candidates may still
+    /// be signalled the servers are asked again, since it may be our own address that has changed. What was selected stays
+    /// selected until another pair is nominated.
     pub(super) fn consider_reopening(&mut self, id: ComponentId) {
         let (now, give_up_at) = (self.now, self.now + self.config.gathering_limit);
         let Ok(stream) = self.stream_mut(id.stream()) else { return };
         let continual = stream.is_continual();
         let wanted = stream.renominates() && stream.is_concluded(id);
+        let withdrawn = stream.valid.selected(id).is_some_and(|selected| stream.is_withdrawn(selected));
         let Some(component) = stream.component_mut(id).filter(|_| wanted) else { return };
         let standing = component.upkeep.map(|upkeep| upkeep.standing());
-        if !matches!(standing, Some(Standing::Overdue | Standing::Lost(_))) {
+        if !withdrawn && !matches!(standing, Some(Standing::Overdue | Standing::Lost(_))) {
             component.trouble = None;
             return;
         }
@@ -42,9 +43,12 @@ impl Agent {
             self.forget_results(id, &doubted);
             self.form_all(id);
         }
-        // Checked again is what carries the data, and what could.
+        // Checked again is what carries the data, and what could; but for what is lost (rfc7675-5.1-17).
+        let Some(stream) = self.streams.get(usize::from(id.stream().to_raw())) else { return };
         let Some(list) = self.lists.list_mut(id.stream()) else { return };
-        for pair in doubted {
+        let is_lost = |id: PairId| list.pair(id).is_none_or(|pair| stream.lost.contains(&pair.path));
+        let sound: Vec<PairId> = doubted.into_iter().filter(|id| !is_lost(*id)).collect();
+        for pair in sound {
             list.queue(pair);
         }
         if continual && !is_recent {

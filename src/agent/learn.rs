@@ -36,37 +36,8 @@ impl Agent {
             }
             Err(refusal) => return Err(self.refuse(stream.id, path, message, &refusal)),
         };
-        if local.consent_revoked {
-            // rfc7675-5.2-3: and nothing else follows.
-            self.send_signed_error(
-                stream_id(entry),
-                path,
-                request.id,
-                ErrorCode::FORBIDDEN,
-                request.integrity,
-            );
-            return Err(Ignored::Refused);
-        }
-        if !self.settle_roles(stream_id(entry), &request) {
-            // rfc8445-7.3.1.1-6: nothing else follows from a request that is answered with 487.
-            self.send_signed_error(
-                stream_id(entry),
-                path,
-                request.id,
-                ErrorCode::ROLE_CONFLICT,
-                request.integrity,
-            );
-            return Err(Ignored::Refused);
-        }
-        if request.use_candidate.is_some() && self.follows() && !self.config.policy.accepts_nomination(path) {
-            // rfc8445-7.3.1.5-3
-            self.send_signed_error(
-                stream_id(entry),
-                path,
-                request.id,
-                ErrorCode::BAD_REQUEST,
-                request.integrity,
-            );
+        if let Some(error) = self.objection(stream_id(entry), path, &request) {
+            self.send_signed_error(stream_id(entry), path, request.id, error, request.integrity);
             return Err(Ignored::Refused);
         }
         let Some(stream) = self.stream(stream_id(entry)) else { return Err(Ignored::Closed) };
@@ -81,6 +52,27 @@ impl Agent {
         self.transmit(path, answer);
         self.learn_or_keep(learned, request.remote_ufrag);
         Ok(())
+    }
+
+    /// The error that an authentic request is answered with, if it is; nothing else follows from it then.
+    fn objection(
+        &mut self,
+        stream: StreamId,
+        path: Path,
+        request: &Request<'_>,
+    ) -> Option<ErrorCode<'static>> {
+        // rfc7675-5.2-3
+        if self.stream(stream).is_some_and(|stream| stream.local.consent_revoked) {
+            return Some(ErrorCode::FORBIDDEN);
+        }
+        // rfc8445-7.3.1.1-6
+        if !self.settle_roles(stream, request) {
+            return Some(ErrorCode::ROLE_CONFLICT);
+        }
+        // rfc8445-7.3.1.5-3
+        let unwanted =
+            request.use_candidate.is_some() && self.follows() && !self.config.policy.accepts_nomination(path);
+        unwanted.then_some(ErrorCode::BAD_REQUEST)
     }
 
     /// Before the peer's credentials are known a request waits for them (rfc8445-7.3-3); afterwards it counts at once,

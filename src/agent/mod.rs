@@ -436,7 +436,8 @@ impl Agent {
         added
     }
 
-    /// The peer withdrew a candidate: pairs that are not selected go with it.
+    /// The peer withdrew a candidate: pairs that are not selected go with it, unless another candidate has its address. From a
+    /// selected one the agent moves to another pair, where both sides know renomination, and then lets go of it.
     ///
     /// # Errors
     ///

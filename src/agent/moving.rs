@@ -53,7 +53,8 @@ impl Agent {
         let stream = views.stream;
         let (selected, component) = (stream.valid.selected(id)?, stream.component(id)?);
         let standing = component.upkeep.map(|upkeep| upkeep.standing())?;
-        let troubled = standing != Standing::Fresh;
+        let withdrawn = stream.is_withdrawn(selected);
+        let troubled = standing != Standing::Fresh || withdrawn;
         let is_fresh = |pair: &ValidPair| {
             let mut backups = component.backups.iter();
             // What the peer has answered before the last move says nothing about now.
@@ -63,11 +64,12 @@ impl Agent {
         let legal = |pair: &ValidPair| {
             pair.component == id
                 && pair.id != selected.id
+                && !stream.is_withdrawn(pair)
                 && views.list.pair(pair.checked).is_some()
                 && if troubled { pair.answered_at > selected.answered_at } else { is_fresh(pair) }
         };
         let pair = views.successor(&*self.config.policy, selected, troubled, legal)?;
-        Some((pair, matches!(standing, Standing::Lost(_))))
+        Some((pair, withdrawn || matches!(standing, Standing::Lost(_))))
     }
 }
 

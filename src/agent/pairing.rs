@@ -219,7 +219,8 @@ impl Agent {
         }
         // Nor does an agent talk to itself across two of its sockets, of which the peer may have named one: where both are
         // behind NATs, their private addresses may well be the same.
-        if known.lost.contains(&path) || self.gatherer.base_of(path.reversed()).is_some() {
+        if theirs.withdrawn || known.lost.contains(&path) || self.gatherer.base_of(path.reversed()).is_some()
+        {
             return None;
         }
         let component = ours.component;
@@ -291,13 +292,13 @@ impl Agent {
         }
     }
 
-    /// Removes a remote candidate and its pairs, but for a selected one.
+    /// Removes a remote candidate and its pairs. One whose pair is selected goes when another pair is.
     pub(super) fn forget_remote(&mut self, stream: StreamId, id: CandidateId) {
         let Ok(known) = self.stream_mut(stream) else { return };
         known.coming.retain(|(coming, _)| *coming != id);
         let Some(candidate) = known.remotes.goes_with(id) else { return known.remotes.withdraw(id) };
-        if known.valid.pairs().iter().any(|pair| pair.remote == candidate && pair.nominated.is_some()) {
-            return;
+        if known.selected_pairs().any(|pair| pair.remote == candidate) {
+            return known.remotes.withdraw_later(candidate);
         }
         known.remotes.withdraw(id);
         known.valid.remove(|pair| pair.remote == candidate);

@@ -486,6 +486,16 @@ impl Stream {
         self.is_concluded(component) && !reopened && self.backups() == 0
     }
 
+    /// The pairs that are selected, of all components.
+    pub(crate) fn selected_pairs(&self) -> impl Iterator<Item = &ValidPair> {
+        self.component_ids().filter_map(|component| self.valid.selected(component))
+    }
+
+    /// Whether the peer has withdrawn its candidate of a pair.
+    pub(crate) fn is_withdrawn(&self, pair: &ValidPair) -> bool {
+        self.remotes.get(pair.remote).is_some_and(|remote| remote.withdrawn)
+    }
+
     /// Whether ICE has concluded for a component (RFC 8445 section 8.1.2).
     pub(crate) fn is_concluded(&self, component: ComponentId) -> bool {
         self.valid.selected(component).is_some()

@@ -17,6 +17,8 @@ pub(crate) struct RemoteCandidate {
     /// What the peer has signalled with this address, each under an id of its own: a host and its server-reflexive candidate
     /// are one where there is no NAT. The peer may withdraw the one and keep the other. None if it was learned.
     signalled: Vec<(CandidateId, Candidate)>,
+    /// The peer has withdrawn it while its pair is selected: it goes as soon as another one is.
+    pub(crate) withdrawn: bool,
 }
 
 /// How many candidates of a peer are taken, counted over a generation: what is removed does not make room.
@@ -81,13 +83,21 @@ impl RemoteCandidates {
         let address = canonical(address);
         let is_here = |known: &RemoteCandidate| known.is_at(component, candidate.transport(), address);
         let here = self.candidates.iter().position(is_here);
-        let same = here.and_then(|at| self.candidates.get(at)?.signalled_as(&candidate));
-        if let Some(same) = same {
+        if let Some(known) = here.and_then(|at| self.candidates.get_mut(at))
+            && let Some(same) = known.signalled_as(&candidate)
+        {
+            known.withdrawn = false;
             return Ok(Added::Known(same));
         }
+        let full = self.is_full(limits);
         if let Some(learned) =
             here.and_then(|at| self.candidates.get_mut(at)).filter(|known| known.is_learned())
         {
+            // It is a signalled one from here on, and makes room for another that is learned.
+            if full {
+                return Err(TooMany);
+            }
+            self.accepted += 1;
             learned.signalled.push((learned.id, candidate.clone()));
             learned.candidate = candidate;
             return Ok(Added::Replaced(learned.id));
@@ -102,18 +112,30 @@ impl RemoteCandidates {
             return Ok(Added::Known(id));
         }
         let signalled = alloc::vec![(id, candidate.clone())];
-        self.candidates.push(RemoteCandidate { id, component, address, candidate, signalled });
+        self.candidates.push(RemoteCandidate {
+            id,
+            component,
+            address,
+            candidate,
+            signalled,
+            withdrawn: false,
+        });
         Ok(Added::New(id))
     }
 
     /// Whether one more may be signalled with this address.
     fn has_room(&self, component: ComponentId, address: SocketAddr, limits: &RemoteLimits) -> bool {
-        let live: usize = self.candidates.iter().map(|known| known.signalled.len()).sum();
         let beside =
             |known: &&RemoteCandidate| known.component == component && known.address.ip() == address.ip();
         let on_address: usize =
             self.candidates.iter().filter(beside).map(|known| known.signalled.len().max(1)).sum();
-        live < limits.live && self.accepted < limits.accepted && on_address < limits.per_address
+        !self.is_full(limits) && on_address < limits.per_address
+    }
+
+    /// Whether no more may be signalled, at whatever address.
+    fn is_full(&self, limits: &RemoteLimits) -> bool {
+        let live: usize = self.candidates.iter().map(|known| known.signalled.len()).sum();
+        live >= limits.live || self.accepted >= limits.accepted
     }
 
     /// Makes a peer-reflexive candidate of the source of a check (RFC 8445 section 7.3.1.3), within the limits.
@@ -145,7 +167,8 @@ impl RemoteCandidates {
             priority,
             foundation,
         );
-        self.candidates.push(RemoteCandidate { id, component, address, candidate, signalled: Vec::new() });
+        let (signalled, withdrawn) = (Vec::new(), false);
+        self.candidates.push(RemoteCandidate { id, component, address, candidate, signalled, withdrawn });
         Some(id)
     }
 
@@ -161,6 +184,19 @@ impl RemoteCandidates {
             let learned = known.signalled.is_empty().then_some((known.id, &known.candidate));
             known.signalled.iter().map(|(id, candidate)| (*id, candidate)).chain(learned)
         })
+    }
+
+    /// Takes note that a candidate is to go as soon as it can.
+    pub(crate) fn withdraw_later(&mut self, id: CandidateId) {
+        for known in self.candidates.iter_mut().filter(|known| known.id == id) {
+            known.withdrawn = true;
+        }
+    }
+
+    /// Those that are to go, each under an id by which the peer's candidate is known.
+    pub(crate) fn withdrawn(&self) -> Vec<CandidateId> {
+        let withdrawn = self.candidates.iter().filter(|known| known.withdrawn);
+        withdrawn.map(|known| known.signalled.first().map_or(known.id, |(id, _)| *id)).collect()
     }
 
     /// Takes a candidate away, or one of several with its address.

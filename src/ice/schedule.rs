@@ -15,7 +15,8 @@ pub(crate) struct CheckListSet {
     lists: Vec<CheckList>,
     /// Where the round robin goes on.
     turn: usize,
-    /// Whether a check was taken since there were no pairs: before that the initial states hold, afterwards the rules for trickled pairs.
+    /// Whether a check was taken since there were no pairs: before that the initial states hold, afterwards the rules for
+    /// trickled pairs.
     started: bool,
 }
 

@@ -7,6 +7,7 @@ use super::{AddressErrorCode, AddressFamily, Lifetime, MobilityTicket, Reservati
 use crate::net::{Path, canonical, is_sendable, unscoped};
 use crate::stun::{Message, Sealing, TransactionId, XorMappedAddress};
 use crate::time::{Deadline, Timestamp};
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 use core::time::Duration;
@@ -23,7 +24,7 @@ pub(super) enum Phase {
         repeats: Option<Sealing>,
     },
     Allocating,
-    Allocated(Allocation),
+    Allocated(Box<Allocation>),
     Closing,
     Closed,
 }

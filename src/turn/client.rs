@@ -393,14 +393,14 @@ impl Client {
         }
     }
 
-    pub(super) const fn allocation(&self) -> Option<&Allocation> {
+    pub(super) fn allocation(&self) -> Option<&Allocation> {
         match &self.phase {
             Phase::Allocated(allocation) => Some(allocation),
             _ => None,
         }
     }
 
-    pub(super) const fn allocation_mut(&mut self) -> Option<&mut Allocation> {
+    pub(super) fn allocation_mut(&mut self) -> Option<&mut Allocation> {
         match &mut self.phase {
             Phase::Allocated(allocation) => Some(allocation),
             _ => None,

@@ -11,6 +11,7 @@ use super::{AddressFamily, ChannelNumber, Lifetime};
 use crate::net::{Path, Transport, canonical, is_sendable, unscoped};
 use crate::stun::{AlternateServer, AttributeType, Message, UnknownAttributes, Verified};
 use crate::time::Timestamp;
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::net::{IpAddr, SocketAddr};
 
@@ -114,7 +115,8 @@ impl Client {
         self.terms.granted();
         let (allocated, refused) = (grant.allocated(), grant.refused);
         let indication = self.draw_indication();
-        self.phase = Phase::Allocated(Allocation::new(self.now, asked_at, grant, indication));
+        let allocation = Allocation::new(self.now, asked_at, grant, indication);
+        self.phase = Phase::Allocated(Box::new(allocation));
         if let Some(allocated) = allocated {
             self.emit(Event::Allocated(allocated));
         }
@@ -300,6 +302,9 @@ impl Client {
     pub(super) fn fail(&mut self, failure: Failure) {
         self.terms.failed(self.now, failure);
         self.end(Event::Failed(failure));
+        if matches!(failure, Failure::Timeout | Failure::IntegrityViolated) {
+            self.forget_server();
+        }
     }
 
     /// A 5-tuple is of no use; another one may be.
@@ -313,18 +318,23 @@ impl Client {
         // Why an allocation was lost does not say that another one would be refused.
         self.terms.failed(self.now, Failure::Expired);
         self.end(Event::Lost(failure));
+        self.forget_server();
     }
 
     fn end(&mut self, event: Event) {
         self.phase = Phase::Idle;
         self.transactions.retain(|request| request.purpose.is_release());
-        // The next one is asked for as if nothing were known: the server may be another one by then.
-        if self.transactions.is_empty() {
-            self.credential.reset();
-        }
         // rfc8656-9-3
         self.forget_all();
         self.emit(event);
+    }
+
+    /// The next allocation is asked for as if nothing were known: the server may be another one by then, with another
+    /// realm. What is still to be released is the old one's.
+    fn forget_server(&mut self) {
+        if self.transactions.is_empty() {
+            self.credential.reset();
+        }
     }
 
     /// What was held for permitted peers leaves.

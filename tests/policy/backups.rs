@@ -5,7 +5,8 @@ use core::time::Duration;
 use std::sync::Arc;
 
 use floe::ice::{CandidateKind, Choice, PairState, Policy, Role};
-use floe::{Config, Profile, Remote, StreamState};
+use floe::stun::ErrorCode;
+use floe::{Config, Event, Profile, Remote, StreamState};
 
 use crate::Call;
 use crate::harness::{Bench, Fed, LOCAL, Sent, address, at, ms, remote_credentials, typed};
@@ -144,6 +145,37 @@ fn a_kept_pair_goes_with_its_consent_and_is_not_tried_again() {
         (bench.selections(), bench.agent.state(bench.stream)),
         ([address(DIRECT)].into(), Some(StreamState::Completed))
     );
+}
+
+/// The peer wants no more data on the selected pair: nobody waits a second, and nobody asks there again.
+///
+/// Proves: rfc7675-5.2-1, rfc7675-5.1-17
+#[test]
+fn when_consent_is_revoked_on_the_selected_pair_a_kept_one_takes_over_without_delay() {
+    let mut bench = five_pairs(Config::new().profile(Profile::Mobile), Role::Controlling);
+    bench.run_answering(at(2_000), promptly);
+    let to_direct = |bench: &Bench| {
+        let checks = bench.checks().into_iter().filter(|check| check.path.remote() == address(DIRECT));
+        checks.collect::<Vec<_>>()
+    };
+    let (known, others) =
+        (to_direct(&bench).len(), |check: &Sent| (check.path.remote() != address(DIRECT)).then_some(ms(20)));
+    // Until the others have answered since the selection, and the selected pair is asked for consent.
+    while to_direct(&bench).len() == known {
+        bench.run_answering(bench.now + ms(10), others);
+    }
+    let check = to_direct(&bench).pop().unwrap();
+    let refusal = bench.error(&check, ErrorCode::FORBIDDEN);
+    bench.feed_path(check.path, &refusal);
+    let revoked = bench.now;
+    assert!(bench.agent.route(bench.component()).is_none());
+    let slowly = |check: &Sent| others(check).map(|_| ms(300));
+    bench.run_answering(revoked + secs(60), slowly);
+    let taken = bench.events.iter().rfind(|(_, event)| matches!(event, Event::Selected { .. })).unwrap().0;
+    assert!(taken.saturating_since(revoked) <= ms(350), "{taken:?}: one slot and one round trip");
+    let route = bench.agent.route(bench.component()).unwrap();
+    assert!(OTHERS.map(address).contains(&route.path().remote()));
+    assert_eq!(to_direct(&bench).len(), known + 1, "asked again where consent was revoked");
 }
 
 #[test]

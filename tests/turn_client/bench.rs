@@ -19,6 +19,8 @@ pub const MAPPED: &str = "198.51.100.9:7000";
 pub const RELAYED: &str = "203.0.113.1:50000";
 pub const RELAYED_V6: &str = "[2001:db8::1]:50000";
 pub const REALM: &str = "example.org";
+/// PASSWORD-ALGORITHMS with MD5 and SHA-256.
+pub const ALGORITHMS: [u8; 8] = [0, 1, 0, 0, 0, 2, 0, 0];
 
 pub struct Bench {
     pub client: Client,
@@ -32,6 +34,8 @@ pub struct Bench {
     known: BTreeSet<TransactionId>,
     pub nonce: &'static [u8],
     pub key: Key,
+    /// Of the server of today, which lists PASSWORD-ALGORITHMS, or of that of RFC 5389.
+    pub integrity: Integrity,
 }
 
 /// A request as the server sees it.
@@ -125,7 +129,16 @@ impl Bench {
             known: BTreeSet::new(),
             nonce: b"nonce one",
             key: Key::long_term_md5(b"alice", REALM.as_bytes(), b"correct horse"),
+            integrity: Integrity::Sha1,
         }
+    }
+
+    /// With a server of today: SHA-256, and users who are not named in the clear.
+    pub fn of_today(config: Config) -> Self {
+        let key = Key::long_term_sha256(b"alice", REALM.as_bytes(), b"correct horse");
+        // Password algorithms and anonymity: bits 0 and 1.
+        let nonce = b"obMatJos2wAAAadl7W7PeDU4hKE72jda";
+        Self { nonce, key, integrity: Integrity::Sha256, ..Self::with(config) }
     }
 
     /// A client with an allocation for ten minutes.
@@ -159,10 +172,13 @@ impl Bench {
     /// A 401 or 438 with realm and the nonce of the day.
     pub fn challenge(&mut self, asked: &Asked, code: u16) {
         let mut out = Vec::new();
-        Builder::error(&mut out, asked.method, asked.id, &ErrorCode::new(code).unwrap())
+        let mut response = Builder::error(&mut out, asked.method, asked.id, &ErrorCode::new(code).unwrap())
             .attribute(&Realm::new(REALM).unwrap())
-            .attribute(&Nonce::new(self.nonce).unwrap())
-            .fingerprint();
+            .attribute(&Nonce::new(self.nonce).unwrap());
+        if self.integrity == Integrity::Sha256 {
+            response = response.raw(AttributeType::PASSWORD_ALGORITHMS, &ALGORITHMS);
+        }
+        response.fingerprint();
         assert_eq!(self.feed_from(asked.path, &out), Received::Control);
     }
 
@@ -184,7 +200,7 @@ impl Bench {
 
     pub fn success(&self, asked: &Asked, write: impl FnOnce(Builder<'_>) -> Builder<'_>) -> Vec<u8> {
         let mut out = Vec::new();
-        write(Builder::success(&mut out, asked.method, asked.id)).integrity(&self.key, Integrity::Sha1);
+        write(Builder::success(&mut out, asked.method, asked.id)).integrity(&self.key, self.integrity);
         out
     }
 
@@ -196,7 +212,7 @@ impl Bench {
     pub fn refuse_with(&mut self, asked: &Asked, code: u16, write: impl FnOnce(Builder<'_>) -> Builder<'_>) {
         let mut out = Vec::new();
         let code = ErrorCode::new(code).unwrap();
-        write(Builder::error(&mut out, asked.method, asked.id, &code)).integrity(&self.key, Integrity::Sha1);
+        write(Builder::error(&mut out, asked.method, asked.id, &code)).integrity(&self.key, self.integrity);
         assert_eq!(self.feed_from(asked.path, &out), Received::Control);
     }
 

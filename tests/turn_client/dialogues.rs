@@ -1,115 +1,140 @@
 //! Whole conversations: the example of RFC 8656, nonces that wear out, and somebody who listens in.
 
 use floe::stun::{
-    Attribute, Builder, ErrorCode, Integrity, Key, Method, Nonce, PasswordAlgorithm, PasswordAlgorithms,
-    Realm, XorMappedAddress,
+    AttributeType, Builder, ErrorCode, Integrity, Key, LongTerm, Method, Nonce, PasswordAlgorithm, Realm,
+    Token, XorMappedAddress,
 };
 use floe::turn::{
-    ChannelNumber, Data, Event, Failure, Ignored, Lifetime, Received, State, XorPeerAddress,
+    ChannelNumber, Config, Error, Event, Failure, Ignored, Lifetime, Received, State, XorPeerAddress,
     XorRelayedAddress,
 };
 
-use crate::bench::{Asked, Bench, MAPPED, RELAYED, address, config, ip, secs};
+use crate::bench::{ALGORITHMS, Asked, Bench, MAPPED, REALM, RELAYED, address, config, ip, secs};
 
 const PEER_A: &str = "192.0.2.150:32102";
 const PEER_B: &str = "192.0.2.210:49191";
 
-/// PASSWORD-ALGORITHMS with MD5 and SHA-256.
-const ALGORITHMS: [u8; 8] = [0, 1, 0, 0, 0, 2, 0, 0];
-
-/// Proves: rfc8656-20-1, rfc8656-6-2, rfc8656-21.1.6-1, rfc8656-17-1
-#[test]
-fn the_example_of_section_20_runs_to_its_end() {
-    let mut bench = Bench::with(config().lifetime(secs(3_600)).software("Example client").unwrap());
-    bench.key = Key::long_term_sha256(b"alice", b"example.com", b"correct horse");
-    let challenge = |bench: &mut Bench, asked: &Asked, code: u16, nonce: &[u8]| {
-        let mut out = Vec::new();
-        let id = asked.id;
-        Builder::error(&mut out, asked.method, id, &ErrorCode::new(code).unwrap())
-            .attribute(&Realm::new("example.com").unwrap())
-            .attribute(&Nonce::new(nonce).unwrap())
-            .attribute(&PasswordAlgorithms::decode(&ALGORITHMS, &id).unwrap())
-            .fingerprint();
-        assert_eq!(bench.feed(&out), Received::Control);
-    };
-    let seal = |bench: &mut Bench, asked: &Asked, write: &dyn Fn(Builder<'_>) -> Builder<'_>| {
-        let mut out = Vec::new();
-        write(Builder::success(&mut out, asked.method, asked.id)).integrity(&bench.key, Integrity::Sha256);
-        assert_eq!(bench.feed(&out), Received::Control);
-    };
-
-    bench.client.allocate(bench.now).unwrap();
-    let bare = bench.next_request();
-    assert_eq!(
-        (bare.method, bare.lifetime(), bare.raw(0x0019)),
-        (Method::ALLOCATE, Some(3_600), Some(vec![17, 0, 0, 0]))
-    );
-    assert_eq!(bare.raw(0x8022), Some(b"Example client".to_vec()));
-    // Password algorithms and anonymity: bits 0 and 1.
-    let nonce = b"obMatJos2wAAAadl7W7PeDU4hKE72jda";
-    challenge(&mut bench, &bare, 401, nonce);
-
-    let asked = bench.next_request();
-    assert_ne!(asked.id, bare.id);
-    assert_eq!((asked.lifetime(), asked.nonce()), (Some(3_600), Some(nonce.to_vec())));
-    assert_eq!(asked.raw(0x0014), Some(b"example.com".to_vec()));
+/// What a request to a server of today has for its protection.
+fn assert_protected(bench: &Bench, asked: &Asked) {
+    assert_eq!(asked.nonce(), Some(bench.nonce.to_vec()));
+    assert_eq!(asked.raw(0x0014), Some(REALM.as_bytes().to_vec()));
     assert_eq!(asked.raw(0x8002), Some(ALGORITHMS.to_vec()));
     assert_eq!(asked.get::<PasswordAlgorithm<'_>>().unwrap().number(), 2);
     assert!(asked.has(0x001e) && !asked.has(0x0006), "the user is not named");
     assert!(asked.has(0x001c) && !asked.has(0x0008));
     assert!(asked.is_sealed_with(&bench.key));
-    seal(&mut bench, &asked, &|response| {
-        response
-            .attribute(&Lifetime(1_200))
-            .attribute(&XorRelayedAddress(address(RELAYED)))
-            .attribute(&XorMappedAddress(address(MAPPED)))
-    });
+}
+
+/// Proves: rfc8656-20-1, rfc8656-6-2, rfc8656-21.1.6-1, rfc8656-17-1
+#[test]
+fn the_example_of_section_20_runs_to_its_end() {
+    let mut bench = Bench::of_today(config().lifetime(secs(3_600)).software("Example client").unwrap());
+    bench.client.allocate(bench.now).unwrap();
+    let bare = bench.next_request();
+    assert_eq!((bare.method, bare.lifetime()), (Method::ALLOCATE, Some(3_600)));
+    assert_eq!(bare.raw(0x0019), Some(vec![17, 0, 0, 0]));
+    assert_eq!(bare.raw(0x8022), Some(b"Example client".to_vec()));
+    bench.challenge(&bare, 401);
+    let asked = bench.next_request();
+    assert_ne!(asked.id, bare.id);
+    assert_eq!(asked.lifetime(), Some(3_600));
+    assert_protected(&bench, &asked);
+    bench.grant(&asked, 1_200);
     assert_eq!(bench.client.lifetime(), Some(secs(1_200)));
 
     bench.client.send(bench.now, address(PEER_A), b"to A").unwrap();
     let asked = bench.next_request();
     assert_eq!((asked.method, asked.peers()), (Method::CREATE_PERMISSION, vec![address(PEER_A).ip()]));
-    assert!(asked.has(0x001c) && !asked.has(0x0008));
-    seal(&mut bench, &asked, &|response| response);
+    assert_protected(&bench, &asked);
+    bench.succeed(&asked, |response| response);
     assert_eq!(bench.data_sent().len(), 1);
     assert_eq!(bench.relay(PEER_A, b"from A"), Ok(b"from A".to_vec()));
 
     bench.client.bind(bench.now, address(PEER_B)).unwrap();
-    for asked in bench.requests() {
-        if asked.method == Method::CHANNEL_BIND {
-            assert_eq!(asked.get::<ChannelNumber>(), Some(ChannelNumber::MIN));
-            assert_eq!(asked.get::<XorPeerAddress>(), Some(XorPeerAddress(address(PEER_B))));
-        }
-        seal(&mut bench, &asked, &|response| response);
+    let asked = bench.requests();
+    let bind = asked.iter().find(|asked| asked.method == Method::CHANNEL_BIND).unwrap();
+    assert_eq!(bind.get::<ChannelNumber>(), Some(ChannelNumber::MIN));
+    assert_eq!(bind.get::<XorPeerAddress>(), Some(XorPeerAddress(address(PEER_B))));
+    assert_protected(&bench, bind);
+    for asked in &asked {
+        bench.succeed(asked, |response| response);
     }
     bench.client.send(bench.now, address(PEER_B), b"to B").unwrap();
     assert_eq!(bench.data_sent(), [b"\x40\x00\x00\x04to B"]);
     let peer = address(PEER_B);
     assert_eq!(bench.feed(b"\x40\x00\x00\x06from B"), Received::Data { peer, payload: b"from B" });
 
-    let refresh = loop {
-        let deadline = bench.client.deadline().unwrap();
-        bench.now = deadline;
-        bench.tick();
-        let mut refresh = None;
-        for asked in bench.requests() {
-            match asked.method {
-                Method::REFRESH => refresh = Some(asked),
-                _ => seal(&mut bench, &asked, &|response| response),
-            }
-        }
-        if let Some(refresh) = refresh {
-            break refresh;
-        }
-    };
-    let nonce = b"obMatJos2wAAAnpSw1Xw239bBwGYhjNW";
-    challenge(&mut bench, &refresh, 438, nonce);
+    let refresh = bench.await_refresh();
+    bench.nonce = b"obMatJos2wAAAnpSw1Xw239bBwGYhjNW";
+    bench.challenge(&refresh, 438);
     let refresh = bench.next_request();
-    assert_eq!((refresh.lifetime(), refresh.nonce()), (Some(3_600), Some(nonce.to_vec())));
+    assert_eq!(refresh.lifetime(), Some(3_600));
     assert_eq!(refresh.raw(0x8022), Some(b"Example client".to_vec()));
-    seal(&mut bench, &refresh, &|response| response.attribute(&Lifetime(600)));
+    assert_protected(&bench, &refresh);
+    bench.succeed(&refresh, |response| response.attribute(&Lifetime(600)));
     assert_eq!(bench.client.state(), State::Allocated);
     assert_eq!(bench.client.bound().collect::<Vec<_>>(), [(peer, ChannelNumber::MIN)]);
+}
+
+/// Proves: rfc8656-5-6
+#[test]
+fn a_fingerprint_is_welcome_and_not_required_but_has_to_be_right() {
+    for (fingerprint, right) in [(false, true), (true, true), (true, false)] {
+        let mut bench = Bench::new();
+        let asked = bench.challenged();
+        let mut out = Vec::new();
+        let response = Builder::success(&mut out, asked.method, asked.id)
+            .attribute(&XorRelayedAddress(address(RELAYED)))
+            .attribute(&XorMappedAddress(address(MAPPED)))
+            .attribute(&Lifetime(600))
+            .integrity(&bench.key, Integrity::Sha1);
+        if fingerprint {
+            response.fingerprint();
+        }
+        if !right {
+            *out.last_mut().unwrap() ^= 1;
+        }
+        let _ = bench.feed(&out);
+        assert_eq!(bench.client.state() == State::Allocated, right);
+    }
+}
+
+/// A token that is replaced in time is used by the allocation that the old one has made.
+#[test]
+fn a_new_token_is_used_from_the_next_request_on() {
+    let token = |kid: &str| Token::new(kid, b"opaque", &[7; 32]).unwrap();
+    let mut bench = Bench::with(Config::new(LongTerm::third_party()));
+    bench.key = Key::short_term(&[7; 32]);
+    bench.client.allocate(bench.now).unwrap();
+    let bare = bench.next_request();
+    let mut out = Vec::new();
+    Builder::error(&mut out, bare.method, bare.id, &ErrorCode::UNAUTHENTICATED)
+        .attribute(&Realm::new(REALM).unwrap())
+        .attribute(&Nonce::new(bench.nonce).unwrap())
+        .raw(AttributeType::THIRD_PARTY_AUTHORIZATION, b"turn1.example.org")
+        .fingerprint();
+    assert_eq!(bench.feed(&out), Received::Control);
+    assert_eq!(bench.events(), [Event::Failed(Failure::TokenWanted)]);
+    assert_eq!(bench.client.third_party_server(), Some("turn1.example.org"));
+    assert_eq!(bench.client.allocate(bench.now), Err(Error::Refused(Failure::TokenWanted)));
+    bench.client.set_token(bench.now, token("first")).unwrap();
+    bench.client.allocate(bench.now).unwrap();
+    let mut asked = bench.next_request();
+    if asked.nonce().is_none() {
+        out.clear();
+        Builder::error(&mut out, asked.method, asked.id, &ErrorCode::UNAUTHENTICATED)
+            .attribute(&Realm::new(REALM).unwrap())
+            .attribute(&Nonce::new(bench.nonce).unwrap())
+            .raw(AttributeType::THIRD_PARTY_AUTHORIZATION, b"turn1.example.org")
+            .fingerprint();
+        assert_eq!(bench.feed(&out), Received::Control);
+        asked = bench.next_request();
+    }
+    assert_eq!(asked.raw(0x0006), Some(b"first".to_vec()));
+    bench.grant(&asked, 600);
+    bench.client.set_token(bench.now, token("second")).unwrap();
+    let refresh = bench.await_refresh();
+    assert_eq!(refresh.raw(0x0006), Some(b"second".to_vec()));
 }
 
 /// A server whose nonces are good for so many requests.
@@ -229,5 +254,4 @@ fn forgeries_change_nothing() {
         bench.succeed(asked, |response| response);
     }
     assert_eq!(bench.client.permitted().count(), 2);
-    let _ = Data(b"");
 }

@@ -213,7 +213,9 @@ fn an_allocation_in_the_way_is_ended_and_then_other_ports_are_tried() {
         if port < 4_002 {
             let local = std::net::SocketAddr::new(path().local().ip(), port + 1);
             bench.client.migrate(bench.now, Path::udp(local, address(SERVER))).unwrap();
-            let asked = bench.challenged();
+            bench.client.allocate(bench.now).unwrap();
+            let asked = bench.next_request();
+            assert!(asked.is_sealed_with(&bench.key), "the server has told what it wants");
             bench.refuse(&asked, 437);
         }
     }
