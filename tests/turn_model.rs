@@ -92,11 +92,11 @@ impl Model {
     fn new(seed: u64, lossy: bool) -> Self {
         let config = config().permissions(LIMIT).channels(LIMIT);
         let mut relay = Relay::new(seed, config, server().forbid(FORBIDDEN.into()));
+        relay.allocate();
         if lossy {
             let link = Link::new(Duration::from_millis(30)).jitter(Duration::from_millis(50));
             relay.world.set_link(relay.user, link.loss(0.2).duplication(0.1));
         }
-        relay.allocate();
         let began_at = relay.world.now();
         Self {
             relay,
