@@ -83,19 +83,20 @@ struct Model {
 }
 
 const LIMIT: usize = 3;
+/// The last host.
+const FORBIDDEN: [u8; 4] = [192, 0, 2, 13];
 /// For a few retransmissions, and the next request after a mishap.
 const SETTLED_AFTER: Duration = Duration::from_secs(20);
 
 impl Model {
     fn new(seed: u64, lossy: bool) -> Self {
-        let forbidden = IpAddr::from([192, 0, 2, 13]);
         let config = config().permissions(LIMIT).channels(LIMIT);
-        let mut relay = Relay::new(seed, config, server().forbid(forbidden));
+        let mut relay = Relay::new(seed, config, server().forbid(FORBIDDEN.into()));
+        relay.allocate();
         if lossy {
             let link = Link::new(Duration::from_millis(30)).jitter(Duration::from_millis(50));
             relay.world.set_link(relay.user, link.loss(0.2).duplication(0.1));
         }
-        relay.allocate();
         let began_at = relay.world.now();
         Self {
             relay,
@@ -143,9 +144,8 @@ impl Model {
             Op::Bind(peer) => {
                 let peer = self.address(peer);
                 let bound = self.relay.command(|user, now| user.client.bind(now, peer));
-                // The permission may be wanted although there is no room for the channel.
-                self.want(peer.ip());
                 if bound.is_ok() {
+                    self.want(peer.ip());
                     self.channels.insert(peer);
                 }
             }
@@ -270,7 +270,8 @@ impl Model {
                 wish.unwrap_or_else(|| panic!("{peer} was never wanted\n{}", self.relay.world.trace()));
             let until = wish.forgotten_at.map_or(Timestamp::MAX, |at| at + Duration::from_secs(301));
             assert!(*at <= until, "{peer} was forgotten\n{}", self.relay.world.trace());
-            assert_ne!(peer.ip(), IpAddr::from([192, 0, 2, 13]), "the server has forbidden it");
+            // While the answer to a ChannelBind is lost, what is spoofed on the channel passes (rfc8656-12-6).
+            assert!(self.lossy || peer.ip() != IpAddr::from(FORBIDDEN), "the server has forbidden {peer}");
         }
         self.received = self.relay.user().received.len();
         for host in 0..4 {
@@ -301,7 +302,7 @@ impl Model {
         for event in events {
             match event {
                 Event::Refused { peer, .. } => {
-                    assert!(self.lossy || peer == IpAddr::from([192, 0, 2, 13]), "{peer}");
+                    assert!(self.lossy || peer == IpAddr::from(FORBIDDEN), "{peer}");
                     self.wishes.remove(&peer);
                     self.channels.retain(|channel| channel.ip() != peer);
                 }
@@ -332,11 +333,9 @@ impl Model {
             return;
         }
         let settled = now.saturating_since(self.disturbed_at) > SETTLED_AFTER;
-        for (peer, wish) in &self.wishes {
-            let wanted = wish.forgotten_at.is_none();
+        for (peer, _) in self.wishes.iter().filter(|(_, wish)| wish.forgotten_at.is_none()) {
             let held = client.permitted().any(|permitted| permitted == *peer);
-            assert!(!(held && wanted) || allocation.permits(*peer), "{peer}\n{}", self.relay.world.trace());
-            let _ = settled;
+            assert!(!held || allocation.permits(*peer), "{peer}\n{}", self.relay.world.trace());
         }
         for peer in &self.channels {
             let route = client.route(*peer);
@@ -373,7 +372,7 @@ fn play(seed: u64, lossy: bool, ops: &[Op]) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
 
     #[test]
     fn client_server_and_application_agree_about_permissions_and_channels(

@@ -60,6 +60,7 @@ pub struct TurnServer {
     credentials: Credentials,
     faults: Faults,
     present: bool,
+    fingerprints: bool,
     /// By 5-tuple, as the server sees it: its own address is the local one.
     allocations: BTreeMap<Path, Allocation>,
     ports: Ports,
@@ -134,6 +135,7 @@ impl TurnServer {
             credentials: Credentials::new(realm, Mechanism::default()),
             faults: Faults::default(),
             present: true,
+            fingerprints: true,
             allocations: BTreeMap::new(),
             ports: Ports::new(),
             mobility: Mobility::default(),
@@ -228,6 +230,13 @@ impl TurnServer {
     #[must_use]
     pub fn mobility(mut self) -> Self {
         self.policy.mobility = true;
+        self
+    }
+
+    /// Ends no answer in FINGERPRINT, not even where the request did.
+    #[must_use]
+    pub fn without_fingerprints(mut self) -> Self {
+        self.fingerprints = false;
         self
     }
 
@@ -393,6 +402,9 @@ impl TurnServer {
     /// Answers, as it is right or as `deviation` says.
     fn give(&mut self, path: Path, mut reply: Reply, deviation: Option<Deviation>) {
         let (mut from, mut delay) = (path, self.policy.delay);
+        if !self.fingerprints {
+            reply.end_without_fingerprint();
+        }
         match deviation {
             Some(Deviation::Lose) => return,
             Some(Deviation::Delay(longer)) => delay = delay.saturating_add(longer),

@@ -3,7 +3,7 @@
 use core::net::SocketAddr;
 
 use floe::sim::{Deviation, Entry, Event as Traced, Fault};
-use floe::stun::Method;
+use floe::stun::{Class, Fingerprint, Message, Method};
 use floe::turn::{Event, Failure, State};
 
 use crate::turn_world::{METHODS, Relay, config, dual_stack, server};
@@ -132,5 +132,29 @@ fn a_relayed_address_that_nobody_can_send_to_is_no_allocation() {
         assert_eq!(relay.events(), [Event::Failed(Failure::Unusable)], "{address}");
         assert_eq!(relay.turn_server().allocations().count(), 0, "it is given back: {address}");
         assert_eq!(relay.user().client.deadline(), None);
+    }
+}
+
+/// Proves: rfc8656-5-6
+#[test]
+fn a_server_may_leave_fingerprints_out() {
+    for (server, expected) in
+        [(server(), Fingerprint::Valid), (server().without_fingerprints(), Fingerprint::Absent)]
+    {
+        let mut relay = Relay::allocated(7, config(), server);
+        relay.bind(0);
+        relay.run(1300);
+        assert!(relay.is_open(0));
+        let answers = relay.world.trace().entries().filter_map(|entry| match &entry.event {
+            Traced::Delivered { node, payload, .. } if *node == relay.user => {
+                let message = Message::parse(payload).ok()?;
+                matches!(message.class(), Class::Success | Class::Error).then(|| message.fingerprint())
+            }
+            _ => None,
+        });
+        let answers: Vec<Fingerprint> = answers.collect();
+        assert!(answers.len() > 10 && answers.iter().all(|fingerprint| *fingerprint == expected));
+        assert_eq!(relay.failures(), []);
+        relay.assert_clean();
     }
 }

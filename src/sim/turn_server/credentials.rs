@@ -245,7 +245,7 @@ impl Credentials {
             report(Violation::Algorithms);
             return Some(Algorithm::Implied);
         }
-        // rfc8489-9.2.5: the first of the list that the client supports, and every client here supports both.
+        // rfc8489-9.2.5-5: the first of the list that the client supports, and every client is to support both.
         let first = offered.get(1).copied().map(u16::from);
         match (echoed, chosen) {
             (Some((_, echoed)), Some(Ok(chosen))) if echoed == offered && Some(chosen.number()) == first => {

@@ -74,6 +74,11 @@ impl Reply {
         Self { error, attributes, seal: None, ..self.clone() }
     }
 
+    /// Leaves FINGERPRINT out.
+    pub(super) fn end_without_fingerprint(&mut self) {
+        self.fingerprint = false;
+    }
+
     /// Takes the seal away.
     pub(super) fn unseal(&mut self) {
         self.seal = None;

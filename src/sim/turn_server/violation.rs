@@ -1,7 +1,5 @@
 //! What a client has done that it must not do.
 
-use core::fmt;
-
 use crate::stun::{AttributeType, Method};
 use crate::turn::ChannelNumber;
 
@@ -77,10 +75,4 @@ pub struct Expired {
     pub permissions: u64,
     /// Channels.
     pub channels: u64,
-}
-
-impl fmt::Display for Violation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(self, f)
-    }
 }
