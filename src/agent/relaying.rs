@@ -32,16 +32,14 @@ impl Agent {
             client.grant(now);
             return true;
         }
-        let (moved, server, base) = (relay.moves > 0, relay.server, relay.base);
-        let Some((server, entry)) = self.gatherer.server(server).zip(self.gatherer.base(base)) else {
-            return false;
-        };
-        match server.path_from(&entry.base) {
-            Some(path) if !server.wants_connection() && !moved => {
-                self.open_relay(id, path) && self.serve_relay(id)
-            }
-            Some(path) => self.ask_for_connection(id, path),
-            None => false,
+        let (moved, server, path) = (relay.moves > 0, relay.server, relay.socket_path);
+        let Some(server) = self.gatherer.server(server) else { return false };
+        // A server that was added twice would take the second allocation for the first one.
+        let taken = self.gatherer.relays.on(path).is_some();
+        if server.wants_connection() || moved || taken {
+            self.ask_for_connection(id, path)
+        } else {
+            self.open_relay(id, path) && self.serve_relay(id)
         }
     }
 
@@ -98,12 +96,9 @@ impl Agent {
         let (relayed, mapped) = ([Some(allocated.relayed), allocated.second], allocated.mapped);
         let Some(relay) = self.gatherer.relays.get_mut(id) else { return };
         relay.awaited_until = None;
-        let (base, server, moved) = (relay.base, relay.server, relay.moves > 0);
-        let Some((known, entry)) = self.gatherer.server(server).zip(self.gatherer.base(base).cloned()) else {
-            return;
-        };
-        let own_path = known.wants_connection() || moved;
-        if !own_path {
+        let (base, server, connected) = (relay.base, relay.server, relay.connected);
+        let Some(entry) = self.gatherer.base(base).cloned() else { return };
+        if !connected {
             self.add_server_reflexive(base, server, mapped);
         }
         for address in relayed.into_iter().flatten() {
@@ -197,7 +192,7 @@ impl Agent {
         if failure == turn::Failure::Mismatch && relay.moves < MOVES_MAX {
             self.disconnect_from(id);
             if let Some(relay) = self.gatherer.relays.get_mut(id) {
-                relay.state = RelayState::Queued;
+                (relay.state, relay.connected) = (RelayState::Queued, false);
                 relay.moves += 1;
             }
             return;

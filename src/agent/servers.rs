@@ -101,6 +101,7 @@ impl Agent {
         match path {
             Some(path) => {
                 self.open_relay(id, path);
+                self.gatherer.relays.get_mut(id).into_iter().for_each(|relay| relay.connected = true);
             }
             None => {
                 self.forget_relay(id);
@@ -117,7 +118,7 @@ impl Agent {
         if self.begin(now).is_err() {
             return;
         }
-        let Some(relay) = self.gatherer.relays.on(path).filter(|relay| self.is_connection(relay)) else {
+        let Some(relay) = self.gatherer.relays.on(path).filter(|relay| relay.connected) else {
             return;
         };
         let (id, server, base) = (relay.id, relay.server, relay.base);
@@ -171,13 +172,8 @@ impl Agent {
 
     /// Has the caller close the connection of a relay, if it is reached by one.
     pub(super) fn disconnect_from(&mut self, id: RelayId) {
-        let connection = self.gatherer.relays.get(id).filter(|relay| self.is_connection(relay));
+        let connection = self.gatherer.relays.get(id).filter(|relay| relay.connected);
         let path = connection.and_then(Relay::path);
         self.outputs.extend(path.map(Output::Disconnect));
-    }
-
-    /// Whether a relay is reached by a connection of its own, rather than from the socket of its base.
-    fn is_connection(&self, relay: &Relay) -> bool {
-        relay.path().is_some_and(|path| self.gatherer.base_of(path).is_none())
     }
 }

@@ -186,7 +186,7 @@ impl Gatherer {
             self.ask_for_binding((entry.id, entry.component), id, path, give_up_at);
         } else if !self.relays.is_at(entry.id, id) {
             // What a base has of a TURN server it keeps over a restart.
-            self.relays.add((entry.id, entry.component), id, give_up_at);
+            self.relays.add((entry.id, entry.component), id, path, give_up_at);
         }
     }
 

@@ -20,7 +20,12 @@ pub(crate) struct Relay {
     pub(crate) base: BaseId,
     pub(crate) component: ComponentId,
     pub(crate) server: ServerId,
+    /// From the socket of the base, or its address, to the server.
+    pub(crate) socket_path: Path,
     pub(crate) state: RelayState,
+    /// The server is reached by a connection of its own, which is the caller's to close, rather than from the socket of the
+    /// base.
+    pub(crate) connected: bool,
     /// Gathering waits for it until then, and not once it has its answer.
     pub(crate) awaited_until: Option<Timestamp>,
     /// How often a path was given up because the server takes it for somebody else's.
@@ -165,12 +170,23 @@ impl Relays {
         &mut self,
         (base, component): (BaseId, ComponentId),
         server: ServerId,
+        socket_path: Path,
         awaited_until: Timestamp,
     ) {
         self.count += 1;
         let (id, state) = (RelayId(self.count), RelayState::Queued);
-        let (awaited_until, moves, release_at) = (Some(awaited_until), 0, None);
-        self.relays.push(Relay { id, base, component, server, state, awaited_until, moves, release_at });
+        self.relays.push(Relay {
+            id,
+            base,
+            component,
+            server,
+            socket_path,
+            state,
+            connected: false,
+            awaited_until: Some(awaited_until),
+            moves: 0,
+            release_at: None,
+        });
     }
 
     /// Takes out the relays that `gone` picks.
@@ -180,7 +196,16 @@ impl Relays {
 
     /// The relay whose turn it is: of the lowest component, of these the first.
     pub(super) fn next(&self) -> Option<&Relay> {
-        self.relays.iter().filter(|relay| relay.is_waiting()).min_by_key(|relay| relay.component.number())
+        let ready = |relay: &&Relay| relay.is_waiting() && !self.has_to_wait(relay);
+        self.relays.iter().filter(ready).min_by_key(|relay| relay.component.number())
+    }
+
+    /// Whether a relay would begin on a path that another one is taking its leave on: a 5-tuple has one allocation, and its
+    /// server's answers one reader.
+    fn has_to_wait(&self, relay: &Relay) -> bool {
+        let leaving = |other: &Relay| matches!(other.state, RelayState::Releasing(_));
+        matches!(relay.state, RelayState::Queued)
+            && self.relays.iter().any(|other| leaving(other) && other.path() == Some(relay.socket_path))
     }
 
     /// Those that the end of gathering waits for.
