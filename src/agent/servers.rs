@@ -56,7 +56,8 @@ impl Agent {
     ///
     /// # Errors
     ///
-    /// [`Error::ServerCredentials`] if they cannot be credentials, [`Error::UnknownServer`], [`Error::Closed`].
+    /// [`Error::ServerCredentials`] if they cannot be credentials, or the server was added without any;
+    /// [`Error::UnknownServer`], [`Error::Closed`].
     pub fn set_server_credentials(
         &mut self,
         now: Timestamp,
@@ -68,6 +69,8 @@ impl Agent {
         let account = Account::new(username, password);
         account.credential().map_err(|_| Error::ServerCredentials)?;
         let known = self.gatherer.server_mut(server).ok_or(Error::UnknownServer)?;
+        // Nobody has said that it relays.
+        known.account().ok_or(Error::ServerCredentials)?;
         known.set_account(account);
         let now = self.now;
         for relay in self.gatherer.relays.iter_mut().filter(|relay| relay.server == server) {
