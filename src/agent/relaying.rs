@@ -326,7 +326,11 @@ impl Agent {
             turn::Received::Ignored(
                 turn::Ignored::Foreign | turn::Ignored::Unasked | turn::Ignored::Unexpected,
             ) => Unwrapped::Direct,
-            turn::Received::Ignored(_) => Unwrapped::Handled(self.ignore(Ignored::Relay)),
+            turn::Received::Ignored(_) => {
+                // Over a connection a forged answer ends its request (rfc8489-9.1.4-3).
+                self.settle();
+                Unwrapped::Handled(self.ignore(Ignored::Relay))
+            }
         }
     }
 
