@@ -5,9 +5,9 @@ mod harness;
 use core::net::SocketAddr;
 
 use floe::framing::Framing;
-use floe::ice::{CandidateKind, ConnectId, Role};
+use floe::ice::{CandidateKind, ConnectId, Role, ServerId};
 use floe::sim::{Deviation, Fault, Node, TurnServer};
-use floe::stun::Method;
+use floe::stun::{Message, Method};
 use floe::{
     Config, Connect, Endpoint, Error, Event, Path, Security, Server, ServerError, Timestamp, Transport,
 };
@@ -229,4 +229,99 @@ fn servers_that_cannot_be_asked_are_refused() {
     assert_eq!(add(Server::turn(address(SERVER), &"x".repeat(600), "secret")), Err(Error::ServerCredentials));
     assert!(matches!(add(Server::turn(address("0.0.0.0:3478"), "alice", "secret")), Err(Error::Address(_))));
     assert_eq!(add(Server::turn(address(SERVER), "alice", "secret")), Ok(()));
+}
+
+/// What a STUN server was not asked to do it is not asked to do later, and without credentials nobody has said that it relays.
+#[test]
+fn credentials_make_no_relay_of_a_stun_server() {
+    let mut bench = Bench::bare(Config::new(), Role::Controlling);
+    let server = bench.agent.add_server(bench.now, Server::stun(address(SERVER))).unwrap();
+    let set = bench.agent.set_server_credentials(bench.now, server, "alice", "secret");
+    assert_eq!(set, Err(Error::ServerCredentials));
+}
+
+#[test]
+fn a_socket_that_goes_is_no_connection_to_be_closed() {
+    let mut relaying = Relaying::over(Transport::Udp, Security::Plain);
+    let base = relaying.bench.base("192.0.2.1:1001");
+    relaying.run_until(at(500));
+    assert_eq!(relaying.relayed().len(), 2);
+    relaying.bench.agent.remove_base(relaying.bench.now, base).unwrap();
+    let sent = relaying.bench.sent.len();
+    relaying.run_until(at(5_000));
+    assert_eq!(relaying.bench.closed, []);
+    assert!(
+        relaying.bench.sent[sent..].iter().all(|(_, sent)| sent.path.local() != address("192.0.2.1:1001"))
+    );
+}
+
+/// Two allocations on one 5-tuple there cannot be, nor two readers of what comes on it.
+#[test]
+fn a_server_that_was_added_twice_is_reached_over_two_5_tuples() {
+    let mut relaying = Relaying::over(Transport::Udp, Security::Plain);
+    let again = Server::turn(address(SERVER), "alice", "secret");
+    relaying.bench.agent.add_server(relaying.bench.now, again).unwrap();
+    relaying.run_until(at(500));
+    let connect = relaying.wanted();
+    relaying.connected(connect, CONNECTED);
+    relaying.run_until(at(1_000));
+    assert_eq!((relaying.relayed().len(), relaying.failures()), (2, vec![]));
+    assert_eq!(relaying.server.answered(Method::ALLOCATE, Some(437)), 0);
+}
+
+#[test]
+fn a_server_that_is_added_again_is_asked_once_its_allocation_has_been_given_back() {
+    let mut relaying = Relaying::over(Transport::Udp, Security::Plain);
+    relaying.run_until(at(500));
+    let (server, sent) = (ServerId::from_raw(0), relaying.bench.sent.len());
+    relaying.server.fault(Fault::new(Deviation::Ignore).on(Method::REFRESH).times(1));
+    relaying.bench.agent.remove_server(relaying.bench.now, server).unwrap();
+    let again = Server::turn(address(SERVER), "alice", "secret");
+    relaying.bench.agent.add_server(relaying.bench.now, again).unwrap();
+    relaying.run_until(at(3_000));
+    let methods =
+        relaying.bench.sent[sent..].iter().map(|(_, sent)| Message::parse(&sent.payload).unwrap().method());
+    let asked = [Method::REFRESH, Method::REFRESH, Method::ALLOCATE, Method::ALLOCATE];
+    assert_eq!(methods.collect::<Vec<_>>(), asked);
+    assert_eq!((relaying.relayed().len(), relaying.failures()), (2, vec![]));
+    assert!(relaying.bench.wanted.is_empty());
+}
+
+/// A stream delivers what was sent: no other answer will come.
+///
+/// Proves: rfc8489-9.1.4-3
+#[test]
+fn a_forged_answer_over_a_connection_is_the_end_of_its_request_at_once() {
+    let mut relaying = Relaying::over(Transport::Tcp, Security::Plain);
+    relaying.server.fault(Fault::new(Deviation::WrongIntegrity).on(Method::ALLOCATE));
+    relaying.run_until(at(60));
+    let connect = relaying.wanted();
+    relaying.connected(connect, CONNECTED);
+    relaying.run_until(at(1_000));
+    assert_eq!(relaying.failures().len(), 1);
+    assert_eq!(relaying.bench.closed.len(), 1);
+}
+
+/// Of two peers one withdraws its candidate: its permission is not renewed, that of the other is.
+#[test]
+fn a_permission_runs_out_when_no_pair_needs_it() {
+    let mut relaying = Relaying::over(Transport::Udp, Security::Plain);
+    relaying.run_until(at(500));
+    let bench = &mut relaying.bench;
+    bench.remote();
+    let [stays, goes] = ["198.51.100.1:2000", "198.51.100.2:2000"];
+    bench.trickle(harness::host("1", 1, stays));
+    let gone = harness::host("2", 1, goes);
+    let gone = bench.agent.add_remote_candidate(bench.now, bench.stream, gone).unwrap();
+    relaying.run_until(at(60_000));
+    let permitted = |relaying: &Relaying| {
+        let allocation = relaying.server.allocations().next().unwrap();
+        [stays, goes].map(|peer| allocation.permits(address(peer).ip()))
+    };
+    assert_eq!(permitted(&relaying), [true, true]);
+    let bench = &mut relaying.bench;
+    bench.agent.remove_remote_candidate(bench.now, bench.stream, gone).unwrap();
+    relaying.run_until(at(700_000));
+    assert_eq!(permitted(&relaying), [true, false]);
+    assert_eq!(relaying.server.violations(), []);
 }

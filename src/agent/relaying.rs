@@ -8,6 +8,7 @@ use crate::agent::stream::Stream;
 use crate::agent::{Agent, Event, Ignored, Output, Received, ServerError, StreamState, stream_of};
 use crate::entropy::{Purpose, Seed};
 use crate::gather::{Account, BaseEntry, Origin, Relay, RelayId, RelayState};
+use crate::ice::checklist::CheckList;
 use crate::ice::local::LocalCandidate;
 use crate::ice::{BaseId, Candidate, CandidateKind, FoundationKey, Priority, TypePreferences};
 use crate::net::{Path, Transport, canonical, is_sendable, unscoped};
@@ -280,9 +281,36 @@ impl Agent {
         self.release_relays_where(|relay| relay.release_at.is_some_and(|at| at <= now));
     }
 
+    /// Permissions for addresses that no pair leads to any more run out: of candidates that the peer has withdrawn, of pairs
+    /// that another one was selected over, of a generation that has ended.
+    fn forget_unused_peers(&mut self) {
+        let (now, gatherer) = (self.now, &self.gatherer);
+        if gatherer.relays.iter().all(|relay| relay.client().is_none()) {
+            return;
+        }
+        let listed = self.streams.iter().filter_map(|stream| self.lists.list(stream.id));
+        let listed = listed.flat_map(CheckList::pairs).map(|pair| pair.path);
+        let valid = self.streams.iter().flat_map(Stream::valid_paths);
+        let used: Vec<(RelayId, IpAddr)> = listed
+            .chain(valid)
+            .filter_map(|path| match gatherer.base_of(path)?.origin {
+                Origin::Relay(id) => Some((id, unscoped(path.remote()).ip())),
+                Origin::Socket => None,
+            })
+            .collect();
+        for relay in self.gatherer.relays.iter_mut() {
+            let id = relay.id;
+            let Some(client) = relay.client_mut() else { continue };
+            let unused: Vec<IpAddr> =
+                client.permitted().filter(|peer| !used.contains(&(id, *peer))).collect();
+            unused.into_iter().for_each(|peer| client.forget(now, peer));
+        }
+    }
+
     /// What the relays have to do as time passes.
     pub(super) fn handle_relay_timeout(&mut self) {
         let now = self.now;
+        self.forget_unused_peers();
         let mut late = Vec::new();
         for relay in self.gatherer.relays.iter_mut() {
             if let Some(client) = relay.any_client_mut() {
@@ -364,6 +392,12 @@ impl Stream {
         let current = self.component_ids().filter_map(|id| self.valid.route(id)).map(|pair| pair.path);
         let previous = self.previous.iter().flat_map(|previous| &previous.paths).map(|path| path.valid.path);
         current.chain(previous)
+    }
+
+    /// The paths of the valid pairs, and those that the generation before still uses.
+    fn valid_paths(&self) -> impl Iterator<Item = Path> {
+        let previous = self.previous.iter().flat_map(|previous| &previous.paths).map(|path| path.valid.path);
+        self.valid.pairs().iter().map(|pair| pair.path).chain(previous)
     }
 }
 
