@@ -6,7 +6,7 @@ mod session;
 use core::net::SocketAddr;
 
 use floe::ice::{Candidate, CandidateKind};
-use floe::sim::{Host, Nat, NetworkId, NodeId, Peer, TurnServer, World};
+use floe::sim::{Deviation, Fault, Host, Nat, NetworkId, NodeId, Peer, TurnServer, World};
 use floe::stun::Method;
 use floe::{Config, Event, ServerError, StreamState, Timestamp};
 use session::{PASSWORD, Session, USER, controlled, controlling, ms, secs};
@@ -346,4 +346,31 @@ fn a_dead_server_ends_gathering_in_bounded_time_and_harms_nothing() {
     assert!(at <= Timestamp::from_millis(10_100), "{at:?}");
     assert_eq!(session.when(session.alice, complete), Some(at));
     session.assert_data_flows(1);
+}
+
+/// The route is a copy in the hands of whoever sends: that the server has withdrawn its permission is told at once, and not when
+/// consent has run out half a minute later.
+#[test]
+fn a_permission_that_is_not_renewed_takes_the_route_with_it() {
+    let (world, server) = world(turn_server());
+    let address = world.address(server);
+    let alice = controlling(NetworkId::PUBLIC).relays(address).config(Config::new().relay_only(true));
+    let mut session = Session::new(world, alice, controlled(NetworkId::PUBLIC));
+    session.connect();
+    session.world.with_turn_server(server, |server, _| {
+        server.fault(Fault::new(Deviation::Refuse(403)).on(Method::CREATE_PERMISSION));
+        server.fault(Fault::new(Deviation::Refuse(403)).on(Method::CHANNEL_BIND));
+    });
+    let alice = session.alice;
+    let has_route = |session: &Session| {
+        let peer = session.world.node(alice);
+        peer.agent().route(peer.stream().component(1)).is_some()
+    };
+    while has_route(&session) {
+        assert!(session.world.now() < Timestamp::ZERO + secs(300), "renewed");
+        session.world.run_for(ms(10));
+    }
+    let events = session.world.node(alice).events();
+    let told = events.iter().rev().find(|(_, event)| matches!(event, Event::Route { .. })).map(|(at, _)| *at);
+    assert!(told.is_some_and(|at| at + ms(10) >= session.world.now()), "{told:?}");
 }

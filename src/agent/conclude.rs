@@ -174,8 +174,8 @@ impl Agent {
 
     fn announce_route(&mut self, id: ComponentId) {
         self.follow_route(id);
+        let route = self.route(id);
         let Ok(stream) = self.stream_mut(id.stream()) else { return };
-        let route = stream.route(id).map(|pair| (pair.id, pair.path));
         let Some(component) = stream.component_mut(id) else { return };
         if core::mem::replace(&mut component.route, route) != route {
             self.emit(Event::Route { component: id });

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use core::net::{IpAddr, SocketAddr};
 
 use crate::agent::stream::Stream;
-use crate::agent::{Agent, Event, Ignored, Output, Received, ServerError, StreamState, stream_of};
+use crate::agent::{Agent, Ignored, Output, Received, ServerError, StreamState, stream_of};
 use crate::entropy::{Purpose, Seed};
 use crate::gather::{Account, BaseEntry, Origin, Relay, RelayId, RelayState};
 use crate::ice::checklist::CheckList;
@@ -83,11 +83,11 @@ impl Agent {
         match event {
             turn::Event::Allocated(allocated) => self.add_relayed(id, &allocated),
             turn::Event::Refused { peer, .. } => self.drop_refused(id, peer),
-            turn::Event::Bound { peer } => self.announce_channel(id, peer),
             turn::Event::Failed(failure) => self.end_relay(id, failure),
             turn::Event::Lost(failure) => self.lose_relay(id, failure),
             turn::Event::Released => self.forget_relay(id),
-            // A permission lets the checks go that have waited for it; the rest changes nothing for ICE.
+            // A permission lets the checks go that have waited for it, and a channel makes another route; the rest changes
+            // nothing for ICE.
             _ => {}
         }
     }
@@ -173,16 +173,6 @@ impl Agent {
         self.drop_pairs(component.stream(), |pair| {
             pair.valid.is_none() && pair.path.remote().ip() == peer && ours.contains(&pair.path.local())
         });
-    }
-
-    /// The same path is written to in another way.
-    fn announce_channel(&mut self, id: RelayId, peer: SocketAddr) {
-        let Some(component) = self.gatherer.relays.get(id).map(|relay| relay.component) else { return };
-        let ours: Vec<SocketAddr> = self.gatherer.relayed_by(id).map(|entry| entry.base.local()).collect();
-        let route = self.stream(component.stream()).and_then(|stream| stream.component(component)?.route);
-        if route.is_some_and(|(_, path)| path.remote() == peer && ours.contains(&path.local())) {
-            self.emit(Event::Route { component });
-        }
     }
 
     /// No allocation has come about.

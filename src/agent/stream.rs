@@ -9,6 +9,7 @@ use crate::agent::error::{Error, Reason};
 use crate::agent::event::StreamState;
 use crate::agent::freshness::Upkeep;
 use crate::agent::restart::Previous;
+use crate::agent::route::Route;
 use crate::ice::authenticated::AuthenticatedPaths;
 use crate::ice::consent::{Consent, Standing};
 use crate::ice::early::EarlyRequests;
@@ -273,8 +274,8 @@ pub(crate) struct Component {
     pub(crate) upkeep: Option<Upkeep>,
     /// As announced.
     pub(crate) selected: Option<PairId>,
-    /// As announced.
-    pub(crate) route: Option<(PairId, Path)>,
+    /// As announced: it is another one as soon as its bytes go out in another way.
+    pub(crate) route: Option<Route>,
 }
 
 impl Component {
