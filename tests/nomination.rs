@@ -571,3 +571,23 @@ fn of_two_nominated_pairs_that_rank_alike_the_one_found_last_is_selected() {
         assert_eq!(bench.selections(), [MIDDLE, HIGH, LOW].map(address), "{announced}");
     }
 }
+
+/// The pair that data uses dies with its nomination on the way. Once consent is lost the nomination is, too, and the next pair
+/// has its turn; and nothing more is asked on a path that is lost.
+///
+/// Proves: rfc7675-5.1-17
+#[test]
+fn a_nomination_on_a_path_that_is_lost_gives_way_to_the_next_pair() {
+    let mut bench = three_pairs(Config::new(), Role::Controlling);
+    let dead = address(HIGH);
+    bench.run_answering(at(60_000), |check| {
+        (check.path.remote() != dead || (!check.use_candidate && check.at < at(300))).then_some(ms(20))
+    });
+    assert_eq!(nominated(&bench)[0], dead);
+    let late =
+        bench.requests().into_iter().filter(|it| it.path.remote() == dead && it.at > at(30_400)).count();
+    assert_eq!(late, 0, "asked on a path that is lost");
+    let selected = bench.events.iter().find(|(_, event)| is_selected(event)).map(|(at, _)| *at);
+    assert!(selected.is_some_and(|when| when < at(32_000)), "{selected:?}");
+    assert_eq!(bench.selections(), [address(MIDDLE)]);
+}

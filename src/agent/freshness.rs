@@ -12,9 +12,11 @@ use crate::entropy::Purpose;
 use crate::ice::check::{Check, CheckError, Outcome};
 use crate::ice::consent::{self, Consent, Standing};
 use crate::ice::lite::{Heard, Implementation};
-use crate::ice::pair::PairEvent;
+use crate::ice::nomination::Progress;
+use crate::ice::pair::{PairEvent, PairState};
 use crate::ice::valid::ValidPair;
 use crate::ice::{CONSENT_INTERVAL, ComponentId, Health, PairId, Priority, Role, StreamId};
+use crate::net::Path;
 use crate::stun::{Builder, ErrorCode, Method, Rto, Username};
 use crate::time::{Deadline, Timestamp};
 
@@ -157,7 +159,7 @@ impl Agent {
 
     /// rfc8445-11-1: a check of ours keeps its path alive. What others can make us send changes nothing, and of application
     /// data the agent knows nothing.
-    pub(super) fn postpone_keepalive(&mut self, path: crate::net::Path) {
+    pub(super) fn postpone_keepalive(&mut self, path: Path) {
         if self.config.consent {
             return;
         }
@@ -245,14 +247,32 @@ impl Agent {
         if !stream.lost.contains(&path) {
             stream.lost.push(path);
         }
-        if stream.is_concluded(component) {
-            return;
+        let concluded = stream.is_concluded(component);
+        self.give_up_checks(component, path);
+        let Some(list) = self.lists.list_mut(component.stream()).filter(|_| !concluded) else { return };
+        for listed in list.pairs_mut().filter(|listed| listed.valid == Some(pair)) {
+            listed.apply(PairEvent::NominationFailed);
         }
-        stream.valid.remove(|valid| valid.id == pair);
-        if let Some(list) = self.lists.list_mut(component.stream()) {
-            for listed in list.pairs_mut().filter(|listed| listed.valid == Some(pair)) {
-                listed.apply(PairEvent::NominationFailed);
-            }
+        if let Ok(stream) = self.stream_mut(component.stream()) {
+            stream.valid.remove(|valid| valid.id == pair);
+        }
+    }
+
+    /// No check on this path is of interest any more, nor is a nomination by one.
+    fn give_up_checks(&mut self, component: ComponentId, path: Path) {
+        let Some(list) = self.lists.list_mut(component.stream()) else { return };
+        let Some(id) = list.on_path(path).map(|pair| pair.id) else { return };
+        if let Some(pair) = list.pair_mut(id)
+            && let PairState::InProgress(check) = pair.state
+        {
+            pair.apply(PairEvent::Fail(check));
+        }
+        self.transactions.retain(|owner| !owner.is_check_of(id));
+        if let Ok(stream) = self.stream_mut(component.stream())
+            && let Some(component) = stream.component_mut(component)
+            && component.nomination == Progress::Nominating(id)
+        {
+            component.nomination = Progress::Nothing;
         }
     }
 
