@@ -18,7 +18,6 @@ use crate::time::Timestamp;
 impl Agent {
     /// Decides anew which pairs are kept, and drops what is not.
     pub(super) fn tend_backups(&mut self, id: ComponentId) {
-        self.give_up_lost_backups(id);
         let Some(views) = self.views(id.stream()) else { return };
         let stream = views.stream;
         let wanted = stream.backups() > 0 && !matches!(stream.state, StreamState::Failed(_));
@@ -71,7 +70,7 @@ impl Agent {
     }
 
     /// rfc7675-5.1-17: what is lost is not asked again under these credentials.
-    fn give_up_lost_backups(&mut self, id: ComponentId) {
+    pub(super) fn give_up_lost_backups(&mut self, id: ComponentId) {
         let Some(known) = self.backups_mut(id) else { return };
         let is_lost = |backup: &mut Consent| matches!(backup.standing(), Standing::Lost(_));
         let lost: Vec<PairId> = known.extract_if(.., is_lost).map(|backup| backup.pair).collect();

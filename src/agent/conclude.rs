@@ -32,6 +32,7 @@ impl Agent {
         let (id, components, knows_peer) = (stream.id, stream.component_ids(), stream.remote.is_some());
         self.pair_both_lite(id);
         for component in components {
+            self.give_up_lost_backups(component);
             self.consider_nomination(component, patience);
             self.announce_selection(component);
             // Also while a restart waits for its answer: the paths of the generation before can be lost meanwhile.
