@@ -220,7 +220,10 @@ impl Agent {
         let Some(nominated) = nominated else { return };
         stream.valid.nominate(valid, nominated);
         if let Some(component) = stream.component_mut(component) {
-            component.nomination = Progress::Nothing;
+            // The answer to a nomination that another one has replaced does not end that one.
+            let replaced =
+                matches!(component.nomination, Progress::Nominating(current) if current != owner.pair);
+            component.nomination = if replaced { component.nomination } else { Progress::Nothing };
         }
     }
 

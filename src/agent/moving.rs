@@ -1,14 +1,16 @@
 //! The nomination moves to another pair, where both sides know renomination: off one that does not answer, and to one that the
 //! policy prefers, once that has lasted.
 
+use alloc::vec::Vec;
 use core::time::Duration;
 
-use crate::agent::Agent;
 use crate::agent::choices::Views;
+use crate::agent::{Agent, Owner};
 use crate::ice::consent::Standing;
 use crate::ice::nomination::Progress;
 use crate::ice::valid::ValidPair;
 use crate::ice::{ComponentId, PairId};
+use crate::stun::{Transaction, TransactionId};
 use crate::time::{Deadline, Timestamp};
 
 impl Agent {
@@ -19,13 +21,19 @@ impl Agent {
         let Some(views) = self.views(id.stream()).filter(|views| views.stream.renominates()) else { return };
         let Some(component) = views.stream.component(id) else { return };
         let (selected_at, rival, trouble) = (component.selected_at, component.rival, component.trouble);
-        if matches!(component.nomination, Progress::Nominating(pair) if views.list.pair(pair).is_some()) {
+        let under_way = match component.nomination {
+            Progress::Nominating(pair) => views.list.pair(pair).map(|pair| pair.id),
+            Progress::Valid(_) | Progress::Nothing => None,
+        };
+        if under_way.is_some_and(|pair| !self.is_in_trouble(pair)) {
             return;
         }
         if let Some(newer) = rebound(&views, id) {
             return self.nominate_valid(id, newer, true);
         }
-        let Some((pair, urgent)) = self.preferred(&views, id) else { return self.await_rival(id, None) };
+        let Some((pair, urgent)) = self.preferred(&views, id, under_way) else {
+            return self.await_rival(id, None);
+        };
         let since = match rival {
             _ if trouble.is_some() => trouble.unwrap_or(now),
             Some((known, since)) if known == pair => since,
@@ -38,7 +46,25 @@ impl Agent {
             return self.await_rival(id, Some((pair, since)));
         }
         self.await_rival(id, None);
+        if let Some(before) = under_way {
+            // It is not repeated any more. Should it be answered yet, the one that follows has the larger number.
+            let nominations: Vec<TransactionId> =
+                self.nominations_of(before).map(|check| check.id()).collect();
+            nominations.into_iter().for_each(|check| self.transactions.silence(check));
+        }
         self.nominate_valid(id, pair, true);
+    }
+
+    /// Whether a nomination has not been answered for so long that another pair may have it.
+    fn is_in_trouble(&self, nominated: PairId) -> bool {
+        self.nominations_of(nominated)
+            .any(|check| !check.is_silent() && check.transmissions() > UNANSWERED_MAX)
+    }
+
+    /// The checks under way that nominate a pair.
+    fn nominations_of(&self, pair: PairId) -> impl Iterator<Item = &Transaction<Owner>> {
+        let nominates = move |owner: &Owner| matches!(owner, Owner::Check(check) if check.pair == pair && check.nominates.is_some());
+        self.transactions.iter().filter(move |check| nominates(check.owner()))
     }
 
     fn await_rival(&mut self, id: ComponentId, rival: Option<(PairId, Timestamp)>) {
@@ -48,8 +74,13 @@ impl Agent {
         }
     }
 
-    /// The pair that the policy would move to, and whether there is nothing left to lose.
-    fn preferred(&self, views: &Views<'_>, id: ComponentId) -> Option<(PairId, bool)> {
+    /// The pair that the policy would move to, other than the one `in_trouble`, and whether there is nothing left to lose.
+    fn preferred(
+        &self,
+        views: &Views<'_>,
+        id: ComponentId,
+        in_trouble: Option<PairId>,
+    ) -> Option<(PairId, bool)> {
         let stream = views.stream;
         let (selected, component) = (stream.valid.selected(id)?, stream.component(id)?);
         let standing = component.upkeep.map(|upkeep| upkeep.standing())?;
@@ -64,6 +95,7 @@ impl Agent {
         let legal = |pair: &ValidPair| {
             pair.component == id
                 && pair.id != selected.id
+                && Some(pair.checked) != in_trouble
                 && !stream.is_withdrawn(pair)
                 && views.list.pair(pair.checked).is_some()
                 && if troubled { pair.answered_at > selected.answered_at } else { is_fresh(pair) }
@@ -80,3 +112,7 @@ fn rebound(views: &Views<'_>, id: ComponentId) -> Option<PairId> {
     let newer = others.find(|pair| pair.path == selected.path && pair.answered_at > selected.answered_at)?;
     views.list.pair(newer.checked).map(|_| newer.id)
 }
+
+/// A nomination that has left so often without an answer, in 3.5 s by default, may be replaced; otherwise it would be in the
+/// way of the next one for 39.5 s.
+const UNANSWERED_MAX: u8 = 3;

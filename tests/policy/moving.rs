@@ -5,7 +5,7 @@ use core::time::Duration;
 use std::rc::Rc;
 
 use floe::sim::Verdict;
-use floe::{Config, Profile};
+use floe::{Config, Profile, StreamState};
 
 use crate::Call;
 use crate::session::{ms, secs};
@@ -123,6 +123,25 @@ fn when_the_selected_pair_goes_dark_a_kept_one_takes_over_at_once() {
         call.world.unplug(dead);
         let took = call.until_selected(2, secs(12));
         assert!(took <= secs(6) + ms(2_500) + secs(1) + ms(60), "{took:?}");
+        call.assert_data_flows();
+    }
+}
+
+/// The pair that was to take over dies as it is nominated: the next one does not wait for 39.5 s, the end of that check.
+#[test]
+fn a_nomination_that_nobody_answers_gives_way_to_another_pair() {
+    for seed in 1..5 {
+        let networks = [(10, ms(10)), (20, ms(12)), (30, ms(14))];
+        let mut call = Call::new(seed, &mobile(), &networks).connected();
+        let (alice, [first, second]) = (call.ids[0], [1, 2].map(|n| call.interface(n)));
+        assert_eq!(call.selected(), Some(1));
+        call.world.unplug((alice, first));
+        while call.states()[0] == StreamState::Completed {
+            call.world.run_for(ms(10));
+        }
+        call.world.unplug((alice, second));
+        let took = call.until_selected(3, secs(30));
+        assert!(took <= secs(1) + ms(3_500) + secs(1), "seed {seed}: {took:?}");
         call.assert_data_flows();
     }
 }
