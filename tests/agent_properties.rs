@@ -4,7 +4,7 @@ mod agent_bytes;
 mod agent_ops;
 
 use agent_bytes::{PHASES, Phase, Step, Subject};
-use agent_ops::{Model, Op};
+use agent_ops::{Model, Op, Setting};
 use floe::ice::Role;
 use proptest::prelude::*;
 
@@ -16,8 +16,8 @@ fn op() -> impl Strategy<Value = Op> {
     any::<[u8; 4]>().prop_map(Op::from)
 }
 
-fn role() -> impl Strategy<Value = Role> {
-    prop::sample::select(&[Role::Controlling, Role::Controlled][..])
+fn setting() -> impl Strategy<Value = Setting> {
+    any::<u8>().prop_map(Setting::from)
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -65,7 +65,11 @@ fn no_forgery_changes_anything_and_each_is_counted_with_its_reason() {
 
 /// Does all of it, then waits for the end.
 fn play(role: Role, ops: &[Op]) {
-    let mut model = Model::new(role, false);
+    play_as(Setting { role, manual: false, relay_only: false, mobile: false }, ops);
+}
+
+fn play_as(setting: Setting, ops: &[Op]) {
+    let mut model = Model::new(setting);
     for op in ops {
         model.apply(*op);
     }
@@ -116,6 +120,29 @@ fn a_valid_pair_goes_with_the_base_that_its_check_left_by() {
     );
 }
 
+/// The pair that is kept, and was nominated, goes with its consent; the next nomination has its slot at once.
+#[test]
+fn a_nominated_pair_that_is_lost_leaves_nothing_for_the_same_instant() {
+    use Op::{AddBase, AddRemote, Answer, EndOfBases, Pass, SetRemote};
+    play_as(
+        Setting { role: Role::Controlling, manual: false, relay_only: false, mobile: true },
+        &[
+            AddRemote(0, 0, 224),
+            Pass(384),
+            AddBase(0, 54, 25),
+            SetRemote(0, true),
+            Pass(135),
+            AddRemote(0, 96, 75),
+            Answer(0, 164),
+            EndOfBases(0),
+            AddBase(0, 42, 171),
+            Pass(1100),
+            Pass(2503),
+            Answer(31, 163),
+        ],
+    );
+}
+
 #[test]
 fn a_check_from_nowhere_or_from_ourselves_is_not_answered() {
     use Op::{AddBase, Check, SetRemote};
@@ -146,11 +173,10 @@ proptest! {
     /// Lesson: L-21, L-43, R-27, R-28, R-34, R-36, R-37
     #[test]
     fn no_order_of_calls_breaks_an_agent(
-        role in role(),
-        manual in any::<bool>(),
+        setting in setting(),
         ops in prop::collection::vec(op(), 1..120),
     ) {
-        let mut model = Model::new(role, manual);
+        let mut model = Model::new(setting);
         for op in ops {
             model.apply(op);
         }

@@ -6,14 +6,12 @@
 #[path = "../../tests/agent_ops/mod.rs"]
 mod agent_ops;
 
-use agent_ops::{Model, Op};
-use floe::ice::Role;
+use agent_ops::{Model, Op, Setting};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|script: &[u8]| {
     let Some((first, rest)) = script.split_first() else { return };
-    let role = if first & 1 == 0 { Role::Controlling } else { Role::Controlled };
-    let mut model = Model::new(role, first & 2 != 0);
+    let mut model = Model::new(Setting::from(*first));
     let (ops, _) = rest.as_chunks::<4>();
     for op in ops.iter().take(128) {
         model.apply(Op::from(*op));
