@@ -3,6 +3,7 @@
 mod harness;
 
 use core::net::SocketAddr;
+use core::time::Duration;
 
 use floe::framing::Framing;
 use floe::ice::{CandidateKind, ConnectId, Role};
@@ -37,8 +38,13 @@ impl Relaying {
 
     /// Lets time pass, and the server answer what has left for it.
     fn run_until(&mut self, until: Timestamp) {
+        self.run_in_steps(ms(1), until);
+    }
+
+    /// The same with a server that looks at what has come in from time to time.
+    fn run_in_steps(&mut self, step: Duration, until: Timestamp) {
         while self.bench.now < until {
-            self.bench.run_for(ms(1));
+            self.bench.run_for(step);
             for (now, sent) in self.bench.sent.split_off(self.seen) {
                 let path = Path::new(sent.path.transport(), sent.path.remote(), sent.path.local());
                 self.server.handle_datagram(now, path, &sent.payload);
@@ -82,6 +88,9 @@ impl Relaying {
 const KINDS: [(Transport, Security); 3] =
     [(Transport::Tcp, Security::Plain), (Transport::Tcp, Security::Tls), (Transport::Udp, Security::Tls)];
 
+/// Before it is reported nothing is sent: a caller that verifies the name of the server does so in between.
+///
+/// Proves: rfc8489-6.2.3-1, rfc8656-4.1-1
 #[test]
 fn a_connection_is_asked_for_once_and_an_allocation_over_it_in_a_later_slot() {
     for (transport, security) in KINDS {
@@ -93,11 +102,13 @@ fn a_connection_is_asked_for_once_and_an_allocation_over_it_in_a_later_slot() {
         let Endpoint::Server(server) = connect.to else { panic!("{connect:?}") };
         assert_eq!(relaying.bench.agent.server(server).unwrap().name(), Some("turn.example.org"));
         assert_eq!(connect.give_up_at, at(10_000));
+        relaying.run_until(at(500));
+        assert!(relaying.bench.sent.is_empty(), "nobody is connected");
         let path = relaying.connected(connect, CONNECTED);
         assert_eq!(path, Path::new(transport, address(CONNECTED), address(SERVER)));
         assert_eq!(relaying.bench.agent.framing(path), Some(Framing::Turn));
         assert!(relaying.bench.sent.is_empty(), "not before its slot");
-        relaying.run_until(at(500));
+        relaying.run_until(at(1_000));
         assert_eq!(relaying.relayed().len(), 1);
         assert!(relaying.bench.announced().iter().all(|it| it.kind() != CandidateKind::ServerReflexive));
         assert!(relaying.bench.sent.iter().all(|(_, sent)| sent.path == path));
@@ -133,6 +144,53 @@ fn requests_over_a_stream_are_sent_once() {
     assert_eq!(relaying.bench.sent.len(), 1);
     assert_eq!(relaying.failures(), [ServerError::Timeout]);
     assert_eq!(relaying.bench.closed.len(), 1, "the connection is of no use any more");
+}
+
+/// Proves: rfc8489-6.2.2-6
+#[test]
+fn a_connection_is_kept_for_as_long_as_the_relayed_address_is() {
+    let mut relaying = Relaying::over(Transport::Tcp, Security::Plain);
+    relaying.run_until(at(60));
+    let connect = relaying.wanted();
+    relaying.connected(connect, CONNECTED);
+    relaying.run_in_steps(ms(50), at(3_600_000));
+    assert_eq!((relaying.relayed().len(), relaying.server.allocations().count()), (1, 1));
+    assert_eq!((relaying.bench.closed.len(), relaying.bench.wanted.len()), (0, 0));
+    assert_eq!(relaying.failures(), []);
+}
+
+/// Nobody says that it is gone; what is asked on it stays unanswered.
+///
+/// Proves: rfc8489-6.2.2-7
+#[test]
+fn a_connection_that_serves_no_more_is_closed_and_another_asked_for_once() {
+    for comes_back in [true, false] {
+        let mut relaying = Relaying::over(Transport::Tcp, Security::Tls);
+        relaying.run_until(at(60));
+        let connect = relaying.wanted();
+        let path = relaying.connected(connect, CONNECTED);
+        relaying.run_until(at(500));
+        relaying.server.vanish();
+        while relaying.bench.wanted.is_empty() {
+            assert!(relaying.bench.now < at(800_000));
+            relaying.bench.run_for(ms(100));
+        }
+        assert_eq!(relaying.failures(), [ServerError::AllocationLost]);
+        assert_eq!(relaying.bench.closed.iter().map(|(_, path)| *path).collect::<Vec<_>>(), [path]);
+        let again = relaying.wanted();
+        assert_ne!(again.id, connect.id);
+        if comes_back {
+            relaying.server.reappear();
+            relaying.server.restart();
+            relaying.connected(again, "192.0.2.1:50002");
+            relaying.run_until(relaying.bench.now + ms(1_000));
+            assert_eq!((relaying.relayed().len(), relaying.server.allocations().count()), (2, 1));
+        }
+        relaying.bench.run_for(Duration::from_secs(60));
+        let expected = [ServerError::AllocationLost, ServerError::Timeout];
+        assert_eq!(relaying.failures(), expected[..if comes_back { 1 } else { 2 }]);
+        assert!(relaying.bench.wanted.is_empty());
+    }
 }
 
 #[test]

@@ -177,7 +177,7 @@ impl Agent {
     }
 
     /// Whether a relay is reached by a connection of its own, rather than from the socket of its base.
-    fn is_connection(&self, relay: &Relay) -> bool {
+    pub(super) fn is_connection(&self, relay: &Relay) -> bool {
         relay.path().is_some_and(|path| self.gatherer.base_of(path).is_none())
     }
 }
