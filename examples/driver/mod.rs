@@ -6,6 +6,8 @@
 //! in [`Driver::next`] and nothing else.
 #![allow(dead_code, reason = "no example uses everything")]
 
+pub(crate) mod connection;
+
 use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr, UdpSocket};

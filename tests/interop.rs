@@ -1,0 +1,14 @@
+//! floe's TURN client with coturn, over the connections of the examples: UDP, TCP, TLS and DTLS.
+//!
+//! Each test has a server of its own on loopback. Without coturn (`turnserver` in the path) they say so and pass,
+//! unless `FLOE_REQUIRE_COTURN` is set.
+
+#[allow(dead_code, reason = "the examples use the rest")]
+#[path = "../examples/driver/connection/mod.rs"]
+mod connection;
+
+mod interop {
+    mod certificates;
+    mod coturn;
+    mod link;
+}

@@ -1,0 +1,113 @@
+//! A connection, and what came of it.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant};
+
+use floe::Transport;
+
+use super::coturn::{Coturn, V4};
+use crate::connection::{self, Connection, Report, Request, Security, Trust};
+
+/// How a test reaches a server.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Way {
+    Udp,
+    Tcp,
+    Tls,
+    Dtls,
+}
+
+impl Way {
+    pub(super) const ALL: [Self; 4] = [Self::Udp, Self::Tcp, Self::Tls, Self::Dtls];
+
+    pub(super) fn transport(self) -> Transport {
+        match self {
+            Self::Udp | Self::Dtls => Transport::Udp,
+            Self::Tcp | Self::Tls => Transport::Tcp,
+        }
+    }
+
+    pub(super) fn is_secure(self) -> bool {
+        matches!(self, Self::Tls | Self::Dtls)
+    }
+}
+
+/// How long anything may take.
+pub(super) const PATIENCE: Duration = Duration::from_secs(4);
+
+/// A connection to a server.
+pub(super) struct Link {
+    pub(super) connection: Connection,
+    pub(super) local: SocketAddr,
+    reports: Receiver<Report>,
+}
+
+impl Link {
+    /// Connects to `server` over `way`, whose certificate has to be its address.
+    pub(super) fn open(server: &Coturn, way: Way) -> Self {
+        Self::open_at(server, way, V4).unwrap()
+    }
+
+    /// The same at one of its addresses.
+    pub(super) fn open_at(server: &Coturn, way: Way, ip: IpAddr) -> io::Result<Self> {
+        let remote = if way.is_secure() { server.secure(ip) } else { server.plain(ip) };
+        Self::connect(remote, way, &server.trust, &ip.to_string())
+    }
+
+    /// Connects to whatever is at `remote` if it proves to be `name`.
+    pub(super) fn connect(remote: SocketAddr, way: Way, trust: &Arc<Trust>, name: &str) -> io::Result<Self> {
+        Self::connect_within(PATIENCE, remote, way, trust, name)
+    }
+
+    /// The same if it does not take longer than `patience`.
+    pub(super) fn connect_within(
+        patience: Duration,
+        remote: SocketAddr,
+        way: Way,
+        trust: &Arc<Trust>,
+        name: &str,
+    ) -> io::Result<Self> {
+        let secure = Security::Tls { trust: Arc::clone(trust), name: name.into() };
+        let request = Request {
+            transport: way.transport(),
+            security: if way.is_secure() { secure } else { Security::Plain },
+            local: remote.ip(),
+            remote,
+            give_up_at: Instant::now() + patience,
+        };
+        let (sender, reports) = mpsc::channel();
+        let connection = connection::open(request, move |report| sender.send(report).is_ok());
+        match reports.recv_timeout(patience + Duration::from_millis(500)) {
+            Ok(Report::Connected(local)) => Ok(Self { connection, local, reports }),
+            Ok(Report::Ended(Err(error))) => Err(error),
+            Ok(Report::Ended(Ok(()))) => Err(io::ErrorKind::ConnectionAborted.into()),
+            Ok(Report::Bytes(_)) => panic!("bytes before the connection is there"),
+            Err(_) => panic!("neither connected nor given up in time"),
+        }
+    }
+
+    /// The bytes that come next, or `None` if none come until `deadline` or none will.
+    pub(super) fn receive(&self, deadline: Instant) -> Option<Vec<u8>> {
+        match self.reports.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+            Ok(Report::Bytes(bytes)) => Some(bytes),
+            Ok(Report::Ended(_)) | Err(RecvTimeoutError::Timeout) => None,
+            Ok(Report::Connected(_)) => panic!("connected twice"),
+            Err(RecvTimeoutError::Disconnected) => panic!("the connection did not say that it ended"),
+        }
+    }
+
+    /// How the connection ended, at the latest after [`PATIENCE`].
+    pub(super) fn end(&self) -> Option<io::Result<()>> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            match self.reports.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+                Ok(Report::Ended(outcome)) => return Some(outcome),
+                Ok(_) => {}
+                Err(_) => return None,
+            }
+        }
+    }
+}
