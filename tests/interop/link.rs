@@ -89,25 +89,14 @@ impl Link {
         }
     }
 
-    /// The bytes that come next, or `None` if none come until `deadline` or none will.
-    pub(super) fn receive(&self, deadline: Instant) -> Option<Vec<u8>> {
+    /// The bytes that come next; `Some(None)` once it has ended, `None` if nothing comes until `deadline`.
+    pub(super) fn receive(&self, deadline: Instant) -> Option<Option<Vec<u8>>> {
         match self.reports.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
-            Ok(Report::Bytes(bytes)) => Some(bytes),
-            Ok(Report::Ended(_)) | Err(RecvTimeoutError::Timeout) => None,
+            Ok(Report::Bytes(bytes)) => Some(Some(bytes)),
+            Ok(Report::Ended(_)) => Some(None),
             Ok(Report::Connected(_)) => panic!("connected twice"),
+            Err(RecvTimeoutError::Timeout) => None,
             Err(RecvTimeoutError::Disconnected) => panic!("the connection did not say that it ended"),
-        }
-    }
-
-    /// How the connection ended, at the latest after [`PATIENCE`].
-    pub(super) fn end(&self) -> Option<io::Result<()>> {
-        let deadline = Instant::now() + PATIENCE;
-        loop {
-            match self.reports.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
-                Ok(Report::Ended(outcome)) => return Some(outcome),
-                Ok(_) => {}
-                Err(_) => return None,
-            }
         }
     }
 }
