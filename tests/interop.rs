@@ -8,7 +8,13 @@
 mod connection;
 
 mod interop {
+    mod allocations;
     mod certificates;
+    mod client;
+    mod connections;
     mod coturn;
     mod link;
+    mod refusals;
+    mod relaying;
+    mod wire;
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use floe::Transport;
 
-use super::coturn::{Coturn, V4};
+use super::coturn::Coturn;
 use crate::connection::{self, Connection, Report, Request, Security, Trust};
 
 /// How a test reaches a server.
@@ -46,12 +46,7 @@ pub(super) struct Link {
 }
 
 impl Link {
-    /// Connects to `server` over `way`, whose certificate has to be its address.
-    pub(super) fn open(server: &Coturn, way: Way) -> Self {
-        Self::open_at(server, way, V4).unwrap()
-    }
-
-    /// The same at one of its addresses.
+    /// Connects to one of the server's addresses over `way`; its certificate has to be for that address.
     pub(super) fn open_at(server: &Coturn, way: Way, ip: IpAddr) -> io::Result<Self> {
         let remote = if way.is_secure() { server.secure(ip) } else { server.plain(ip) };
         Self::connect(remote, way, &server.trust, &ip.to_string())
