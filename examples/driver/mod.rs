@@ -7,7 +7,7 @@
 //! nothing else.
 #![allow(dead_code, reason = "no example uses everything")]
 
-mod connection;
+pub(crate) mod connection;
 pub(crate) mod servers;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -102,6 +102,11 @@ impl<M: Send + 'static> Driver<M> {
     /// How other threads reach this driver.
     pub(crate) fn mailbox(&self) -> Mailbox<M> {
         self.mailbox.clone()
+    }
+
+    /// Takes the word of these certificates, instead of those that the environment names.
+    pub(crate) fn trust(&mut self, trust: Arc<Trust>) {
+        self.trust = Some(trust);
     }
 
     /// Opens a socket for `component` at `address`, on a port of the system's choice, and declares it to the agent.

@@ -7,7 +7,7 @@ use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair,
 
 use super::coturn::{Coturn, REALM, V4, V6};
 use super::link::{Link, PATIENCE, Way};
-use crate::connection::Trust;
+use crate::driver::connection::Trust;
 
 #[test]
 fn servers_answer_over_every_transport_and_both_families() {

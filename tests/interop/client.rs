@@ -43,8 +43,7 @@ impl Client {
     /// Connects, and asks for nothing yet.
     pub(super) fn connect(server: &Coturn, way: Way, ip: IpAddr, config: Config) -> Self {
         let link = Link::open_at(server, way, ip).unwrap();
-        let remote = if way.is_secure() { server.secure(ip) } else { server.plain(ip) };
-        Self::on(link, way, remote, config)
+        Self::on(link, way, way.address_of(server, ip), config)
     }
 
     /// On a connection that is there, with `remote` at its other end.

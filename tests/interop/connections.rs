@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::coturn::{REALM, V4};
 use super::link::{Link, PATIENCE, Way};
-use crate::connection::Trust;
+use crate::driver::connection::Trust;
 
 #[test]
 fn what_was_sent_before_a_connection_is_dropped_arrives() {

@@ -12,7 +12,7 @@ use std::thread;
 
 use rustls::pki_types::CertificateDer;
 
-use crate::connection::Trust;
+use crate::driver::connection::Trust;
 
 pub(super) const USER: &str = "floe";
 pub(super) const PASSWORD: &str = "a password";

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use floe::Transport;
 
 use super::coturn::Coturn;
-use crate::connection::{self, Connection, Report, Request, Security, Trust};
+use crate::driver::connection::{self, Connection, Report, Request, Security, Trust};
 
 /// How a test reaches a server.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -30,7 +30,16 @@ impl Way {
         }
     }
 
-    pub(super) fn is_secure(self) -> bool {
+    pub(super) fn security(self) -> floe::Security {
+        if self.is_secure() { floe::Security::Tls } else { floe::Security::Plain }
+    }
+
+    /// Where the server is asked this way.
+    pub(super) fn address_of(self, server: &Coturn, ip: IpAddr) -> SocketAddr {
+        if self.is_secure() { server.secure(ip) } else { server.plain(ip) }
+    }
+
+    fn is_secure(self) -> bool {
         matches!(self, Self::Tls | Self::Dtls)
     }
 }
@@ -48,8 +57,7 @@ pub(super) struct Link {
 impl Link {
     /// Connects to one of the server's addresses over `way`; its certificate has to be for that address.
     pub(super) fn open_at(server: &Coturn, way: Way, ip: IpAddr) -> io::Result<Self> {
-        let remote = if way.is_secure() { server.secure(ip) } else { server.plain(ip) };
-        Self::connect(remote, way, &server.trust, &ip.to_string())
+        Self::connect(way.address_of(server, ip), way, &server.trust, &ip.to_string())
     }
 
     /// Connects to whatever is at `remote` if it proves to be `name`.

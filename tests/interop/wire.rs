@@ -55,7 +55,7 @@ fn contains(seen: &[u8], text: &[u8]) -> bool {
 
 /// Makes an allocation through a listener; what the client has sent, in pieces as they came.
 fn overheard(server: &Coturn, way: Way) -> Vec<Vec<u8>> {
-    let to = if way.is_secure() { server.secure(V4) } else { server.plain(V4) };
+    let to = way.address_of(server, V4);
     let seen = Arc::new(Mutex::new(Vec::new()));
     let listener = match way {
         Way::Tcp | Way::Tls => tcp_listener(to, Arc::clone(&seen)),
