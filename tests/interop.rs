@@ -3,7 +3,6 @@
 //! Each test has a server of its own on loopback. Without coturn (`turnserver` in the path) they say so and pass,
 //! unless `FLOE_REQUIRE_COTURN` is set.
 
-#[allow(dead_code, reason = "the examples use the rest")]
 #[path = "../examples/driver/mod.rs"]
 mod driver;
 
