@@ -20,8 +20,9 @@ pub(super) const REALM: &str = "floe.test";
 pub(super) const V4: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 pub(super) const V6: IpAddr = IpAddr::V6(Ipv6Addr::LOCALHOST);
 
-/// Says when coturn listens: its threads are up.
-const READY: &str = "Total General servers";
+/// What coturn says of each address that it listens at: UDP and TCP, IPv4 and IPv6, plain and secure, in any order.
+const LISTENS: &str = "listener opened on";
+const LISTENERS: usize = 8;
 /// The shell that starts it ends it as soon as our end of the pipe is closed, be it because a test was killed.
 const GUARD: &str = r#""$@" & server=$!; read -r _; kill "$server"; wait "$server""#;
 
@@ -107,19 +108,8 @@ fn launch(folder: &Folder, port: u16, options: &[String]) -> Option<(Child, Chil
     let (port, secure) = (port.to_string(), (port + 1).to_string());
     let credentials = format!("{USER}:{PASSWORD}");
     let mut child = Command::new("sh")
-        .args([
-            "-c",
-            GUARD,
-            "sh",
-            "turnserver",
-            "-n",
-            "--log-file",
-            "stdout",
-            "--simple-log",
-            "--no-cli",
-            "-m",
-            "1",
-        ])
+        .args(["-c", GUARD, "sh"])
+        .args(["turnserver", "-n", "-v", "--log-file", "stdout", "--simple-log", "--no-cli", "-m", "1"])
         .args(["-L", "127.0.0.1", "-L", "::1", "-E", "127.0.0.1", "-E", "::1"])
         .args(["-p", &port, "--tls-listening-port", &secure, "--no-rfc5780"])
         .args(["--lt-cred-mech", "-u", &credentials, "-r", REALM])
@@ -133,10 +123,12 @@ fn launch(folder: &Folder, port: u16, options: &[String]) -> Option<(Child, Chil
         .unwrap();
     let leash = child.stdin.take().unwrap();
     let mut log = BufReader::new(child.stdout.take().unwrap());
-    let mut line = String::new();
-    while !line.contains(READY) {
+    let (mut line, mut listeners) = (String::new(), 0);
+    while listeners < LISTENERS {
         line.clear();
-        if log.read_line(&mut line).unwrap() == 0 {
+        let ended = log.read_line(&mut line).unwrap() == 0;
+        listeners += line.matches(LISTENS).count();
+        if ended {
             drop(leash);
             child.wait().unwrap();
             return None;
