@@ -213,8 +213,8 @@ impl<M: Send + 'static> Driver<M> {
 
     /// Opens a connection in the background.
     fn connect(&mut self, connect: Connect) {
-        let security = match self.security(&connect) {
-            Ok(security) => security,
+        let protection = match self.protection(&connect) {
+            Ok(protection) => protection,
             Err(error) => {
                 complain(connect.remote, &error);
                 self.agent.handle_connect(self.now(), connect.id, None);
@@ -223,7 +223,7 @@ impl<M: Send + 'static> Driver<M> {
         };
         let request = Request {
             transport: connect.transport,
-            security,
+            protection,
             local: connect.local.ip(),
             remote: connect.remote,
             give_up_at: self.epoch + connect.give_up_at.since_epoch(),
@@ -236,9 +236,9 @@ impl<M: Send + 'static> Driver<M> {
     }
 
     /// What protects a connection, and whose name its server has to prove.
-    fn security(&mut self, connect: &Connect) -> io::Result<connection::Security> {
+    fn protection(&mut self, connect: &Connect) -> io::Result<connection::Protection> {
         if connect.security == Security::Plain {
-            return Ok(connection::Security::Plain);
+            return Ok(connection::Protection::Plain);
         }
         let trust = match &self.trust {
             Some(trust) => Arc::clone(trust),
@@ -249,7 +249,10 @@ impl<M: Send + 'static> Driver<M> {
             _ => None,
         };
         let name = server.and_then(floe::Server::name).map(str::to_owned);
-        Ok(connection::Security::Tls { trust, name: name.unwrap_or_else(|| connect.remote.ip().to_string()) })
+        Ok(connection::Protection::Tls {
+            trust,
+            name: name.unwrap_or_else(|| connect.remote.ip().to_string()),
+        })
     }
 
     fn handle_report(&mut self, id: ConnectId, report: Report) {

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
-use floe::Transport;
+use floe::{Security, Transport};
 
 use super::coturn::Coturn;
-use crate::driver::connection::{self, Connection, Report, Request, Security, Trust};
+use crate::driver::connection::{self, Connection, Protection, Report, Request, Trust};
 
 /// How a test reaches a server.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -30,8 +30,8 @@ impl Way {
         }
     }
 
-    pub(super) fn security(self) -> floe::Security {
-        if self.is_secure() { floe::Security::Tls } else { floe::Security::Plain }
+    pub(super) fn security(self) -> Security {
+        if self.is_secure() { Security::Tls } else { Security::Plain }
     }
 
     /// Where the server is asked this way.
@@ -73,10 +73,10 @@ impl Link {
         trust: &Arc<Trust>,
         name: &str,
     ) -> io::Result<Self> {
-        let secure = Security::Tls { trust: Arc::clone(trust), name: name.into() };
+        let secure = Protection::Tls { trust: Arc::clone(trust), name: name.into() };
         let request = Request {
             transport: way.transport(),
-            security: if way.is_secure() { secure } else { Security::Plain },
+            protection: if way.is_secure() { secure } else { Protection::Plain },
             local: remote.ip(),
             remote,
             give_up_at: Instant::now() + patience,

@@ -33,7 +33,7 @@ const READ_PATIENCE: Duration = Duration::from_millis(500);
 /// Where to connect, and how.
 pub(crate) struct Request {
     pub(crate) transport: Transport,
-    pub(crate) security: Security,
+    pub(crate) protection: Protection,
     /// The address to connect from; the port is the system's choice.
     pub(crate) local: IpAddr,
     pub(crate) remote: SocketAddr,
@@ -43,7 +43,7 @@ pub(crate) struct Request {
 
 /// What keeps others from reading along.
 #[derive(Clone)]
-pub(crate) enum Security {
+pub(crate) enum Protection {
     Plain,
     /// TLS over TCP, DTLS over UDP; the server has to show a certificate for `name`, a host name or an IP literal.
     Tls {
@@ -143,12 +143,12 @@ fn carry(
 ) -> io::Result<()> {
     let socket = Socket::connect(request)?;
     let (local, reader) = (socket.local_addr()?, socket.try_clone()?);
-    let mut layer: Box<dyn Layer> = match &request.security {
-        Security::Plain => Box::new(Plain(VecDeque::from([Step::Ready]))),
-        Security::Tls { trust, name } if request.transport == Transport::Tcp => {
+    let mut layer: Box<dyn Layer> = match &request.protection {
+        Protection::Plain => Box::new(Plain(VecDeque::from([Step::Ready]))),
+        Protection::Tls { trust, name } if request.transport == Transport::Tcp => {
             Box::new(tls::Tls::new(trust, name)?)
         }
-        Security::Tls { trust, name } => Box::new(dtls::Dtls::new(Arc::clone(trust), name)?),
+        Protection::Tls { trust, name } => Box::new(dtls::Dtls::new(Arc::clone(trust), name)?),
     };
     let listens = Arc::new(AtomicBool::new(true));
     let still = Arc::clone(&listens);
