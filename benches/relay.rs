@@ -2,13 +2,15 @@
 
 mod support;
 
+use core::net::SocketAddr;
 use core::time::Duration;
 use std::hint::black_box;
 
 use floe::ice::Role;
-use floe::sim::{Nat, NetworkId, Peer, TurnServer, World};
-use floe::turn::{ChannelData, ChannelNumber};
-use floe::{Config, Received, Server, Transport};
+use floe::sim::{self, Nat, NetworkId, Node, Peer, TurnServer, World};
+use floe::stun::{Builder, LongTerm, Method};
+use floe::turn::{self, ChannelData, ChannelNumber, Client, Data, XorPeerAddress};
+use floe::{Config, Path, Received, Seed, Server, Timestamp, Transport};
 use support::Table;
 
 const PAYLOAD: [u8; 1_200] = [0x80; 1_200];
@@ -26,6 +28,19 @@ fn main() {
     let framed = framed(number);
     table.case("ChannelData: unwrap, the header alone", || {
         ChannelData::parse(black_box(&framed)).map(|data| data.payload().len())
+    });
+
+    let (mut client, peer) = allocated();
+    let now = Timestamp::from_millis(1_000);
+    let (path, route) = (client.path(), client.route(peer).expect("a permission"));
+    let indication = indication(peer);
+    table.case("client: wrap in a Send indication", || {
+        out.clear();
+        route.encode(black_box(&PAYLOAD), &mut out);
+    });
+    table.case("client: unwrap a Data indication", || {
+        let received = client.handle_datagram(now, path, black_box(&indication));
+        assert!(matches!(received, turn::Received::Data { payload, .. } if payload.len() == 1_200));
     });
 
     let (mut world, alice) = relayed();
@@ -53,8 +68,41 @@ fn framed(number: ChannelNumber) -> Vec<u8> {
     out
 }
 
+/// A client with a permission for one peer, and no channel to it.
+fn allocated() -> (Client, SocketAddr) {
+    let (local, remote) = (address("192.0.2.1:1000"), address("203.0.113.1:3478"));
+    let peer = address("198.51.100.1:2000");
+    let mut server = TurnServer::new("example.org").user("alice", "secret").at(&[remote]);
+    let credential = LongTerm::new("alice", "secret").expect("credentials");
+    let path = Path::udp(local, remote);
+    let mut client = Client::new(turn::Config::new(credential), path, Seed::from([1; 32]));
+    client.allocate(Timestamp::ZERO).expect("a new client");
+    client.permit(Timestamp::ZERO, peer.ip()).expect("an address");
+    while let Some(output) = client.poll_output() {
+        let turn::Output::Transmit(sent) = output else { continue };
+        server.handle_datagram(Timestamp::ZERO, Path::udp(remote, local), &sent.payload);
+        while let Some(sim::Output::Transmit(_, answer)) = server.poll_output() {
+            let _ = client.handle_datagram(Timestamp::ZERO, path, &answer);
+        }
+    }
+    (client, peer)
+}
+
+/// What the server makes of 1200 bytes of a peer.
+fn indication(peer: SocketAddr) -> Vec<u8> {
+    let mut out = Vec::new();
+    Builder::indication(&mut out, Method::DATA, [7; 12].into())
+        .attribute(&XorPeerAddress(peer))
+        .attribute(&Data(&PAYLOAD));
+    out
+}
+
+fn address(text: &str) -> SocketAddr {
+    text.parse().expect("an address")
+}
+
 /// Two ends that reach each other by a relay of Alice's alone, a channel bound.
-fn relayed() -> (World<Peer>, floe::sim::NodeId) {
+fn relayed() -> (World<Peer>, sim::NodeId) {
     let mut world = World::new(1);
     let server =
         world.add_turn_server(NetworkId::PUBLIC, TurnServer::new("example.org").user("alice", "secret"));
