@@ -10,9 +10,9 @@
 pub(crate) mod connection;
 pub(crate) mod servers;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
-use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs, UdpSocket};
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, SyncSender, TrySendError};
 use std::thread;
@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 
 use connection::{Connection, Report, Request, Trust};
 use floe::framing::Deframer;
-use floe::ice::{ComponentId, ConnectId};
+use floe::ice::{CandidateId, ComponentId, ConnectId, MdnsName};
 use floe::{Agent, Base, Connect, Endpoint, Event, Output, Path, Received, Security, Timestamp, Transport};
 
 /// What may wait for the loop. Datagrams beyond it are lost, as on the way here; connections and the program's own
@@ -66,6 +66,7 @@ pub(crate) struct Mailbox<M>(SyncSender<Input<M>>);
 enum Input<M> {
     Datagram { path: Path, bytes: Vec<u8> },
     Connection(ConnectId, Report),
+    Resolved(CandidateId, Option<IpAddr>),
     Message(M),
 }
 
@@ -176,6 +177,7 @@ impl<M: Send + 'static> Driver<M> {
                 Output::Connect(connect) => self.connect(connect),
                 // Dropped, it sends what it was given before it closes.
                 Output::Disconnect(path) => self.connections.retain(|_, wire| wire.path != Some(path)),
+                Output::Event(Event::Resolve { id, name }) => self.resolve(id, name),
                 Output::Event(event) => return Some(event),
             }
         }
@@ -189,6 +191,7 @@ impl<M: Send + 'static> Driver<M> {
             Some(Input::Message(message)) => return Some(message),
             Some(Input::Datagram { path, bytes }) => self.hear(path, &bytes),
             Some(Input::Connection(id, report)) => self.handle_report(id, report),
+            Some(Input::Resolved(id, address)) => self.agent.handle_resolved(self.now(), id, address),
         }
         None
     }
@@ -209,6 +212,18 @@ impl<M: Send + 'static> Driver<M> {
         let Some(deadline) = self.agent.deadline() else { return self.inbox.recv().ok() };
         let patience = deadline.saturating_since(self.now());
         if patience.is_zero() { None } else { self.inbox.recv_timeout(patience).ok() }
+    }
+
+    /// Asks the system for the address that a name of the peer's hides, in the background.
+    fn resolve(&self, id: CandidateId, name: MdnsName) {
+        let mailbox = self.mailbox();
+        thread::spawn(move || {
+            let found = (name.as_str(), 0).to_socket_addrs().into_iter().flatten();
+            let mut found: BTreeSet<IpAddr> = found.map(|address| address.ip()).collect();
+            // Of several nobody knows which one is meant.
+            let address = found.pop_first();
+            mailbox.0.send(Input::Resolved(id, address.filter(|_| found.is_empty())))
+        });
     }
 
     /// Opens a connection in the background.
