@@ -6,7 +6,7 @@ use core::net::SocketAddr;
 use core::time::Duration;
 
 use floe::framing::Framing;
-use floe::ice::{CandidateKind, ConnectId, Role};
+use floe::ice::{CandidateKind, ConnectId, Role, ServerId};
 use floe::sim::{Deviation, Fault, Node, TurnServer};
 use floe::stun::Method;
 use floe::{
@@ -276,6 +276,39 @@ fn a_mismatch_leads_to_another_5_tuple_twice_and_then_to_failure() {
     assert_eq!(relaying.failures(), [ServerError::Rejected(437)]);
     assert!(relaying.bench.wanted.is_empty());
     assert_eq!(relaying.bench.closed.len(), 2);
+}
+
+/// Lesson: R-39
+#[test]
+fn a_server_that_cannot_be_sent_to_ends_gathering_at_once() {
+    let mut relaying = Relaying::over(Transport::Udp, Security::Plain);
+    relaying.server.vanish();
+    relaying.bench.agent.end_of_bases(relaying.bench.now, relaying.bench.stream).unwrap();
+    relaying.run_until(at(1));
+    let path = relaying.bench.sent[0].1.path;
+    assert_eq!(path.remote(), address(SERVER));
+    relaying.bench.agent.handle_transmit_error(relaying.bench.now, path);
+    relaying.bench.drain();
+    assert_eq!(relaying.failures(), [ServerError::Unreachable]);
+    assert!(relaying.bench.saw(|event| matches!(event, Event::GatheringComplete { .. })));
+}
+
+/// A password that has expired is turned down; the next one leads to the allocation.
+#[test]
+fn new_credentials_are_tried_where_the_old_ones_were_turned_down() {
+    let mut relaying = Relaying::over(Transport::Udp, Security::Plain);
+    relaying.server.set_user("alice", "the next password");
+    relaying.run_until(at(1_000));
+    assert_eq!((relaying.failures(), relaying.relayed().len()), (vec![ServerError::Credentials], 0));
+    let bench = &mut relaying.bench;
+    let server = ServerId::from_raw(0);
+    bench.agent.set_server_credentials(bench.now, server, "alice", "the next password").unwrap();
+    relaying.run_until(at(2_000));
+    assert_eq!((relaying.failures().len(), relaying.relayed().len()), (1, 1));
+    let bench = &mut relaying.bench;
+    let of_stun = bench.agent.add_server(bench.now, Server::stun(address(SERVER))).unwrap();
+    let refused = bench.agent.set_server_credentials(bench.now, of_stun, "alice", "secret");
+    assert_eq!(refused, Err(Error::UnknownServer));
 }
 
 #[test]

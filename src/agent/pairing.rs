@@ -317,15 +317,16 @@ impl Agent {
     pub(super) fn forget_remote(&mut self, stream: StreamId, id: CandidateId) {
         let Ok(known) = self.stream_mut(stream) else { return };
         known.coming.retain(|(coming, _)| *coming != id);
+        known.unresolved.remove(|named| named.id == id);
+        self.withdraw_questions();
+        let Ok(known) = self.stream_mut(stream) else { return };
         let Some(candidate) = known.remotes.goes_with(id) else { return known.remotes.withdraw(id) };
         if known.selected_pairs().any(|pair| pair.remote == candidate) {
             return known.remotes.withdraw_later(candidate);
         }
-        known.unresolved.remove(|named| named.id == id);
         known.remotes.withdraw(id);
         known.valid.remove(|pair| pair.remote == candidate);
         self.drop_pairs(stream, |pair| pair.remote == candidate);
-        self.withdraw_questions();
         self.forget_consent_without_pair(stream);
         self.forget_unpaired_paths(stream);
     }
