@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! cargo run --release --example connect
+//! cargo run --release --example connect -- --turn turn:turn.example.org --user me --password secret --relay
 //! ```
 //!
 //! Alice and Bob run in a thread each. All that they know of each other came through the other's mailbox, as it would
@@ -18,6 +19,7 @@ use std::process::ExitCode;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use driver::servers::{self, Named};
 use driver::{Driver, Happening, Mailbox};
 use floe::ice::{Candidate, Credentials, PairId, PairPriority, PairState, Role, StreamId};
 use floe::stun::{AttributeType, Builder, Class, Message, Method, XorMappedAddress};
@@ -36,13 +38,15 @@ enum Signal {
 }
 
 fn main() -> Result<ExitCode, Box<dyn Error>> {
-    let epoch = Instant::now();
+    let (named, relay_only) = options()?;
     let addresses = driver::addresses()?;
-    let server = serve_stun(*addresses.first().ok_or("this machine has no address")?)?;
-    println!("STUN server at {server}\n");
+    let stun = serve_stun(*addresses.first().ok_or("this machine has no address")?)?;
+    println!("STUN server at {stun}\n");
+    let servers = [vec![Server::stun(stun)], named.resolve()?].concat();
+    let scene = Scene { addresses, servers, relay_only, epoch: Instant::now() };
 
-    let mut alice = Peer::new("alice", Role::Controlling, &addresses, server, epoch)?;
-    let mut bob = Peer::new("bob", Role::Controlled, &addresses, server, epoch)?;
+    let mut alice = Peer::new("alice", Role::Controlling, &scene)?;
+    let mut bob = Peer::new("bob", Role::Controlled, &scene)?;
     let (to_alice, to_bob) = (alice.driver.mailbox(), bob.driver.mailbox());
     for late in [to_alice.clone(), to_bob.clone()] {
         thread::spawn(move || {
@@ -67,6 +71,14 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     Ok(if heard { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
+/// What both have in common.
+struct Scene {
+    addresses: Vec<IpAddr>,
+    servers: Vec<Server>,
+    relay_only: bool,
+    epoch: Instant,
+}
+
 /// One of the two, and what there is to tell of it.
 struct Peer {
     name: &'static str,
@@ -82,15 +94,11 @@ struct Peer {
 }
 
 impl Peer {
-    fn new(
-        name: &'static str,
-        role: Role,
-        addresses: &[IpAddr],
-        server: SocketAddr,
-        epoch: Instant,
-    ) -> Result<Self, Box<dyn Error>> {
+    fn new(name: &'static str, role: Role, scene: &Scene) -> Result<Self, Box<dyn Error>> {
+        let epoch = scene.epoch;
         // Loopback candidates help nobody but a machine without a network, so the agent has to be asked for them.
-        let config = Config::new().pacing(PACING).loopback(addresses.iter().all(IpAddr::is_loopback));
+        let loopback = scene.addresses.iter().all(IpAddr::is_loopback);
+        let config = Config::new().pacing(PACING).loopback(loopback).relay_only(scene.relay_only);
         let mut driver = Driver::new(Agent::new(config, role, Seed::from_os()), epoch);
         driver.onlooker = Some(Box::new(move |path, datagram| {
             if let Some(what) = check_or_answer(datagram) {
@@ -98,8 +106,10 @@ impl Peer {
             }
         }));
         let stream = driver.agent.add_stream(1)?;
-        driver.agent.add_server(driver.now(), Server::stun(server))?;
-        for &address in addresses {
+        for server in &scene.servers {
+            driver.agent.add_server(driver.now(), server.clone())?;
+        }
+        for &address in &scene.addresses {
             driver.open(stream.component(1), address)?;
         }
         driver.agent.end_of_bases(driver.now(), stream)?;
@@ -216,6 +226,32 @@ impl Peer {
         let (valid, nominated) = (Millis(self.connected_at), Millis(self.completed_at));
         println!("{:5}  first valid pair {valid:>10}  nominated {nominated:>10}", self.name);
     }
+}
+
+/// The servers beside our own, and whether the addresses that they lend are the only ones to use.
+fn options() -> Result<(Named, bool), Box<dyn Error>> {
+    use lexopt::{Arg, Parser};
+
+    let (mut named, mut relay_only, mut parser) = (Named::default(), false, Parser::from_env());
+    while let Some(argument) = parser.next()? {
+        let known = match argument {
+            Arg::Long("relay") => {
+                relay_only = true;
+                true
+            }
+            Arg::Long(name) => {
+                let name = name.to_owned();
+                named.take(&name, &mut parser)?
+            }
+            _ => false,
+        };
+        if !known {
+            let usage =
+                "usage: connect [--stun HOST:PORT].. [--turn URI --user NAME --password SECRET].. [--relay]";
+            return Err(format!("{usage}\n\n{}", servers::USAGE).into());
+        }
+    }
+    Ok((named, relay_only))
 }
 
 fn say(epoch: Instant, name: &str, what: &str, details: fmt::Arguments<'_>) {

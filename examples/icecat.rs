@@ -4,6 +4,7 @@
 //!
 //! ```text
 //! icecat --stun stun.example.org:3478
+//! icecat --turn turns:turn.example.org --user me --password secret
 //! ```
 //!
 //! Or let a directory that both can see carry the descriptions:
@@ -21,20 +22,21 @@ mod driver;
 use std::error::Error;
 use std::fs;
 use std::io::{self, BufRead, IsTerminal, Read, Write};
-use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use driver::servers::{self, Named};
 use driver::{Driver, Happening, Mailbox};
 use floe::ice::{Candidate, Role, StreamId};
 use floe::sdp::{Description, Line, Media};
-use floe::{Agent, Config, Event, Remote, Seed, Server, StreamState};
+use floe::{Agent, Config, Event, Remote, Seed, StreamState};
 
-const USAGE: &str = "usage: icecat [--stun HOST:PORT].. [--write FILE] [--read FILE]
+const USAGE: &str = "usage: icecat [--stun HOST:PORT].. [--turn URI --user NAME --password SECRET].. [--write FILE] [--read FILE]
 
-  --stun HOST:PORT   a STUN server, which tells how this machine looks from outside
+  --relay            reveal no address but those of the TURN servers
   --write FILE       where to leave the description of this side (default: standard error)
   --read FILE        where the other side's will appear (default: standard input)";
 
@@ -66,13 +68,16 @@ fn main() -> ExitCode {
 fn run() -> Result<(), Box<dyn Error>> {
     let options = Options::parse()?;
     let addresses = driver::addresses()?;
-    let config = Config::new().pacing(PACING).loopback(addresses.iter().all(IpAddr::is_loopback));
+    let config = Config::new()
+        .pacing(PACING)
+        .relay_only(options.relay)
+        .loopback(addresses.iter().all(IpAddr::is_loopback));
     // Both sides begin in this role; the check that meets the conflict settles it (RFC 8445 section 7.3.1.1).
     let agent = Agent::new(config, Role::Controlling, Seed::from_os());
     let mut driver = Driver::new(agent, Instant::now());
     let stream = driver.agent.add_stream(1)?;
-    for server in options.stun {
-        driver.agent.add_server(driver.now(), Server::stun(server))?;
+    for server in options.servers.resolve()? {
+        driver.agent.add_server(driver.now(), server)?;
     }
     for address in addresses {
         driver.open(stream.component(1), address)?;
@@ -237,7 +242,8 @@ fn read_input(mailbox: &Mailbox<Message>) {
 
 #[derive(Default)]
 struct Options {
-    stun: Vec<SocketAddr>,
+    servers: Named,
+    relay: bool,
     write: Option<PathBuf>,
     read: Option<PathBuf>,
 }
@@ -249,21 +255,28 @@ impl Options {
         let (mut options, mut parser) = (Self::default(), Parser::from_env());
         while let Some(argument) = parser.next()? {
             match argument {
-                Arg::Long("stun") => {
-                    let server = parser.value()?.into_string().map_err(|_| "a server's name is text")?;
-                    options.stun.extend(server.to_socket_addrs()?);
-                }
+                Arg::Long("relay") => options.relay = true,
                 Arg::Long("write") => options.write = Some(parser.value()?.into()),
                 Arg::Long("read") => options.read = Some(parser.value()?.into()),
                 Arg::Short('h') | Arg::Long("help") => {
-                    println!("{USAGE}");
+                    println!("{}", usage());
                     std::process::exit(0);
                 }
-                other => return Err(format!("{}\n\n{USAGE}", other.unexpected()).into()),
+                Arg::Long(name) => {
+                    let name = name.to_owned();
+                    if !options.servers.take(&name, &mut parser)? {
+                        return Err(format!("there is no option --{name}\n\n{}", usage()).into());
+                    }
+                }
+                other => return Err(format!("{}\n\n{}", other.unexpected(), usage()).into()),
             }
         }
         Ok(options)
     }
+}
+
+fn usage() -> String {
+    format!("{USAGE}\n{}", servers::USAGE)
 }
 
 fn describe(candidate: &Candidate) -> String {

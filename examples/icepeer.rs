@@ -11,7 +11,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use base64::prelude::{BASE64_STANDARD, Engine};
-use driver::{Driver, Happening, Mailbox};
+use driver::{Driver, Happening, Mailbox, servers};
 use floe::ice::{Credentials, PairId, Role, StreamId};
 use floe::sdp::{CandidateLine, parse_candidate};
 use floe::{Agent, Config, Event, Remote, RemoteChange, Seed, Server, StreamState};
@@ -64,7 +64,9 @@ struct Peer {
 impl Peer {
     /// Makes the agent that a `start` command describes, and tells its credentials before anything else.
     fn start(command: &Value) -> Result<Self, Box<dyn Error>> {
-        refuse_what_is_not_there(command);
+        if command["lite"] == true {
+            emit(json!({"ev": "unsupported", "op": "start", "message": "lite agent"}));
+        }
         let mut addresses = Vec::new();
         for address in strings(&command["bind"]) {
             addresses.push(address.parse::<IpAddr>()?);
@@ -78,6 +80,7 @@ impl Peer {
             .pacing(PACING)
             .gathering_limit(GATHERING_LIMIT)
             .loopback(loopback)
+            .relay_only(command["policy"] == "relay")
             .continual_gathering(true);
         let mut driver = Driver::new(Agent::new(config, role, Seed::from_os()), Instant::now());
         let components = command["components"].as_u64().unwrap_or(1).try_into()?;
@@ -85,6 +88,11 @@ impl Peer {
         emit_credentials(&driver.agent, stream);
         for server in strings(&command["stun"]) {
             driver.agent.add_server(driver.now(), Server::stun(server.parse()?))?;
+        }
+        for server in command["turn"].as_array().into_iter().flatten() {
+            if let Err(error) = add_turn_server(&mut driver, server) {
+                emit(json!({"ev": "unsupported", "op": "start", "message": format!("{server}: {error}")}));
+            }
         }
         for component in 1..=components {
             for &address in &addresses {
@@ -164,15 +172,12 @@ fn emit_credentials(agent: &Agent, stream: StreamId) {
     }));
 }
 
-fn refuse_what_is_not_there(command: &Value) {
-    let missing = [
-        (command["turn"].as_array().is_some_and(|servers| !servers.is_empty()), "TURN"),
-        (command["policy"] == "relay", "relay policy"),
-        (command["lite"] == true, "lite agent"),
-    ];
-    for (_, message) in missing.iter().filter(|(wanted, _)| *wanted) {
-        emit(json!({"ev": "unsupported", "op": "start", "message": message}));
+fn add_turn_server(driver: &mut Driver<Command>, server: &Value) -> Result<(), Box<dyn Error>> {
+    let [url, user, password] = ["url", "username", "password"].map(|field| text(&server[field]));
+    for server in servers::turn(url?, user?, password?)? {
+        driver.agent.add_server(driver.now(), server)?;
     }
+    Ok(())
 }
 
 fn state_name(state: StreamState) -> &'static str {

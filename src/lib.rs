@@ -120,7 +120,41 @@
 //!   causes, and [`Agent::route`] is `Some` when `StreamState::Connected` is polled.
 //! * **Determinism.** The same [`Seed`] and the same inputs give the same bytes in the same order.
 //! * **Bounds.** Every queue and table has a limit in [`Limits`], and a counter of what went beyond.
-//! * **First bytes.** STUN is what has the first byte, the length and the cookie of STUN; all else is data.
+//! * **First bytes.** STUN is what has the first byte, the length and the cookie of STUN; ChannelData counts from a TURN
+//!   server only; all else is data.
+//!
+//! # Connections to TURN servers
+//!
+//! A server that is reached over TCP, TLS or DTLS ([`Server::over`]) needs a connection, which the agent asks for with
+//! [`Output::Connect`] and the caller opens and encrypts; [`Agent::handle_connect`] gives it its [`Path`]. What is sent on
+//! the path is written whole and in order, and what comes in is cut into frames:
+//!
+//! ```
+//! # use floe::framing::Deframer;
+//! # use floe::{Agent, Path, Received, Timestamp};
+//! # fn application(_: &[u8]) {}
+//! # fn close(_: Path) {}
+//! # fn came_in(agent: &mut Agent, now: Timestamp, path: Path, deframer: &mut Deframer, bytes: &[u8]) {
+//! let mut rest = bytes;
+//! while let Some(framing) = agent.framing(path) {
+//!     match deframer.next(framing, &mut rest) {
+//!         Ok(Some(frame)) => {
+//!             if let Received::Data { payload, .. } = agent.handle_datagram(now, path, frame) {
+//!                 application(payload);
+//!             }
+//!         }
+//!         Ok(None) => break,
+//!         Err(_) => {
+//!             agent.handle_disconnect(now, path);
+//!             close(path);
+//!             break;
+//!         }
+//!     }
+//! }
+//! # }
+//! ```
+//!
+//! Over UDP the datagrams of a connection (DTLS) are frames already. `examples/driver` has all of it, with TLS and DTLS.
 //!
 //! # Profiles
 //!

@@ -3,11 +3,12 @@
 mod harness;
 
 use floe::ice::{Nomination, PairState, Role};
+use floe::sim::{Nat, NetworkId, NodeId, Peer, TurnServer, World};
 use floe::stun::{
     Builder, Fingerprint, IceControlling, Integrity, Key, Message, Method, Priority, UseCandidate, Username,
     authenticate,
 };
-use floe::{Config, Ignored, Path, Received, StreamState};
+use floe::{Config, Ignored, Path, Received, Server, StreamState};
 use harness::{Bench, LOCAL, PeerCheck, REMOTE, address, candidate, ms};
 
 fn key() -> Key {
@@ -202,4 +203,48 @@ fn a_timeout_before_the_deadline_costs_nothing() {
         let now = bench.now;
         assert_eq!(allocations(|| bench.agent.handle_timeout(now)), 0);
     }
+}
+
+/// Two ends that reach each other by a relay alone, with a channel bound.
+fn relayed() -> (World<Peer>, NodeId) {
+    let mut world = World::new(1);
+    let server = TurnServer::new("example.org").user("alice", "secret");
+    let server = world.add_turn_server(NetworkId::PUBLIC, server);
+    let server = world.address(server);
+    let [alice, bob] = [Role::Controlling, Role::Controlled].map(|role| {
+        let seed = world.seed_for(u64::from(role == Role::Controlling));
+        let config = Config::new().relay_only(role == Role::Controlling);
+        world.add_node(Nat::none(), move |_, now, addresses| {
+            let mut peer = Peer::with_components(now, config, role, seed, 1);
+            peer.agent_mut().add_server(now, Server::turn(server, "alice", "secret")).unwrap();
+            assert!(peer.add_base(now, 1, addresses[0]));
+            peer
+        })
+    });
+    world.with(alice, |peer, now| peer.call(now, bob));
+    world.with(bob, |peer, now| peer.call(now, alice));
+    world.run_for(core::time::Duration::from_secs(5));
+    (world, alice)
+}
+
+#[test]
+fn data_by_way_of_a_relay_costs_no_allocation_in_either_direction() {
+    let (mut world, alice) = relayed();
+    let payload = [0x80; 1_200];
+    world.with(alice, |peer, now| {
+        let component = peer.stream().component(1);
+        let mut out = Vec::with_capacity(2_048);
+        let sent = allocations(|| {
+            let route = peer.agent().route(component).unwrap();
+            assert_eq!((route.overhead(), route.header(payload.len()).as_ref().len()), (7, 4));
+            route.encode(&payload, &mut out);
+        });
+        // The same channel leads back.
+        let path = peer.agent().route(component).unwrap().path();
+        let received = allocations(|| {
+            let received = peer.agent_mut().handle_datagram(now, path, &out);
+            assert!(matches!(received, Received::Data { payload: data, .. } if data == payload));
+        });
+        assert_eq!((sent, received), (0, 0));
+    });
 }

@@ -2,11 +2,13 @@
 
 mod harness;
 
-use floe::ice::{CandidateKind, CheckError, Nomination, PairState, Role};
+use floe::ice::{CandidateKind, CheckError, Credentials, Nomination, PairState, Role};
 use floe::stun::{
     AttributeType, Builder, ErrorCode, Fingerprint, Integrity, Key, Method, TransactionId, XorMappedAddress,
 };
-use floe::{Base, Config, Event, Ignored, Path, Reason, Remote, Server, StreamState};
+use floe::{
+    Agent, Base, Config, Error, Event, Ignored, Path, Reason, Remote, Seed, Server, StreamState, Timestamp,
+};
 use harness::{Bench, Fed, LOCAL, REMOTE, Sent, address, at, fingerprinted, host, ms, typed};
 
 /// Proves: rfc8445-7.1.1-1, rfc8445-7.1.3-1, rfc8445-7.2.2-1, rfc8445-7.2.4-1, rfc8445-7.2.4-2
@@ -22,6 +24,30 @@ fn a_check_has_what_it_must_have_and_nothing_else() {
     assert!(check.is_signed_with(harness::REMOTE_PASSWORD));
     assert_eq!(check.fingerprint, Fingerprint::Valid);
     assert_eq!((check.path.local(), check.path.remote()), (address(LOCAL), address(REMOTE)));
+}
+
+/// The names of both sides are in every check. Ours is short, so that whatever the peer may choose finds room.
+///
+/// Proves: rfc8489-14.3-2, rfc8489-6.1-2
+#[test]
+fn the_longest_name_of_a_peer_fits_into_a_check_and_a_check_into_any_packet() {
+    let longest = Credentials::new(&"u".repeat(256), &"p".repeat(256)).unwrap();
+    let mut bench = Bench::bare(Config::new(), Role::Controlling);
+    bench.base(LOCAL);
+    bench.agent.set_remote(bench.now, bench.stream, Remote::new(longest.clone())).unwrap();
+    bench.trickle(host("1", 1, REMOTE));
+    let ours = bench.agent.local_credentials(bench.stream).unwrap().ufrag().to_owned();
+    assert!(ours.len() <= Credentials::OWN_UFRAG_MAX);
+    let check = bench.next_check();
+    assert_eq!(check.username, Some(format!("{}:{ours}", longest.ufrag())));
+    // A nomination is longer by USE-CANDIDATE and NOMINATION.
+    assert!(check.bytes.len() + 4 + 8 <= 548, "{}", check.bytes.len());
+
+    // Whoever chooses a long one, too, is told.
+    let mut agent = Agent::new(Config::new(), Role::Controlling, Seed::from([1; 32]));
+    let stream = agent.add_stream_with(1, longest.clone()).unwrap();
+    let both = agent.set_remote(Timestamp::ZERO, stream, Remote::new(longest));
+    assert_eq!(both, Err(Error::UserNameLength));
 }
 
 /// Proves: rfc8445-7.2.5.2.3-1, rfc8445-14.3-4

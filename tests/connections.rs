@@ -3,6 +3,7 @@
 mod harness;
 
 use core::net::SocketAddr;
+use core::time::Duration;
 
 use floe::framing::Framing;
 use floe::ice::{CandidateKind, ConnectId, Role, ServerId};
@@ -37,8 +38,13 @@ impl Relaying {
 
     /// Lets time pass, and the server answer what has left for it.
     fn run_until(&mut self, until: Timestamp) {
+        self.run_in_steps(ms(1), until);
+    }
+
+    /// The same with a server that looks at what has come in from time to time.
+    fn run_in_steps(&mut self, step: Duration, until: Timestamp) {
         while self.bench.now < until {
-            self.bench.run_for(ms(1));
+            self.bench.run_for(step);
             for (now, sent) in self.bench.sent.split_off(self.seen) {
                 let path = Path::new(sent.path.transport(), sent.path.remote(), sent.path.local());
                 self.server.handle_datagram(now, path, &sent.payload);
@@ -82,6 +88,9 @@ impl Relaying {
 const KINDS: [(Transport, Security); 3] =
     [(Transport::Tcp, Security::Plain), (Transport::Tcp, Security::Tls), (Transport::Udp, Security::Tls)];
 
+/// Before it is reported nothing is sent: a caller that verifies the name of the server does so in between.
+///
+/// Proves: rfc8489-6.2.3-1, rfc8656-4.1-1
 #[test]
 fn a_connection_is_asked_for_once_and_an_allocation_over_it_in_a_later_slot() {
     for (transport, security) in KINDS {
@@ -93,11 +102,13 @@ fn a_connection_is_asked_for_once_and_an_allocation_over_it_in_a_later_slot() {
         let Endpoint::Server(server) = connect.to else { panic!("{connect:?}") };
         assert_eq!(relaying.bench.agent.server(server).unwrap().name(), Some("turn.example.org"));
         assert_eq!(connect.give_up_at, at(10_000));
+        relaying.run_until(at(500));
+        assert!(relaying.bench.sent.is_empty(), "nobody is connected");
         let path = relaying.connected(connect, CONNECTED);
         assert_eq!(path, Path::new(transport, address(CONNECTED), address(SERVER)));
         assert_eq!(relaying.bench.agent.framing(path), Some(Framing::Turn));
         assert!(relaying.bench.sent.is_empty(), "not before its slot");
-        relaying.run_until(at(500));
+        relaying.run_until(at(1_000));
         assert_eq!(relaying.relayed().len(), 1);
         assert!(relaying.bench.announced().iter().all(|it| it.kind() != CandidateKind::ServerReflexive));
         assert!(relaying.bench.sent.iter().all(|(_, sent)| sent.path == path));
@@ -133,6 +144,53 @@ fn requests_over_a_stream_are_sent_once() {
     assert_eq!(relaying.bench.sent.len(), 1);
     assert_eq!(relaying.failures(), [ServerError::Timeout]);
     assert_eq!(relaying.bench.closed.len(), 1, "the connection is of no use any more");
+}
+
+/// Proves: rfc8489-6.2.2-6
+#[test]
+fn a_connection_is_kept_for_as_long_as_the_relayed_address_is() {
+    let mut relaying = Relaying::over(Transport::Tcp, Security::Plain);
+    relaying.run_until(at(60));
+    let connect = relaying.wanted();
+    relaying.connected(connect, CONNECTED);
+    relaying.run_in_steps(ms(50), at(3_600_000));
+    assert_eq!((relaying.relayed().len(), relaying.server.allocations().count()), (1, 1));
+    assert_eq!((relaying.bench.closed.len(), relaying.bench.wanted.len()), (0, 0));
+    assert_eq!(relaying.failures(), []);
+}
+
+/// Nobody says that it is gone; what is asked on it stays unanswered.
+///
+/// Proves: rfc8489-6.2.2-7
+#[test]
+fn a_connection_that_serves_no_more_is_closed_and_another_asked_for_once() {
+    for comes_back in [true, false] {
+        let mut relaying = Relaying::over(Transport::Tcp, Security::Tls);
+        relaying.run_until(at(60));
+        let connect = relaying.wanted();
+        let path = relaying.connected(connect, CONNECTED);
+        relaying.run_until(at(500));
+        relaying.server.vanish();
+        while relaying.bench.wanted.is_empty() {
+            assert!(relaying.bench.now < at(800_000));
+            relaying.bench.run_for(ms(100));
+        }
+        assert_eq!(relaying.failures(), [ServerError::AllocationLost]);
+        assert_eq!(relaying.bench.closed.iter().map(|(_, path)| *path).collect::<Vec<_>>(), [path]);
+        let again = relaying.wanted();
+        assert_ne!(again.id, connect.id);
+        if comes_back {
+            relaying.server.reappear();
+            relaying.server.restart();
+            relaying.connected(again, "192.0.2.1:50002");
+            relaying.run_until(relaying.bench.now + ms(1_000));
+            assert_eq!((relaying.relayed().len(), relaying.server.allocations().count()), (2, 1));
+        }
+        relaying.bench.run_for(Duration::from_secs(60));
+        let expected = [ServerError::AllocationLost, ServerError::Timeout];
+        assert_eq!(relaying.failures(), expected[..if comes_back { 1 } else { 2 }]);
+        assert!(relaying.bench.wanted.is_empty());
+    }
 }
 
 #[test]
@@ -220,6 +278,39 @@ fn a_mismatch_leads_to_another_5_tuple_twice_and_then_to_failure() {
     assert_eq!(relaying.bench.closed.len(), 2);
 }
 
+/// Lesson: R-39
+#[test]
+fn a_server_that_cannot_be_sent_to_ends_gathering_at_once() {
+    let mut relaying = Relaying::over(Transport::Udp, Security::Plain);
+    relaying.server.vanish();
+    relaying.bench.agent.end_of_bases(relaying.bench.now, relaying.bench.stream).unwrap();
+    relaying.run_until(at(1));
+    let path = relaying.bench.sent[0].1.path;
+    assert_eq!(path.remote(), address(SERVER));
+    relaying.bench.agent.handle_transmit_error(relaying.bench.now, path);
+    relaying.bench.drain();
+    assert_eq!(relaying.failures(), [ServerError::Unreachable]);
+    assert!(relaying.bench.saw(|event| matches!(event, Event::GatheringComplete { .. })));
+}
+
+/// A password that has expired is turned down; the next one leads to the allocation.
+#[test]
+fn new_credentials_are_tried_where_the_old_ones_were_turned_down() {
+    let mut relaying = Relaying::over(Transport::Udp, Security::Plain);
+    relaying.server.set_user("alice", "the next password");
+    relaying.run_until(at(1_000));
+    assert_eq!((relaying.failures(), relaying.relayed().len()), (vec![ServerError::Credentials], 0));
+    let bench = &mut relaying.bench;
+    let server = ServerId::from_raw(0);
+    bench.agent.set_server_credentials(bench.now, server, "alice", "the next password").unwrap();
+    relaying.run_until(at(2_000));
+    assert_eq!((relaying.failures().len(), relaying.relayed().len()), (1, 1));
+    let bench = &mut relaying.bench;
+    let of_stun = bench.agent.add_server(bench.now, Server::stun(address(SERVER))).unwrap();
+    let refused = bench.agent.set_server_credentials(bench.now, of_stun, "alice", "secret");
+    assert_eq!(refused, Err(Error::UnknownServer));
+}
+
 #[test]
 fn servers_that_cannot_be_asked_are_refused() {
     let mut bench = Bench::bare(Config::new(), Role::Controlling);
@@ -229,15 +320,6 @@ fn servers_that_cannot_be_asked_are_refused() {
     assert_eq!(add(Server::turn(address(SERVER), &"x".repeat(600), "secret")), Err(Error::ServerCredentials));
     assert!(matches!(add(Server::turn(address("0.0.0.0:3478"), "alice", "secret")), Err(Error::Address(_))));
     assert_eq!(add(Server::turn(address(SERVER), "alice", "secret")), Ok(()));
-}
-
-/// What a STUN server was not asked to do it is not asked to do later, and without credentials nobody has said that it relays.
-#[test]
-fn credentials_make_no_relay_of_a_stun_server() {
-    let mut bench = Bench::bare(Config::new(), Role::Controlling);
-    let server = bench.agent.add_server(bench.now, Server::stun(address(SERVER))).unwrap();
-    let set = bench.agent.set_server_credentials(bench.now, server, "alice", "secret");
-    assert_eq!(set, Err(Error::ServerCredentials));
 }
 
 #[test]

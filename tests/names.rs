@@ -394,7 +394,9 @@ fn hidden() -> Bench {
     bench
 }
 
-/// Proves: mdns-gather-1, mdns-gather-5, mdns-encode-1
+/// Whether anybody answers for the name makes no difference, and nobody is asked.
+///
+/// Proves: mdns-gather-1, mdns-gather-4, mdns-gather-5, mdns-encode-1
 #[test]
 fn a_hidden_host_is_signalled_with_its_name_at_once() {
     let bench = hidden();

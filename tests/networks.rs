@@ -428,6 +428,7 @@ fn a_lost_path_is_not_taken_up_again_when_the_one_that_replaced_it_goes() {
 /// Without a NAT a host and its reflexive candidate are one address, signalled twice. Whichever is withdrawn, the other one
 /// keeps its pair; when both are, it goes.
 ///
+/// Lesson: L-35
 /// Lesson: R-10
 #[test]
 fn of_two_candidates_with_one_address_either_can_be_withdrawn_alone() {

@@ -4,7 +4,7 @@ mod harness;
 
 use core::net::SocketAddr;
 use core::time::Duration;
-use floe::ice::{CandidateKind, Nomination, PairState, Role, StreamId};
+use floe::ice::{CandidateKind, Credentials, Nomination, PairState, Role, StreamId};
 use floe::stun::ErrorCode;
 use floe::{Base, Config, Event, Limits, Output, Path, Remote, StreamState, Timestamp};
 use harness::{Bench, LOCAL, REMOTE, Sent, address, at, host, ms, remote_credentials, typed};
@@ -329,7 +329,8 @@ fn candidates_of_equal_priority_are_paired_and_checked_in_the_order_received() {
     assert_eq!(checked, order.map(address));
 }
 
-/// Of seven candidates three find room, in whatever order they come: each of the other four is counted once.
+/// Of seven candidates three find room, in whatever order they come: each of the other four is counted once, and the first
+/// is reported, in each generation anew.
 ///
 /// Lesson: R-19
 #[test]
@@ -348,5 +349,21 @@ fn every_pair_that_gives_way_or_finds_no_room_is_counted() {
         assert_eq!(bench.agent.stats().pairs_dropped, 4, "{order:?}");
         let kept: Vec<_> = bench.agent.pairs(bench.stream).map(|pair| pair.path().remote()).collect();
         assert_eq!(kept, ["198.51.100.7:2000", "198.51.100.6:2000", "198.51.100.5:2000"].map(address));
+        let reported = |bench: &Bench| {
+            let dropped = bench.events.iter().filter_map(|(_, event)| match event {
+                Event::PairDropped { path, .. } => Some(path.remote().ip().to_string()),
+                _ => None,
+            });
+            dropped.collect::<Vec<_>>()
+        };
+        let first = order[..4].iter().min().map(|n| format!("198.51.100.{n}"));
+        assert_eq!(reported(&bench), Vec::from_iter(first), "{order:?}");
+        bench.agent.restart(bench.now, bench.stream).unwrap();
+        let next = Credentials::new("next", "thenextpasswordofthepeer").unwrap();
+        bench.agent.set_remote(bench.now, bench.stream, Remote::new(next)).unwrap();
+        for n in 1..=5 {
+            bench.trickle(typed(&n.to_string(), "host", 1_000 * n, &format!("198.51.100.{n}:2000")));
+        }
+        assert_eq!(reported(&bench).len(), 2);
     }
 }

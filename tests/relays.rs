@@ -374,3 +374,22 @@ fn a_permission_that_is_not_renewed_takes_the_route_with_it() {
     let told = events.iter().rev().find(|(_, event)| matches!(event, Event::Route { .. })).map(|(at, _)| *at);
     assert!(told.is_some_and(|at| at + ms(10) >= session.world.now()), "{told:?}");
 }
+
+/// The peer's first check is lost at our filter, which our own has yet to open; its repetition half a second later gets
+/// through. Data goes by the relay until then.
+#[test]
+fn a_direct_path_that_needs_a_check_to_be_repeated_is_preferred_to_a_relay() {
+    let (mut session, server) = between(Nat::restricted(), Nat::symmetric(), turn_server());
+    session.call();
+    let connected = |world: &World<Peer>, id| {
+        world.node(id).agent().route(world.node(id).stream().component(1)).is_some()
+    };
+    let ends = session.ends();
+    session.world.run_until(secs(5), |world| ends.iter().all(|id| connected(world, *id))).unwrap();
+    assert!(session.world.now() < Timestamp::from_millis(500), "{:?}", session.world.now());
+    session.settle(secs(10));
+    let selected = session.assert_mirrored(1);
+    assert!(!selected.kinds.contains(&CandidateKind::Relayed), "{selected:?}");
+    session.assert_data_flows(1);
+    assert_no_violations(&session, server);
+}

@@ -525,3 +525,46 @@ fn a_peer_that_does_not_understand_the_number_is_nominated_to_without() {
         }
     }
 }
+
+/// The second nomination overtakes the first; the third goes back to its pair.
+///
+/// Proves: renom-v2-1, renom-v2-6, renom-v2-9
+/// Scenario: S-22
+#[test]
+fn nominations_there_and_back_move_both_sides_and_leave_the_other_pairs_alive() {
+    let mut bench = controlled(SECOND);
+    for (remote, number, selected) in [(MIDDLE, 2, MIDDLE), (HIGH, 1, MIDDLE), (HIGH, 3, HIGH)] {
+        nominates(&mut bench, remote, Some((NOMINATION_OF_V2, number)));
+        assert_eq!(route(&bench), Some(address(selected)), "number {number}");
+    }
+    for options in [SECOND, PLAIN] {
+        let config = Config::new().nomination(Nomination::Manual).backups(2);
+        let mut bench = three_pairs(config, Role::Controlling, options);
+        bench.end_of_candidates();
+        bench.run_answering(at(2_000), promptly);
+        let results = [HIGH, MIDDLE, HIGH].map(|remote| {
+            let valid = bench.agent.pairs(bench.stream).find(|pair| pair.path().remote() == address(remote));
+            let result = match valid.map(|pair| pair.id()) {
+                Some(pair) => bench.agent.nominate(bench.now, pair),
+                None => Err(Error::UnknownPair),
+            };
+            bench.run_answering(bench.now + ms(2_000), promptly);
+            result
+        });
+        assert_eq!(route(&bench), Some(address(HIGH)));
+        let mark = bench.sent.len();
+        bench.run_answering(bench.now + ms(60_000), promptly);
+        let consent_checks = [LOW, MIDDLE].map(|remote| {
+            let sent = bench.sent[mark..].iter();
+            sent.filter(|(_, transmit)| transmit.path.remote() == address(remote)).count()
+        });
+        if options == SECOND {
+            assert_eq!(results, [Ok(()); 3]);
+            assert!(consent_checks.iter().all(|checks| (10..=15).contains(checks)), "{consent_checks:?}");
+            assert_eq!(bench.agent.pairs(bench.stream).filter(|pair| pair.is_valid()).count(), 3);
+        } else {
+            assert!(results[0].is_ok() && results[1].is_err() && results[2].is_err(), "{results:?}");
+            assert_eq!(consent_checks, [0, 0]);
+        }
+    }
+}

@@ -8,6 +8,8 @@ mod credentials;
 mod endings;
 #[path = "turn_lessons/forgeries.rs"]
 mod forgeries;
+#[path = "turn_lessons/moving.rs"]
+mod moving;
 #[path = "turn_lessons/peers.rs"]
 mod peers;
 #[path = "turn_lessons/time.rs"]

@@ -1,20 +1,33 @@
 //! How a program carries an agent: its sockets, its clock, and the one loop between them.
 //!
-//! The agent decides, this moves bytes. Each socket has a thread that reads it; everything that can happen, datagrams
-//! and what the program's own threads have to say, arrives in one channel; and the loop sleeps on that channel until
-//! something comes or the agent wants to be woken. A program with an event loop of its own (mio, tokio) needs the loop
-//! in [`Driver::next`] and nothing else.
+//! The agent decides, this moves bytes. Each socket has a thread that reads it, and each connection to a server has
+//! threads that open and serve it ([`connection`]); everything that can happen, datagrams and what the program's own
+//! threads have to say, arrives in one channel; and the loop sleeps on that channel until something comes or the agent
+//! wants to be woken. A program with an event loop of its own (mio, tokio) needs the loop in [`Driver::next`] and
+//! nothing else.
 #![allow(dead_code, reason = "no example uses everything")]
 
-use std::collections::BTreeMap;
-use std::io;
-use std::net::{IpAddr, SocketAddr, UdpSocket};
-use std::sync::mpsc::{self, Receiver, Sender};
-use std::thread;
-use std::time::Instant;
+pub(crate) mod connection;
+pub(crate) mod servers;
 
-use floe::ice::ComponentId;
-use floe::{Agent, Base, Event, Output, Path, Received, Timestamp};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::io;
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs, UdpSocket};
+use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver, SyncSender, TrySendError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use connection::{Connection, Report, Request, Trust};
+use floe::framing::Deframer;
+use floe::ice::{CandidateId, ComponentId, ConnectId, MdnsName};
+use floe::{Agent, Base, Connect, Endpoint, Event, Output, Path, Received, Security, Timestamp, Transport};
+
+/// What may wait for the loop. Datagrams beyond it are lost, as on the way here; connections and the program's own
+/// threads have to wait.
+const INBOX: usize = 4096;
+/// How long servers are given to confirm that what they lent is released.
+const FAREWELL: Duration = Duration::from_millis(500);
 
 /// An agent with sockets. `M` is what the program's other threads tell it.
 pub(crate) struct Driver<M> {
@@ -22,6 +35,12 @@ pub(crate) struct Driver<M> {
     epoch: Instant,
     /// By local address: a path names the socket that its datagrams leave from.
     sockets: BTreeMap<SocketAddr, UdpSocket>,
+    /// To servers that are not reached from one of the sockets.
+    connections: BTreeMap<ConnectId, Wire>,
+    /// Whose certificates are trusted; looked up when the first one is shown.
+    trust: Option<Arc<Trust>>,
+    /// From one piece of a stream, as there may be several frames in it.
+    data: VecDeque<(ComponentId, Vec<u8>)>,
     inbox: Receiver<Input<M>>,
     mailbox: Mailbox<M>,
     /// Is shown every datagram that the agent sends.
@@ -42,19 +61,38 @@ pub(crate) enum Happening<M> {
 }
 
 /// Leaves messages for a driver; one for every thread that wants to.
-pub(crate) struct Mailbox<M>(Sender<Input<M>>);
+pub(crate) struct Mailbox<M>(SyncSender<Input<M>>);
 
 enum Input<M> {
     Datagram { path: Path, bytes: Vec<u8> },
+    Connection(ConnectId, Report),
+    Resolved(CandidateId, Option<IpAddr>),
     Message(M),
+}
+
+/// A connection, and what the agent knows it by once it is open.
+struct Wire {
+    connection: Connection,
+    path: Option<Path>,
+    deframer: Deframer,
+    remote: SocketAddr,
 }
 
 impl<M: Send + 'static> Driver<M> {
     /// Carries `agent`, whose clock starts at `epoch`.
     pub(crate) fn new(agent: Agent, epoch: Instant) -> Self {
-        let (sender, inbox) = mpsc::channel();
-        let mailbox = Mailbox(sender);
-        Self { agent, epoch, sockets: BTreeMap::new(), inbox, mailbox, onlooker: None }
+        let (sender, inbox) = mpsc::sync_channel(INBOX);
+        Self {
+            agent,
+            epoch,
+            sockets: BTreeMap::new(),
+            connections: BTreeMap::new(),
+            trust: None,
+            data: VecDeque::new(),
+            inbox,
+            mailbox: Mailbox(sender),
+            onlooker: None,
+        }
     }
 
     /// The time, as the agent counts it.
@@ -65,6 +103,11 @@ impl<M: Send + 'static> Driver<M> {
     /// How other threads reach this driver.
     pub(crate) fn mailbox(&self) -> Mailbox<M> {
         self.mailbox.clone()
+    }
+
+    /// Takes the word of these certificates, instead of those that the environment names.
+    pub(crate) fn trust(&mut self, trust: Arc<Trust>) {
+        self.trust = Some(trust);
     }
 
     /// Opens a socket for `component` at `address`, on a port of the system's choice, and declares it to the agent.
@@ -84,16 +127,12 @@ impl<M: Send + 'static> Driver<M> {
             if let Some(event) = self.carry_out() {
                 return Happening::Event(event);
             }
-            match self.wait() {
-                None => self.agent.handle_timeout(self.now()),
-                Some(Input::Message(message)) => return Happening::Message(message),
-                Some(Input::Datagram { path, bytes }) => {
-                    if let Received::Data { component, payload, .. } =
-                        self.agent.handle_datagram(self.now(), path, &bytes)
-                    {
-                        return Happening::Data { component, payload: payload.to_vec() };
-                    }
-                }
+            if let Some((component, payload)) = self.data.pop_front() {
+                return Happening::Data { component, payload };
+            }
+            let input = self.wait();
+            if let Some(message) = self.take(input) {
+                return Happening::Message(message);
             }
         }
     }
@@ -107,10 +146,22 @@ impl<M: Send + 'static> Driver<M> {
         true
     }
 
-    /// Takes leave: the agent releases what it holds on servers.
+    /// Takes leave: the agent releases what it holds on servers, and they are given a moment to confirm it.
     pub(crate) fn close(mut self) {
         self.agent.close(self.now());
-        while self.carry_out().is_some() {}
+        let until = Instant::now() + FAREWELL;
+        loop {
+            while self.carry_out().is_some() {}
+            let patience = until.saturating_duration_since(Instant::now());
+            let idle =
+                self.agent.deadline().is_none() && self.connections.values().all(|wire| wire.path.is_none());
+            if idle || patience.is_zero() {
+                return;
+            }
+            let due = self.agent.deadline().map_or(patience, |at| at.saturating_since(self.now()));
+            let input = self.inbox.recv_timeout(due.min(patience)).ok();
+            self.take(input);
+        }
     }
 
     /// Does what the agent asks for, up to the next event.
@@ -123,13 +174,35 @@ impl<M: Send + 'static> Driver<M> {
                     }
                     self.transmit(transmit.path, &transmit.payload);
                 }
-                // UDP only here.
-                Output::Connect(connect) => drop(self.agent.handle_connect(self.now(), connect.id, None)),
-                Output::Disconnect(_) => {}
+                Output::Connect(connect) => self.connect(connect),
+                // Dropped, it sends what it was given before it closes.
+                Output::Disconnect(path) => self.connections.retain(|_, wire| wire.path != Some(path)),
+                Output::Event(Event::Resolve { id, name }) => self.resolve(id, name),
                 Output::Event(event) => return Some(event),
             }
         }
         None
+    }
+
+    /// Gives the agent what came, or lets its time pass; returns what was for the program.
+    fn take(&mut self, input: Option<Input<M>>) -> Option<M> {
+        match input {
+            None => self.agent.handle_timeout(self.now()),
+            Some(Input::Message(message)) => return Some(message),
+            Some(Input::Datagram { path, bytes }) => self.hear(path, &bytes),
+            Some(Input::Connection(id, report)) => self.handle_report(id, report),
+            Some(Input::Resolved(id, address)) => self.agent.handle_resolved(self.now(), id, address),
+        }
+        None
+    }
+
+    /// Gives the agent a datagram, or a frame.
+    fn hear(&mut self, path: Path, datagram: &[u8]) {
+        if let Received::Data { component, payload, .. } =
+            self.agent.handle_datagram(self.now(), path, datagram)
+        {
+            self.data.push_back((component, payload.to_vec()));
+        }
     }
 
     /// The next input, or `None` once the agent's deadline has come. Time goes before datagrams, so a flood of them
@@ -141,7 +214,117 @@ impl<M: Send + 'static> Driver<M> {
         if patience.is_zero() { None } else { self.inbox.recv_timeout(patience).ok() }
     }
 
+    /// Asks the system for the address that a name of the peer's hides, in the background.
+    fn resolve(&self, id: CandidateId, name: MdnsName) {
+        let mailbox = self.mailbox();
+        thread::spawn(move || {
+            let found = (name.as_str(), 0).to_socket_addrs().into_iter().flatten();
+            let mut found: BTreeSet<IpAddr> = found.map(|address| address.ip()).collect();
+            // Of several nobody knows which one is meant.
+            let address = found.pop_first();
+            mailbox.0.send(Input::Resolved(id, address.filter(|_| found.is_empty())))
+        });
+    }
+
+    /// Opens a connection in the background.
+    fn connect(&mut self, connect: Connect) {
+        let protection = match self.protection(&connect) {
+            Ok(protection) => protection,
+            Err(error) => {
+                complain(connect.remote, &error);
+                self.agent.handle_connect(self.now(), connect.id, None);
+                return;
+            }
+        };
+        let request = Request {
+            transport: connect.transport,
+            protection,
+            local: connect.local.ip(),
+            remote: connect.remote,
+            give_up_at: self.epoch + connect.give_up_at.since_epoch(),
+        };
+        let (id, mailbox) = (connect.id, self.mailbox());
+        let connection =
+            connection::open(request, move |report| mailbox.0.send(Input::Connection(id, report)).is_ok());
+        let wire = Wire { connection, path: None, deframer: Deframer::default(), remote: connect.remote };
+        self.connections.insert(id, wire);
+    }
+
+    /// What protects a connection, and whose name its server has to prove.
+    fn protection(&mut self, connect: &Connect) -> io::Result<connection::Protection> {
+        if connect.security == Security::Plain {
+            return Ok(connection::Protection::Plain);
+        }
+        let trust = match &self.trust {
+            Some(trust) => Arc::clone(trust),
+            None => Arc::clone(self.trust.insert(Trust::from_env()?)),
+        };
+        let server = match connect.to {
+            Endpoint::Server(id) => self.agent.server(id),
+            _ => None,
+        };
+        let name = server.and_then(floe::Server::name).map(str::to_owned);
+        Ok(connection::Protection::Tls {
+            trust,
+            name: name.unwrap_or_else(|| connect.remote.ip().to_string()),
+        })
+    }
+
+    fn handle_report(&mut self, id: ConnectId, report: Report) {
+        let now = self.now();
+        // Closed by the agent; the last reports were still on their way.
+        let Some(wire) = self.connections.get_mut(&id) else { return };
+        match report {
+            Report::Connected(local) => {
+                wire.path = self.agent.handle_connect(now, id, Some(local));
+                if wire.path.is_none() {
+                    self.connections.remove(&id);
+                }
+            }
+            Report::Bytes(bytes) => self.hear_connection(id, &bytes),
+            Report::Ended(outcome) => {
+                if let Err(error) = outcome {
+                    complain(wire.remote, &error);
+                }
+                match self.connections.remove(&id).and_then(|wire| wire.path) {
+                    Some(path) => self.agent.handle_disconnect(now, path),
+                    None => drop(self.agent.handle_connect(now, id, None)),
+                }
+            }
+        }
+    }
+
+    /// Cuts what came over a connection into frames.
+    fn hear_connection(&mut self, id: ConnectId, mut bytes: &[u8]) {
+        loop {
+            let Some(wire) = self.connections.get_mut(&id) else { return };
+            let Some(path) = wire.path else { return };
+            if path.transport() == Transport::Udp {
+                return self.hear(path, bytes);
+            }
+            let Some(framing) = self.agent.framing(path) else { return };
+            match wire.deframer.next(framing, &mut bytes) {
+                Ok(None) => return,
+                Ok(Some(frame)) => {
+                    let now = self.epoch.elapsed().into();
+                    if let Received::Data { component, payload, .. } =
+                        self.agent.handle_datagram(now, path, frame)
+                    {
+                        self.data.push_back((component, payload.to_vec()));
+                    }
+                }
+                Err(_) => {
+                    self.connections.remove(&id);
+                    return self.agent.handle_disconnect(self.now(), path);
+                }
+            }
+        }
+    }
+
     fn transmit(&mut self, path: Path, datagram: &[u8]) {
+        if let Some(wire) = self.connections.values().find(|wire| wire.path == Some(path)) {
+            return wire.connection.send(datagram);
+        }
         let Some(socket) = self.sockets.get(&path.local()) else { return };
         match socket.send_to(datagram, path.remote()) {
             Ok(_) => {}
@@ -190,6 +373,11 @@ fn preference(address: &IpAddr) -> u8 {
     }
 }
 
+/// Says why a server could not be reached, since the agent knows only that it could not.
+fn complain(server: SocketAddr, error: &io::Error) {
+    eprintln!("{server}: {error}");
+}
+
 /// Reads `socket` for as long as somebody listens.
 fn read<M>(socket: &UdpSocket, local: SocketAddr, mailbox: &Mailbox<M>) {
     let mut buffer = vec![0; 65_535];
@@ -197,7 +385,9 @@ fn read<M>(socket: &UdpSocket, local: SocketAddr, mailbox: &Mailbox<M>) {
         match socket.recv_from(&mut buffer) {
             Ok((length, remote)) => {
                 let (path, bytes) = (Path::udp(local, remote), buffer[..length].to_vec());
-                if mailbox.0.send(Input::Datagram { path, bytes }).is_err() {
+                if let Err(TrySendError::Disconnected(_)) =
+                    mailbox.0.try_send(Input::Datagram { path, bytes })
+                {
                     return;
                 }
             }

@@ -100,6 +100,15 @@ pub enum Event {
         /// What to resolve, by multicast DNS.
         name: MdnsName,
     },
+    /// There are more pairs than [`Limits::pairs`](crate::Limits::pairs) allows: this one was dropped before it was tried,
+    /// in favour of better ones. Said of the first in each generation of a stream; all are counted in
+    /// [`Stats::pairs_dropped`](crate::Stats::pairs_dropped).
+    PairDropped {
+        /// The component that it was for.
+        component: ComponentId,
+        /// Its path.
+        path: Path,
+    },
     /// A pair has been selected for a component: nominated, and the best of those.
     Selected {
         /// The component.

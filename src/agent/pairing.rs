@@ -203,6 +203,14 @@ impl Agent {
         }
     }
 
+    /// A pair is dropped that nobody has tried: said once in a generation, since it may have been the one.
+    fn report_dropped(&mut self, component: ComponentId, path: Path) {
+        let Ok(stream) = self.stream_mut(component.stream()) else { return };
+        if !core::mem::replace(&mut stream.is_crowded, true) {
+            self.emit(Event::PairDropped { component, path });
+        }
+    }
+
     /// Makes a pair of two candidates unless they do not match, are paired already, or there is no room; returns the
     /// pair of their path.
     pub(super) fn form(
@@ -236,10 +244,15 @@ impl Agent {
         match self.lists.room(stream, priorities.pair, self.config.limits.pairs) {
             Room::Free => {}
             Room::After(crowded, worst) => {
+                let known = self.lists.list(crowded).and_then(|list| list.pair(worst));
+                if let Some(untried) = known.filter(|pair| pair.state != PairState::Failed) {
+                    self.report_dropped(untried.component, untried.path);
+                }
                 self.stats.pairs_dropped += 1;
                 self.drop_pairs(crowded, |pair| pair.id == worst);
             }
             Room::None => {
+                self.report_dropped(component, path);
                 self.stats.pairs_dropped += 1;
                 return None;
             }
@@ -304,15 +317,16 @@ impl Agent {
     pub(super) fn forget_remote(&mut self, stream: StreamId, id: CandidateId) {
         let Ok(known) = self.stream_mut(stream) else { return };
         known.coming.retain(|(coming, _)| *coming != id);
+        known.unresolved.remove(|named| named.id == id);
+        self.withdraw_questions();
+        let Ok(known) = self.stream_mut(stream) else { return };
         let Some(candidate) = known.remotes.goes_with(id) else { return known.remotes.withdraw(id) };
         if known.selected_pairs().any(|pair| pair.remote == candidate) {
             return known.remotes.withdraw_later(candidate);
         }
-        known.unresolved.remove(|named| named.id == id);
         known.remotes.withdraw(id);
         known.valid.remove(|pair| pair.remote == candidate);
         self.drop_pairs(stream, |pair| pair.remote == candidate);
-        self.withdraw_questions();
         self.forget_consent_without_pair(stream);
         self.forget_unpaired_paths(stream);
     }

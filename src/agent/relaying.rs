@@ -180,11 +180,16 @@ impl Agent {
         let limit = self.now + self.config.gathering_limit;
         let Some(relay) = self.gatherer.relays.get(id) else { return };
         // rfc8656-7.4-7
-        if failure == turn::Failure::Mismatch && relay.moves < MOVES_MAX {
+        let moves = failure == turn::Failure::Mismatch && relay.moves < MOVES_MAX;
+        // rfc8489-6.2.2-7: a connection that has served and does no more; once, until the next one has served.
+        let has_served = relay.awaited_until.is_none();
+        let reconnects = failure == turn::Failure::Timeout && has_served && relay.connected;
+        if moves || reconnects {
             self.disconnect_from(id);
             if let Some(relay) = self.gatherer.relays.get_mut(id) {
                 (relay.state, relay.connected) = (RelayState::Queued, false);
-                relay.moves += 1;
+                relay.moves += u8::from(moves);
+                relay.awaited_until = relay.awaited_until.or(Some(limit));
             }
             return;
         }

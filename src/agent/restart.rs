@@ -249,6 +249,7 @@ impl Stream {
         // Sockets and allocations outlive it.
         self.locals.remove(|known| !known.is_paired());
         self.lost = Vec::new();
+        self.is_crowded = false;
         self.early = EarlyRequests::default();
         // rfc8838-15-1
         self.remote_gathering = RemoteGathering::Open;

@@ -26,12 +26,8 @@ impl Agent {
         Self::admit_server(&server)?;
         let id = ServerId::from_raw(self.ids.server);
         self.ids.server = self.ids.server.checked_add(1).ok_or(Error::Limit)?;
-        let (streams, give_up_at) = (&self.streams, self.now + self.config.gathering_limit);
-        let wants = |component: ComponentId| {
-            stream_of(streams, component)
-                .is_some_and(|stream| stream.gathering != Gathering::Complete || stream.is_continual())
-        };
-        self.gatherer.add_server(id, server, give_up_at, wants);
+        self.gatherer.add_server(id, server);
+        self.ask_from_all(id);
         self.settle();
         Ok(id)
     }
@@ -52,12 +48,14 @@ impl Agent {
         Ok(())
     }
 
-    /// The next requests to the server use these: passwords that were made for an hour expire during a long call.
+    /// The next allocations at a TURN server are asked for with these, as passwords that were made for an hour expire during a
+    /// long call; also where the server has turned down the ones before, while candidates may still be signalled. An
+    /// allocation that there is keeps the credentials that it was made with (RFC 8656 section 5).
     ///
     /// # Errors
     ///
-    /// [`Error::ServerCredentials`] if they cannot be credentials, or the server was added without any;
-    /// [`Error::UnknownServer`], [`Error::Closed`].
+    /// [`Error::ServerCredentials`] if they cannot be credentials, [`Error::UnknownServer`] also for a server of STUN alone,
+    /// [`Error::Closed`].
     pub fn set_server_credentials(
         &mut self,
         now: Timestamp,
@@ -68,16 +66,15 @@ impl Agent {
         self.begin(now)?;
         let account = Account::new(username, password);
         account.credential().map_err(|_| Error::ServerCredentials)?;
-        let known = self.gatherer.server_mut(server).ok_or(Error::UnknownServer)?;
-        // Nobody has said that it relays.
-        known.account().ok_or(Error::ServerCredentials)?;
-        known.set_account(account);
+        let known = self.gatherer.server_mut(server).filter(|known| known.account().is_some());
+        known.ok_or(Error::UnknownServer)?.set_account(account);
         let now = self.now;
         for relay in self.gatherer.relays.iter_mut().filter(|relay| relay.server == server) {
             if let Some(client) = relay.any_client_mut() {
                 client.set_credentials(now, username, password).map_err(|_| Error::ServerCredentials)?;
             }
         }
+        self.ask_from_all(server);
         self.settle();
         Ok(())
     }
@@ -148,6 +145,16 @@ impl Agent {
             None if server.wants_connection() => Err(Error::ServerTransport),
             None => Ok(()),
         }
+    }
+
+    /// Has every base ask a server whose stream may still signal candidates.
+    fn ask_from_all(&mut self, server: ServerId) {
+        let (streams, give_up_at) = (&self.streams, self.now + self.config.gathering_limit);
+        let wants = |component: ComponentId| {
+            stream_of(streams, component)
+                .is_some_and(|stream| stream.gathering != Gathering::Complete || stream.is_continual())
+        };
+        self.gatherer.ask_server(server, give_up_at, wants);
     }
 
     /// Asks the caller for a connection to the server of a relay, from the address of `path`.

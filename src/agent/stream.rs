@@ -164,6 +164,8 @@ pub(crate) struct Stream {
     pub(crate) remote_gathering: RemoteGathering,
     /// Why the last check failed: the reason if all of them do.
     pub(crate) last_failure: Option<Reason>,
+    /// A pair of this generation was dropped for want of room, and the application knows.
+    pub(crate) is_crowded: bool,
 }
 
 /// Our credentials and what is computed from them once.
@@ -313,6 +315,7 @@ impl Stream {
             gathering: Gathering::default(),
             remote_gathering: RemoteGathering::default(),
             last_failure: None,
+            is_crowded: false,
         }
     }
 

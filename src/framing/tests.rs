@@ -94,7 +94,7 @@ fn a_stream_of_nothing_but_empty_packets_ends() {
 
 /// Proves: rfc4571-2-3, rfc4571-2-4, rfc8489-6.2.2-3, rfc8489-6.2.2-4, rfc8656-12.5-2
 ///
-/// Lesson: WebKit/WebKit#63960
+/// Lesson: R-44
 #[test]
 fn every_split_of_every_length_gives_the_same_frames() {
     for len in 0..40_u16 {

@@ -203,15 +203,18 @@ impl Gatherer {
         self.attempts.push(Attempt { id, base, component, server, path, state });
     }
 
-    /// Adds a server, which every base asks that `wants` new candidates.
-    pub(crate) fn add_server(
+    /// Adds a server, which nobody asks yet.
+    pub(crate) fn add_server(&mut self, id: ServerId, server: Server) {
+        self.servers.push((id, server));
+    }
+
+    /// Has every base ask a server that `wants` new candidates, and has not asked it yet.
+    pub(crate) fn ask_server(
         &mut self,
         id: ServerId,
-        server: Server,
         give_up_at: Timestamp,
         wants: impl Fn(ComponentId) -> bool,
     ) {
-        self.servers.push((id, server));
         let asking: Vec<BaseEntry> = self.sockets().filter(|entry| wants(entry.component)).cloned().collect();
         for entry in asking {
             self.ask(&entry, id, give_up_at);

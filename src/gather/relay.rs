@@ -42,7 +42,8 @@ pub(crate) struct Relay {
 ///    '----slot, where the socket of the base will do----> Open
 /// ```
 ///
-/// `Open` leads back to `Queued` when the server takes the path for somebody else's, and a failure ends it.
+/// `Open` leads back to `Queued` when the server takes the path for somebody else's, and when a connection that has served
+/// does no more; any other failure ends it.
 #[derive(Debug)]
 pub(crate) enum RelayState {
     /// Waits for its slot to ask for a connection.

@@ -115,8 +115,9 @@ impl Config {
     }
 
     /// Whether a server may send us to another one (300, ALTERNATE-SERVER): off by default, since whoever can make up a
-    /// first response can make up that one. At most once, over UDP, within the address family, and not to a loopback
-    /// address or a port below 1024 other than 53, 80 and 443.
+    /// first response can make up that one. At most once for each allocation that is asked for, over UDP, within the address
+    /// family, and not to a loopback address, a port below 1024 other than 53, 80 and 443, or a server that has sent us
+    /// away within the last five minutes.
     #[must_use]
     pub fn follow_alternate(self, follow: bool) -> Self {
         Self { follow_alternate: follow, ..self }

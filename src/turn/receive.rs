@@ -5,8 +5,10 @@ use super::error::Ignored;
 use super::event::{Event, Received};
 use super::response::Answer;
 use super::{ChannelData, Data, Icmp, XorPeerAddress};
-use crate::net::{Path, canonical, is_sendable, unscoped};
-use crate::stun::{AttributeType, Class, ErrorCode, Fingerprint, Kind, Message, Method, Verdict, Verified};
+use crate::net::{Path, Transport, canonical, is_sendable, unscoped};
+use crate::stun::{
+    AttributeType, Class, Discarded, ErrorCode, Fingerprint, Kind, Message, Method, Verdict, Verified,
+};
 use crate::time::Timestamp;
 use core::net::SocketAddr;
 
@@ -118,7 +120,13 @@ impl Client {
                 }
                 return Err(Ignored::Unauthenticated);
             }
-            Verdict::Discarded(_) => return Err(Ignored::Unauthenticated),
+            Verdict::Discarded(reason) => {
+                // rfc8489-9.2.5-11: it changes nothing, but the failure in the end may name it. Over a connection it would be one.
+                if reason == Discarded::BadRequest && path.transport() == Transport::Udp {
+                    self.transactions.note_forged(id);
+                }
+                return Err(Ignored::Unauthenticated);
+            }
             Verdict::Refused(refusal) => Answer::Failed(refusal.into()),
             Verdict::Retry => {
                 if let Some(finished) = self.transactions.finish(self.now, id) {

@@ -142,7 +142,7 @@ impl Client {
         let to = unscoped(canonical(to));
         let fit = is_fit(to, self.path) && self.path.transport() == Transport::Udp;
         self.emit(Event::Redirected { to });
-        if !(self.config.follow_alternate && fit && self.terms.may_follow()) {
+        if !(self.config.follow_alternate && fit && self.terms.may_follow(self.now, self.path.remote(), to)) {
             return self.fail(Failure::Redirected(to));
         }
         self.path = Path::new(Transport::Udp, self.path.local(), to);

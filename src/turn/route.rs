@@ -100,7 +100,13 @@ impl Route {
 
     /// Appends to `out` what has to be sent on [`path`](Self::path) for `payload` to reach the peer.
     pub fn encode(&self, payload: &[u8], out: &mut Vec<u8>) {
-        out.extend_from_slice(self.header(payload.len()).as_ref());
+        match self.wrap {
+            // Four bytes are not worth a detour by way of the longest header there is.
+            Wrap::Channel(number) => {
+                out.extend_from_slice(&number.header(u16::try_from(payload.len()).unwrap_or(u16::MAX)));
+            }
+            Wrap::Indication { .. } => out.extend_from_slice(self.header(payload.len()).as_ref()),
+        }
         out.extend_from_slice(payload);
         out.resize(out.len().saturating_add(self.padding(payload.len())), 0);
     }

@@ -4,6 +4,8 @@ use super::error::Failure;
 use super::{AddressFamily, Config, Relayed};
 use crate::time::Timestamp;
 use alloc::string::String;
+use alloc::vec::Vec;
+use core::net::SocketAddr;
 use core::time::Duration;
 
 /// The contents of the next Allocate, and when it may leave.
@@ -20,6 +22,8 @@ pub(super) struct Terms {
     failures: u32,
     /// 5-tuples on which the server knew an allocation already, in a row.
     mismatches: u8,
+    /// Servers that have sent us to another one, and when.
+    left: Vec<(SocketAddr, Timestamp)>,
     attempt: Attempt,
     bar: Bar,
 }
@@ -62,6 +66,7 @@ impl Terms {
             ungranted: None,
             failures: 0,
             mismatches: 0,
+            left: Vec::new(),
             attempt: Attempt::default(),
             bar: Bar::Until(Timestamp::ZERO),
         }
@@ -152,8 +157,14 @@ impl Terms {
         !core::mem::replace(&mut self.attempt.evicted, true)
     }
 
-    /// Whether another server may be asked in the place of the one that said so; once for each wish.
-    pub(super) const fn may_follow(&mut self) -> bool {
+    /// Whether `to` may be asked in the place of `from`, which said so: once for each wish, and not where we were sent away
+    /// within the last five minutes (rfc8489-10-3).
+    pub(super) fn may_follow(&mut self, now: Timestamp, from: SocketAddr, to: SocketAddr) -> bool {
+        self.left.retain(|(_, at)| *at + TRIED_FOR > now);
+        if self.left.iter().any(|(server, _)| *server == to) || self.left.len() >= LEFT_MAX {
+            return false;
+        }
+        self.left.push((from, now));
         !core::mem::replace(&mut self.attempt.followed, true)
     }
 
@@ -194,5 +205,9 @@ const CAPACITY_PAUSE: Duration = Duration::from_secs(60);
 /// RFC 8656 section 7.4: three 5-tuples, then two minutes.
 const MISMATCHES_MAX: u8 = 3;
 const MISMATCH_PAUSE: Duration = Duration::from_secs(120);
+/// RFC 8489 section 10.
+const TRIED_FOR: Duration = Duration::from_secs(5 * 60);
+/// Whoever is sent on so often in five minutes is led in circles.
+const LEFT_MAX: usize = 16;
 const BACK_OFF: Duration = Duration::from_secs(1);
 const BACK_OFF_MAX: Duration = Duration::from_secs(60);

@@ -143,9 +143,9 @@ fn the_options_announced_are_those_of_the_profile() {
         |profile| Agent::new(config(profile), Role::Controlling, Seed::from([1; 32])).local_options();
     let expected = [
         "ice2 trickle",
-        "ice2 trickle renomination",
-        "ice2 trickle renomination",
-        "ice2 trickle renomination continual",
+        "ice2 trickle renomination renomination2",
+        "ice2 trickle renomination renomination2",
+        "ice2 trickle renomination renomination2 continual",
     ];
     assert_eq!(PROFILES.map(options), expected);
 }

@@ -134,6 +134,7 @@ fn number_after(after: u64, peer: &str) -> u16 {
 }
 
 /// Proves: rfc8656-12-5
+/// Scenario: S-52
 /// Lesson: R-20
 #[test]
 fn a_number_stays_with_its_peer_until_five_minutes_after_its_end() {

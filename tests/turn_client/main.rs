@@ -9,3 +9,5 @@ mod lifetimes;
 mod mobility;
 mod peers;
 mod refusals;
+mod scenarios;
+mod streams;

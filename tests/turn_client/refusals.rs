@@ -253,7 +253,7 @@ fn redirect(bench: &mut Bench, asked: &Asked, to: &[&str]) {
     assert_eq!(bench.feed(&out), Received::Control);
 }
 
-/// Proves: rfc8656-7.4-2
+/// Proves: rfc8656-7.4-2, rfc8489-10-1, rfc8489-10-4
 /// Lesson: L-57
 #[test]
 fn a_redirection_is_reported_and_followed_only_on_demand() {
@@ -302,7 +302,42 @@ fn no_redirection_leads_into_this_machine_or_to_an_odd_port() {
     }
 }
 
+/// The server that we were sent to sends us back, once in the same breath and once more whenever it is asked again.
+///
+/// Proves: rfc8489-10-3
+/// Scenario: S-49
+#[test]
+fn two_servers_that_send_us_to_each_other_are_asked_no_more_for_five_minutes() {
+    let other = "203.0.113.2:3478";
+    let mut bench = Bench::with(config().follow_alternate(true));
+    bench.client.allocate(bench.now).unwrap();
+    let asked = bench.next_request();
+    let start = bench.now;
+    redirect(&mut bench, &asked, &[other]);
+    let mut asked = bench.next_request();
+    for wait in [0, 100, 199] {
+        assert_eq!(asked.path.remote(), address(other));
+        redirect(&mut bench, &asked, &[SERVER]);
+        assert_eq!(bench.last_event(), Some(Event::Failed(Failure::Redirected(address(SERVER)))));
+        assert!(bench.requests().is_empty(), "there is no third request");
+        bench.run_for(secs(wait));
+        bench.client.allocate(bench.now).unwrap();
+        asked = bench.await_request(secs(60));
+    }
+    assert!(bench.now.saturating_since(start) < secs(300));
+    bench.run_for((start + secs(300)).saturating_since(bench.now));
+    redirect(&mut bench, &asked, &[SERVER]);
+    let asked = bench.next_request();
+    assert_eq!(asked.path, path());
+    bench.challenge(&asked, 401);
+    let asked = bench.next_request();
+    bench.grant(&asked, 600);
+    assert_eq!(bench.client.state(), State::Allocated);
+}
+
 /// A redirection that nobody has signed means nothing once there are credentials to sign it with.
+///
+/// Proves: rfc8489-10-2
 #[test]
 fn after_the_challenge_a_redirection_has_to_be_signed() {
     let mut bench = Bench::with(config().follow_alternate(true));
@@ -316,7 +351,11 @@ fn after_the_challenge_a_redirection_has_to_be_signed() {
     bench.refuse_with(&asked, 300, |response| {
         response.attribute(&AlternateServer(address("203.0.113.2:3478")))
     });
-    assert_eq!(bench.next_request().path.remote(), address("203.0.113.2:3478"));
+    let asked = bench.next_request();
+    assert_eq!(asked.path.remote(), address("203.0.113.2:3478"));
+    // The same user, of whom the new server knows nothing so far.
+    bench.challenge(&asked, 401);
+    assert!(bench.next_request().is_sealed_with(&bench.key));
 }
 
 /// Proves: rfc8656-7.3-1, rfc8656-7.3-3

@@ -2,11 +2,51 @@
 
 use core::time::Duration;
 
-use floe::sim::{Deviation, Fault, Link, Nat};
+use floe::sim::{Deviation, Dropped, Fault, Link, Nat, Verdict};
 use floe::stun::Method;
 use floe::turn::{Failure, State};
 
 use crate::turn_world::{Relay, config, server};
+
+/// Lesson: L-26
+#[test]
+fn an_idle_hour_behind_any_translator_loses_no_relay() {
+    for (seconds, inbound) in [30, 60, 120, 300].into_iter().flat_map(|s| [(s, false), (s, true)]) {
+        let nat = Nat::symmetric().lifetime(Duration::from_secs(seconds)).inbound_refresh(inbound);
+        let mut relay = Relay::on(1, nat, config(), server());
+        relay.allocate();
+        relay.bind(0);
+        relay.run(3600);
+        assert_eq!(relay.failures(), [], "{seconds} s");
+        let before = relay.user().received.len();
+        relay.peer_sends(0, b"are you there?");
+        relay.run(1);
+        assert_eq!(relay.user().received.len(), before + 1, "{seconds} s");
+        relay.assert_clean();
+    }
+}
+
+/// The indications that keep the mapping alive get lost, every one, while data flows; nobody takes the relay for dead.
+///
+/// Lesson: L-25
+#[test]
+fn a_relay_whose_keepalives_are_lost_lives_as_long_as_data_flows() {
+    let mut relay = Relay::on(1, Nat::symmetric().lifetime(Duration::from_secs(30)), config(), server());
+    relay.allocate();
+    relay.bind(0);
+    relay.run(1);
+    relay.world.filter(|datagram| match datagram.payload[..2] {
+        [0x00, 0x11] => Verdict::Drop,
+        _ => Verdict::Deliver,
+    });
+    for _ in 0..360 {
+        assert!(relay.is_open(0), "{}", relay.world.trace());
+        relay.run(10);
+    }
+    assert!(relay.world.dropped(Dropped::Vetoed) > 100);
+    assert_eq!(relay.failures(), []);
+    relay.assert_clean();
+}
 
 /// Lesson: R-22
 #[test]

@@ -35,7 +35,7 @@ fn stun_servers() {
     assert_eq!(parse("stun:example.org:80/path"), Err(E::Port));
 }
 
-/// Proves: rfc7065-3.1-1, rfc7065-3.2-1, rfc7065-3.2-2, rfc7065-3.2-3
+/// Proves: rfc7065-3.1-1, rfc7065-3.2-1, rfc7065-3.2-2, rfc7065-3.2-3, rfc8656-4.1-1, rfc8656-7.1-10
 #[test]
 fn turn_servers() {
     let name = || "example.org".to_string();
