@@ -431,3 +431,20 @@ fn a_server_beyond_a_translator_may_show_an_address_of_the_other_family() {
     assert_eq!(bench.serve(&question, MAPPED), Fed::Control);
     assert_eq!(reflexive(&bench), [address(MAPPED)]);
 }
+
+/// What is known of networks that were left long ago takes no room.
+#[test]
+fn an_agent_that_roams_for_long_holds_no_more_than_it_has_candidates() {
+    let mut bench = Bench::bare(Config::new(), Role::Controlling);
+    let mut roam = |networks: core::ops::Range<u16>| {
+        for n in networks {
+            let base = bench.base(&format!("10.{}.{}.1:1000", n >> 8, n & 255));
+            bench.agent.remove_base(bench.now, base).unwrap();
+            bench.drain();
+        }
+        format!("{:?}", bench.agent).len()
+    };
+    let few = roam(0..10);
+    let many = roam(10..1_000);
+    assert!(many < few + 100, "{few} characters to describe it, then {many}");
+}

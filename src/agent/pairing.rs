@@ -341,6 +341,7 @@ impl Agent {
         for relay in relays {
             self.forget_relay(relay);
         }
+        let removes = !bases.is_empty();
         for entry in bases {
             let local = entry.base.local();
             let asked = self.transactions.iter().filter(|transaction| transaction.path().local() == local);
@@ -361,6 +362,11 @@ impl Agent {
                 self.emit(Event::LocalCandidateRemoved { stream, generation, id: local.id });
             }
             self.forget_unpaired_paths(stream);
+        }
+        if removes {
+            // Of an agent that roams for days, or whose relays come and go.
+            let locals = || self.streams.iter().flat_map(|stream| stream.locals.iter());
+            self.foundations.retain(|known| locals().any(|local| local.candidate.foundation() == known));
         }
     }
 
