@@ -42,12 +42,10 @@ struct Sent {
 impl Allowances {
     /// Whether a request of this length may go to `ip` now, which it then counts as doing.
     pub(crate) fn take(&mut self, now: Timestamp, ip: IpAddr, bytes: usize, allowed: Allowed) -> bool {
-        let at = match self.known.binary_search_by_key(&ip, |known| known.ip) {
-            Ok(at) => at,
-            Err(_) => self.add(ip),
-        };
+        let (slot, known) = (slot_of(now), self.known.binary_search_by_key(&ip, |known| known.ip));
+        let Some(at) = known.ok().or_else(|| self.add(ip, slot)) else { return false };
         let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
-        self.known.get_mut(at).is_none_or(|known| known.answered || known.take(slot_of(now), bytes, allowed))
+        self.known.get_mut(at).is_none_or(|known| known.answered || known.take(slot, bytes, allowed))
     }
 
     /// An authentic answer has come from where its request went. A check that comes from there would not do: whoever knows our
@@ -60,16 +58,17 @@ impl Allowances {
         }
     }
 
-    fn add(&mut self, ip: IpAddr) -> usize {
-        if self.known.len() >= ADDRESSES_MAX
-            && let Some(oldest) =
-                (0..self.known.len()).min_by_key(|at| self.known.get(*at).map(|known| known.slot))
-        {
+    /// Makes room for an address; `None` if that would take another's account of the last minute.
+    fn add(&mut self, ip: IpAddr, slot: u64) -> Option<usize> {
+        if self.known.len() >= ADDRESSES_MAX {
+            let oldest =
+                (0..self.known.len()).min_by_key(|at| self.known.get(*at).map(|known| known.slot))?;
+            self.known.get(oldest).filter(|known| known.answered || known.is_over(slot))?;
             self.known.remove(oldest);
         }
         let at = self.known.partition_point(|known| known.ip < ip);
         self.known.insert(at, Allowance { ip, answered: false, slot: 0, sent: [Sent::default(); SLOTS] });
-        at
+        Some(at)
     }
 }
 
@@ -82,6 +81,11 @@ impl Allowance {
             *latest = latest.plus(Sent { packets: 1, bytes });
         }
         may
+    }
+
+    /// Whether everything that was sent is older than a minute.
+    fn is_over(&self, slot: u64) -> bool {
+        usize::try_from(slot.saturating_sub(self.slot)).is_ok_and(|passed| passed >= SLOTS)
     }
 
     /// Moves on to a slot: what is older than a minute falls out.
@@ -112,8 +116,8 @@ const SLOT: Duration = Duration::from_secs(10);
 /// A minute touches so many.
 const SLOTS: usize = 7;
 
-/// Beyond it the address that was sent to least recently is forgotten. At the default Ta it takes at least 13 s to send to so
-/// many.
+/// Beyond it the address that was sent to least recently is forgotten, once that is a minute ago; until then nothing goes to
+/// further ones. Otherwise a peer could name so many that the account of the first is forgotten, in 13 s at the default Ta.
 const ADDRESSES_MAX: usize = 256;
 
 #[cfg(test)]
@@ -161,5 +165,15 @@ mod tests {
         assert_eq!(allowances.known.len(), ADDRESSES_MAX);
         assert!(allowances.known.windows(2).all(|two| two[0].ip < two[1].ip));
         assert!(allowances.known.iter().all(|known| known.ip >= ip(10_000 - 256 - 10)));
+    }
+
+    #[test]
+    fn no_number_of_other_addresses_makes_more_of_what_one_may_get() {
+        let mut allowances = Allowances::default();
+        assert_eq!(burst(&mut allowances, 9, ip(0), 10), 10);
+        let others = (1..1_000).filter(|n| burst(&mut allowances, 15, ip(*n), 10) > 0).count();
+        assert_eq!(others, ADDRESSES_MAX - 1);
+        assert_eq!(burst(&mut allowances, 69, ip(0), 10), 0);
+        assert!(burst(&mut allowances, 90, ip(2_000), 10) > 0, "the minute is over");
     }
 }
