@@ -126,7 +126,8 @@ fn steady_data_over_relays_meets_no_gap_in_an_hour() {
     }
     let state = session.world.turn_server(server);
     let expired = state.expired();
-    assert_eq!((expired.allocations, expired.permissions, expired.channels), (0, 0, 0));
+    // Those of the pairs that were not selected are not renewed, one at each end.
+    assert_eq!((expired.allocations, expired.permissions, expired.channels), (0, 2, 0));
     let stale: u64 = [Method::REFRESH, Method::CREATE_PERMISSION, Method::CHANNEL_BIND]
         .iter()
         .map(|method| state.answered(*method, Some(438)))
