@@ -211,6 +211,32 @@ impl Model {
                     self.servers.push((server, address));
                 }
             }
+            Op::RemoveServer(place) => {
+                if let Some((server, _)) = pick(&self.servers, place) {
+                    let _ = self.agent.remove_server(now, server);
+                    self.servers.retain(|(id, _)| *id != server);
+                }
+            }
+            Op::Close => {
+                self.agent.close(now);
+                self.drain();
+                self.closed = true;
+            }
+            Op::Pass(millis) => self.pass(Duration::from_millis(u64::from(millis))),
+            Op::OddTimeout(kind) => self.odd_timeout(kind),
+            Op::TransmitError(place) => {
+                if let Some(Asked { path, .. }) = pick(&self.asked, place) {
+                    self.agent.handle_transmit_error(now, path);
+                }
+            }
+            _ => self.carry_out_for_relays(op),
+        }
+    }
+
+    /// The operations that servers that relay, connections and names have a part in.
+    fn carry_out_for_relays(&mut self, op: Op) {
+        let now = self.now;
+        match op {
             Op::AddRelay(place) => {
                 let server = relays::server(place);
                 let address = server.address();
@@ -235,27 +261,9 @@ impl Model {
                 }
             }
             Op::Resolve(place, kind) => {
-                let id = pick(&self.names, place).unwrap_or(CandidateId::from_raw(u32::from(place)));
+                let id = pick(&self.names, place).unwrap_or_else(|| CandidateId::from_raw(u32::from(place)));
                 let address = if kind < 64 { None } else { Some(remote(kind).ip()) };
                 self.agent.handle_resolved(now, id, address);
-            }
-            Op::RemoveServer(place) => {
-                if let Some((server, _)) = pick(&self.servers, place) {
-                    let _ = self.agent.remove_server(now, server);
-                    self.servers.retain(|(id, _)| *id != server);
-                }
-            }
-            Op::Close => {
-                self.agent.close(now);
-                self.drain();
-                self.closed = true;
-            }
-            Op::Pass(millis) => self.pass(Duration::from_millis(u64::from(millis))),
-            Op::OddTimeout(kind) => self.odd_timeout(kind),
-            Op::TransmitError(place) => {
-                if let Some(Asked { path, .. }) = pick(&self.asked, place) {
-                    self.agent.handle_transmit_error(now, path);
-                }
             }
             _ => self.carry_out_for_peer(op),
         }

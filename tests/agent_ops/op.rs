@@ -82,6 +82,7 @@ impl From<[u8; 4]> for Op {
 }
 
 /// What an agent is like.
+#[expect(clippy::struct_excessive_bools, reason = "each is a choice of its own")]
 #[derive(Clone, Copy, Debug)]
 pub struct Setting {
     pub role: Role,
