@@ -208,7 +208,7 @@ fn a_server_that_has_forgotten_an_allocation_is_left_the_moment_it_says_so() {
     assert_eq!(later.count(), 0);
 }
 
-/// Proves: rfc8656-8-3, rfc8656-8-4, rfc8656-8.3-4
+/// Proves: rfc8656-8-3, rfc8656-8-4
 /// Scenario: S-51
 #[test]
 fn closing_takes_leave_of_every_server_and_waits_for_none() {
