@@ -112,7 +112,7 @@ impl Client {
     }
 
     fn allocated(&mut self, asked_at: Timestamp, grant: Grant) {
-        self.terms.granted();
+        self.terms.granted(self.now);
         let (allocated, refused) = (grant.allocated(), grant.refused);
         let indication = self.draw_indication();
         let allocation = Allocation::new(self.now, asked_at, grant, indication);
@@ -163,7 +163,7 @@ impl Client {
             (Answer::Success(_), Some(Lifetime(0))) => self.lose(Failure::Expired),
             (Answer::Success(_), Some(lifetime)) => {
                 allocation.refreshed(now, asked_at, lifetime.duration());
-                self.terms.refreshed();
+                self.terms.refreshed(self.now);
                 self.flush_held();
             }
             // rfc8656-8.3-5: what may pass is tried again while there is time; and so is what nobody has signed, like a 401.
@@ -198,7 +198,7 @@ impl Client {
             allocation.ticket = ticket(&response).or_else(|| allocation.ticket.take());
             // rfc8016-3.2.2-2
             self.path = path;
-            self.terms.refreshed();
+            self.terms.refreshed(self.now);
             self.emit(Event::Migrated { path });
             self.flush_held();
             return;

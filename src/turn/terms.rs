@@ -22,6 +22,8 @@ pub(super) struct Terms {
     failures: u32,
     /// 5-tuples on which the server knew an allocation already, in a row.
     mismatches: u8,
+    /// When the last allocation was granted.
+    granted_at: Timestamp,
     /// Servers that have sent us to another one, and when.
     left: Vec<(SocketAddr, Timestamp)>,
     attempt: Attempt,
@@ -66,6 +68,7 @@ impl Terms {
             ungranted: None,
             failures: 0,
             mismatches: 0,
+            granted_at: Timestamp::ZERO,
             left: Vec::new(),
             attempt: Attempt::default(),
             bar: Bar::Until(Timestamp::ZERO),
@@ -180,13 +183,17 @@ impl Terms {
     }
 
     /// The server has granted an allocation.
-    pub(super) fn granted(&mut self) {
+    pub(super) const fn granted(&mut self, now: Timestamp) {
         self.mismatches = 0;
+        self.granted_at = now;
     }
 
-    /// The server has granted it more time: all is well.
-    pub(super) fn refreshed(&mut self) {
-        self.failures = 0;
+    /// The server has granted it more time: all is well, once that has lasted. A server that takes back what it grants, time
+    /// and again, is to be asked less and less often.
+    pub(super) fn refreshed(&mut self, now: Timestamp) {
+        if self.granted_at + PROVEN_AFTER <= now {
+            self.failures = 0;
+        }
     }
 
     /// There are other credentials.
@@ -196,6 +203,9 @@ impl Terms {
         }
     }
 }
+
+/// How long an allocation has to live for those before it to be forgotten.
+const PROVEN_AFTER: Duration = Duration::from_secs(60);
 
 /// RFC 8489 section 6.3.4 suggests to limit the repetitions to four.
 const ERRORS_MAX: u8 = 4;
@@ -211,3 +221,34 @@ const TRIED_FOR: Duration = Duration::from_secs(5 * 60);
 const LEFT_MAX: usize = 16;
 const BACK_OFF: Duration = Duration::from_secs(1);
 const BACK_OFF_MAX: Duration = Duration::from_secs(60);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stun::LongTerm;
+
+    /// How long the next Allocate has to wait after each of ten allocations that were granted, refreshed after `lived`, and
+    /// then lost.
+    fn pauses(lived: Duration) -> Vec<Duration> {
+        let mut terms = Terms::new(&Config::new(LongTerm::new("alice", "secret").unwrap()));
+        let mut now = Timestamp::ZERO;
+        let mut lose = || {
+            terms.granted(now);
+            now += lived;
+            terms.refreshed(now);
+            terms.failed(now, Failure::Mismatch);
+            let again_at = terms.not_before().unwrap().max(now);
+            let pause = again_at.saturating_since(now);
+            now = again_at;
+            pause
+        };
+        (0..10).map(|_| lose()).collect()
+    }
+
+    #[test]
+    fn a_server_that_takes_back_what_it_grants_is_asked_less_and_less_often() {
+        let seconds = [0, 1, 2, 4, 8, 16, 32, 60, 60, 60].map(Duration::from_secs);
+        assert_eq!(pauses(Duration::from_secs(2)), seconds);
+        assert_eq!(pauses(Duration::from_secs(60)), [Duration::ZERO; 10]);
+    }
+}
