@@ -409,3 +409,14 @@ fn a_triggered_check_is_signed_for_the_peer_that_asked() {
     assert!(triggered.is_signed_with(harness::REMOTE_PASSWORD));
     assert_eq!(bench.pair_states().len(), 1, "the fork's address is not this peer's");
 }
+
+/// An answer would tell where we are, and so would data that is taken.
+#[test]
+fn with_relays_only_nothing_that_comes_directly_is_answered_or_taken() {
+    let mut bench = Bench::with(Config::new().relay_only(true), Role::Controlled);
+    let check = bench.peer_check().encode();
+    assert_eq!(bench.feed(&check), Fed::Ignored(Ignored::Direct));
+    assert_eq!(bench.feed(b"\x80data"), Fed::Ignored(Ignored::Direct));
+    bench.run_for(ms(1_000));
+    assert!(bench.sent.is_empty());
+}
