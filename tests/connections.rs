@@ -12,7 +12,7 @@ use floe::stun::{Message, Method};
 use floe::{
     Config, Connect, Endpoint, Error, Event, Path, Security, Server, ServerError, Timestamp, Transport,
 };
-use harness::{Bench, address, at, ms};
+use harness::{Bench, address, at, host, ms};
 
 const SERVER: &str = "203.0.113.1:5349";
 /// Where the caller's connections come from.
@@ -291,6 +291,25 @@ fn a_server_that_cannot_be_sent_to_ends_gathering_at_once() {
     relaying.bench.drain();
     assert_eq!(relaying.failures(), [ServerError::Unreachable]);
     assert!(relaying.bench.saw(|event| matches!(event, Event::GatheringComplete { .. })));
+}
+
+/// The peer's own checks come as soon as ours, and would find the relay closed.
+///
+/// Proves: rfc8445-7.2.1-1
+#[test]
+fn a_permission_is_asked_for_with_the_pair_and_not_with_its_check() {
+    let mut relaying = Relaying::over(Transport::Udp, Security::Plain);
+    relaying.run_until(at(500));
+    assert_eq!(relaying.relayed().len(), 1);
+    let bench = &mut relaying.bench;
+    let before = bench.sent.len();
+    bench.remote();
+    bench.trickle(host("1", 1, harness::REMOTE));
+    let methods: Vec<Method> = bench.sent[before..]
+        .iter()
+        .map(|(_, sent)| Message::parse(&sent.payload).unwrap().method())
+        .collect();
+    assert_eq!(methods, [Method::CREATE_PERMISSION]);
 }
 
 /// A password that has expired is turned down; the next one leads to the allocation.
