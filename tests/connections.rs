@@ -411,8 +411,8 @@ fn a_permission_runs_out_when_no_pair_needs_it() {
     let bench = &mut relaying.bench;
     bench.remote();
     let [stays, goes] = ["198.51.100.1:2000", "198.51.100.2:2000"];
-    bench.trickle(harness::host("1", 1, stays));
-    let gone = harness::host("2", 1, goes);
+    bench.trickle(host("1", 1, stays));
+    let gone = host("2", 1, goes);
     let gone = bench.agent.add_remote_candidate(bench.now, bench.stream, gone).unwrap();
     relaying.run_until(at(60_000));
     let permitted = |relaying: &Relaying| {
