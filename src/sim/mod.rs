@@ -109,6 +109,9 @@
 //! With the `std` feature, a test that fails for whatever reason while a world is alive also prints its number.
 
 mod chance;
+mod control;
+mod gateway;
+mod host;
 mod link;
 mod nat;
 mod node;
@@ -116,18 +119,21 @@ mod peer;
 mod run;
 mod server;
 mod signal;
+mod slot;
 mod topology;
 mod trace;
 mod turn_server;
+mod wire;
 mod world;
 
+pub use host::{Host, Interfaces};
 pub use link::Link;
 pub use nat::{Dependence, Nat, Ports};
 pub use node::{Node, NodeId, Output};
 pub use peer::{Delivery, Peer};
 pub use server::StunServer;
 pub use signal::Signalling;
-pub use topology::{Host, Interfaces, NetworkId};
+pub use topology::NetworkId;
 pub use trace::{Dropped, Entry, Event, Trace};
 pub use turn_server::{Allocation, Deviation, Expired, Fault, Mechanism, Traffic, TurnServer, Violation};
 pub use world::{Counters, Datagram, Verdict, World};

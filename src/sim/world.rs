@@ -10,12 +10,13 @@ use core::time::Duration;
 use bytes::Bytes;
 
 use super::chance::{Chance, Purpose};
-use super::link::Link;
+use super::host::Host;
 use super::nat::Nat;
-use super::node::{Node, NodeId, Output};
+use super::node::{Node, NodeId};
 use super::server::StunServer;
-use super::signal::{Signalling, Signals};
-use super::topology::{Host, Interfaces, NetworkId, Packet, Topology};
+use super::signal::Signals;
+use super::slot::{Occupant, Slot, Wakes};
+use super::topology::{NetworkId, Packet, Topology};
 use super::trace::{Dropped, Event, Trace};
 use super::turn_server::TurnServer;
 use crate::{Path, Seed, Timestamp};
@@ -239,91 +240,6 @@ impl<N: Node> World<N> {
         Seed::from(Chance::new(self.seed.0, Purpose::Seed(purpose)).bytes())
     }
 
-    /// Sets both directions of these links, for what is sent from now on.
-    pub fn set_link(&mut self, interfaces: impl Into<Interfaces>, link: Link) {
-        for interface in self.topology.select(interfaces.into()) {
-            (interface.up, interface.down) = (link, link);
-        }
-    }
-
-    /// Sets the direction from these interfaces to the network.
-    pub fn set_uplink(&mut self, interfaces: impl Into<Interfaces>, link: Link) {
-        self.topology.select(interfaces.into()).for_each(|interface| interface.up = link);
-    }
-
-    /// Sets the direction from the network to these interfaces.
-    pub fn set_downlink(&mut self, interfaces: impl Into<Interfaces>, link: Link) {
-        self.topology.select(interfaces.into()).for_each(|interface| interface.down = link);
-    }
-
-    /// Pulls the plug: nothing leaves these interfaces and nothing arrives, not even what is under way.
-    pub fn unplug(&mut self, interfaces: impl Into<Interfaces>) {
-        self.topology.select(interfaces.into()).for_each(|interface| interface.plugged = false);
-    }
-
-    /// Undoes [`unplug`](Self::unplug).
-    pub fn plug(&mut self, interfaces: impl Into<Interfaces>) {
-        self.topology.select(interfaces.into()).for_each(|interface| interface.plugged = true);
-    }
-
-    /// Lets nothing of `from` arrive at `to` any more. The way back is open.
-    pub fn block(&mut self, from: NodeId, to: NodeId) {
-        self.interference.blocked.insert((from, to));
-    }
-
-    /// Undoes [`block`](Self::block).
-    pub fn unblock(&mut self, from: NodeId, to: NodeId) {
-        self.interference.blocked.remove(&(from, to));
-    }
-
-    /// Asks `filter` about every datagram that a node sends from now on. There is one filter: this replaces the last.
-    pub fn filter(&mut self, filter: impl FnMut(&Datagram) -> Verdict + 'static) {
-        self.interference.filter = Some(Box::new(filter));
-    }
-
-    /// Removes the filter.
-    pub fn clear_filter(&mut self) {
-        self.interference.filter = None;
-    }
-
-    /// Restarts the gateway of `network`: all mappings are lost, and its outer address is a new one.
-    pub fn reboot(&mut self, network: NetworkId) {
-        self.topology.reboot(network);
-    }
-
-    /// Hands `id` a datagram now, past all links and gateways: what somebody on its own network can do.
-    pub fn inject(&mut self, id: NodeId, path: Path, datagram: &[u8]) {
-        self.deliver(id, path, Bytes::copy_from_slice(datagram));
-    }
-
-    /// Sends a datagram with any `source` on the public network, now: what somebody off the path can do. Gateways
-    /// treat it like every other.
-    pub fn spoof(&mut self, source: SocketAddr, destination: SocketAddr, datagram: &[u8]) {
-        let (packet, payload) = (Topology::spoofed(source, destination), Bytes::copy_from_slice(datagram));
-        self.arrive(None, packet, payload);
-    }
-
-    /// How messages travel past the network, from now on.
-    pub fn set_signalling(&mut self, signalling: Signalling) {
-        self.signals.set(signalling);
-    }
-
-    /// How messages of `from` travel to `to`, from now on.
-    pub fn set_signalling_between(&mut self, from: NodeId, to: NodeId, signalling: Signalling) {
-        self.signals.set_between(from, to, signalling);
-    }
-
-    /// Serves every deadline late by `lateness`, as a busy caller would.
-    pub fn set_lateness(&mut self, lateness: Duration) {
-        self.lateness = lateness;
-    }
-
-    /// Calls `handle_timeout` after every other input as well, due or not, as many a caller's loop does, and checks
-    /// that a node does nothing before its deadline.
-    pub fn set_nudging(&mut self, on: bool) {
-        self.nudging = on;
-    }
-
     /// What `id` has sent and received.
     pub fn counters(&self, id: NodeId) -> Counters {
         self.slot(id).map(|slot| slot.counters).unwrap_or_default()
@@ -374,77 +290,6 @@ impl<N> fmt::Debug for World<N> {
             .field("nodes", &self.slots.len())
             .field("under_way", &self.queue.len())
             .finish_non_exhaustive()
-    }
-}
-
-/// A node and what the world keeps about it.
-pub(super) struct Slot<N> {
-    pub(super) occupant: Occupant<N>,
-    pub(super) addresses: Vec<SocketAddr>,
-    /// As it was when the node had last been drained.
-    pub(super) deadline: Option<Timestamp>,
-    pub(super) counters: Counters,
-    pub(super) wakes: Wakes,
-}
-
-impl<N: Node> Slot<N> {
-    /// Whether the node has something to say, or another deadline than it had when it was drained.
-    pub(super) fn speaks(&mut self) -> bool {
-        self.occupant.poll_output().is_some() || self.occupant.deadline() != self.deadline
-    }
-}
-
-/// How often a deadline was served at one instant.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Wakes {
-    pub(super) at: Timestamp,
-    pub(super) count: u32,
-}
-
-/// The user's nodes, and those that come with the world.
-pub(super) enum Occupant<N> {
-    Node(N),
-    Server(StunServer),
-    TurnServer(Box<TurnServer>),
-}
-
-impl<N: Node> Occupant<N> {
-    fn node(&self) -> &(dyn Node + '_) {
-        match self {
-            Self::Node(node) => node,
-            Self::Server(server) => server,
-            Self::TurnServer(server) => server,
-        }
-    }
-
-    fn node_mut(&mut self) -> &mut (dyn Node + '_) {
-        match self {
-            Self::Node(node) => node,
-            Self::Server(server) => server,
-            Self::TurnServer(server) => server,
-        }
-    }
-}
-
-impl<N: Node> Node for Occupant<N> {
-    fn handle_datagram(&mut self, now: Timestamp, path: Path, datagram: &[u8]) {
-        self.node_mut().handle_datagram(now, path, datagram);
-    }
-
-    fn handle_timeout(&mut self, now: Timestamp) {
-        self.node_mut().handle_timeout(now);
-    }
-
-    fn poll_output(&mut self) -> Option<Output> {
-        self.node_mut().poll_output()
-    }
-
-    fn deadline(&self) -> Option<Timestamp> {
-        self.node().deadline()
-    }
-
-    fn handle_signal(&mut self, now: Timestamp, from: NodeId, message: &[u8]) {
-        self.node_mut().handle_signal(now, from, message);
     }
 }
 
