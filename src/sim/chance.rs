@@ -24,6 +24,10 @@ pub(super) enum Purpose {
     Up(u32),
     /// The link of the interface of this number, from the network.
     Down(u32),
+    /// The same, for what is held back.
+    UpOrder(u32),
+    /// The link of the interface of this number, from the network, for what is held back.
+    DownOrder(u32),
     /// The channel past the network.
     Signalling,
     /// A seed for a user of the world.
@@ -41,6 +45,8 @@ impl Chance {
             Purpose::Down(interface) => (1, u64::from(interface)),
             Purpose::Signalling => (2, 0),
             Purpose::Seed(number) => (3, number),
+            Purpose::UpOrder(interface) => (4, u64::from(interface)),
+            Purpose::DownOrder(interface) => (5, u64::from(interface)),
         };
         let mut key = [0; 32];
         key[..8].copy_from_slice(&seed.to_le_bytes());

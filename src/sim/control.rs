@@ -18,18 +18,19 @@ impl<N: Node> World<N> {
     /// Sets both directions of these links, for what is sent from now on.
     pub fn set_link(&mut self, interfaces: impl Into<Interfaces>, link: Link) {
         for interface in self.topology.select(interfaces.into()) {
-            (interface.up, interface.down) = (link, link);
+            interface.up.set(link);
+            interface.down.set(link);
         }
     }
 
     /// Sets the direction from these interfaces to the network.
     pub fn set_uplink(&mut self, interfaces: impl Into<Interfaces>, link: Link) {
-        self.topology.select(interfaces.into()).for_each(|interface| interface.up = link);
+        self.topology.select(interfaces.into()).for_each(|interface| interface.up.set(link));
     }
 
     /// Sets the direction from the network to these interfaces.
     pub fn set_downlink(&mut self, interfaces: impl Into<Interfaces>, link: Link) {
-        self.topology.select(interfaces.into()).for_each(|interface| interface.down = link);
+        self.topology.select(interfaces.into()).for_each(|interface| interface.down.set(link));
     }
 
     /// Pulls the plug: nothing leaves these interfaces and nothing arrives, not even what is under way.

@@ -140,6 +140,9 @@ impl<N: Node> World<N> {
     fn happen(&mut self) {
         match self.queue.pop_first().map(|(_, due)| due) {
             Some(Due::Datagram { from, packet, payload }) => self.arrive(Some(from), packet, payload),
+            Some(Due::Queued { interface, further, from, packet, payload }) => {
+                self.enqueue(interface, further, from, packet, payload);
+            }
             Some(Due::Signal { from, to, message }) => {
                 let now = self.now;
                 self.trace.record(now, Event::SignalDelivered { from, to, message: message.clone() });

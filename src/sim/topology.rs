@@ -3,10 +3,10 @@
 use alloc::vec::Vec;
 use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use super::chance::{Chance, Purpose};
+use super::chance::Purpose;
 use super::gateway::Gateway;
 use super::host::{Attachment, Host, Interfaces};
-use super::link::Link;
+use super::link::Lane;
 use super::nat::Nat;
 use super::node::NodeId;
 use super::trace::Dropped;
@@ -25,10 +25,8 @@ impl NetworkId {
 #[derive(Debug)]
 pub(super) struct Interface {
     pub(super) node: NodeId,
-    pub(super) up: Link,
-    pub(super) down: Link,
-    pub(super) up_chance: Chance,
-    pub(super) down_chance: Chance,
+    pub(super) up: Lane,
+    pub(super) down: Lane,
     pub(super) plugged: bool,
     network: NetworkId,
     ip: IpAddr,
@@ -203,10 +201,8 @@ impl Topology {
         let index = number(self.interfaces.len());
         self.interfaces.push(Interface {
             node,
-            up: Link::default(),
-            down: Link::default(),
-            up_chance: Chance::new(self.seed, Purpose::Up(index)),
-            down_chance: Chance::new(self.seed, Purpose::Down(index)),
+            up: Lane::new(self.seed, Purpose::Up(index), Purpose::UpOrder(index)),
+            down: Lane::new(self.seed, Purpose::Down(index), Purpose::DownOrder(index)),
             plugged: true,
             network,
             ip,

@@ -36,6 +36,10 @@ pub enum Dropped {
     NoHairpin,
     /// A translator has no free port.
     NoPort,
+    /// It is longer than what a link carries ([`Link::mtu`](super::Link::mtu)).
+    TooLong,
+    /// It would have had to wait for more than a link holds ([`Link::rate`](super::Link::rate)).
+    Congested,
     /// The world was told to [`block`](super::World::block) it.
     Blocked,
     /// The world's [`filter`](super::World::filter) said [`Verdict::Drop`](super::Verdict::Drop).
@@ -57,6 +61,8 @@ impl Dropped {
             Self::NoPort => 9,
             Self::Blocked => 10,
             Self::Vetoed => 11,
+            Self::TooLong => 12,
+            Self::Congested => 13,
         }
     }
 }

@@ -35,23 +35,59 @@ impl<N: Node> World<N> {
         }
         let packet = self.topology.ascend(now, interface, path.local(), path.remote())?;
         let (payload, held) = self.filtered(id, path, &packet, payload)?;
-        let up = self.topology.interface(interface).ok_or(Dropped::NotLocal)?;
-        let up = up.up.draw(&mut up.up_chance);
+        let size = size(&packet, &payload);
+        let up = &mut self.topology.interface(interface).ok_or(Dropped::NotLocal)?.up;
+        up.fits(size)?;
+        let crossing = up.draw();
+        let waiting = up.enqueue(now, size)?;
         // Where it goes is known now, whether it is let in only when it is there.
         let receiver = self.topology.descend(now, &packet).ok().map(|descent| descent.interface);
         let mut lost = true;
-        for delay in up.delays() {
-            let down = receiver.and_then(|receiver| self.topology.interface(receiver));
-            let down =
-                down.map_or(Crossing::Once(Duration::ZERO), |down| down.down.draw(&mut down.down_chance));
-            for further in down.delays() {
+        for delay in crossing.delays() {
+            let at = now + held + waiting + delay;
+            let down = receiver
+                .and_then(|interface| Some((interface, &mut self.topology.interface(interface)?.down)));
+            let (crossing, queued) = match down {
+                Some((interface, down)) => {
+                    down.fits(size)?;
+                    (down.draw(), down.is_paced().then_some(interface))
+                }
+                None => (Crossing::Once(Duration::ZERO), None),
+            };
+            for further in crossing.delays() {
                 lost = false;
                 let (packet, payload) = (packet.clone(), payload.clone());
-                let at = now + held + delay + further;
-                self.schedule(at, Due::Datagram { from: id, packet, payload });
+                match queued {
+                    None => self.schedule(at + further, Due::Datagram { from: id, packet, payload }),
+                    Some(interface) => {
+                        self.schedule(at, Due::Queued { interface, further, from: id, packet, payload });
+                    }
+                }
             }
         }
         if lost { Err(Dropped::Lost) } else { Ok(()) }
+    }
+
+    /// Lets a datagram wait for its turn on the link to its receiver.
+    pub(super) fn enqueue(
+        &mut self,
+        interface: usize,
+        further: Duration,
+        from: NodeId,
+        packet: Packet,
+        payload: Bytes,
+    ) {
+        let (now, size) = (self.now, size(&packet, &payload));
+        let waiting = match self.topology.interface(interface) {
+            Some(interface) => interface.down.enqueue(now, size),
+            None => Err(Dropped::NoRoute),
+        };
+        match waiting {
+            Ok(waiting) => self.schedule(now + waiting + further, Due::Datagram { from, packet, payload }),
+            Err(reason) => {
+                self.lose(Some(from), reason, Path::udp(packet.source, packet.destination), payload);
+            }
+        }
     }
 
     /// Asks the filter. Returns what is to be sent, and how much later.
@@ -116,6 +152,12 @@ impl<N: Node> World<N> {
             slot.counters.dropped += 1;
         }
     }
+}
+
+/// How long a datagram is on the wire: the headers of UDP and IP count.
+fn size(packet: &Packet, payload: &Bytes) -> usize {
+    let headers = if packet.destination.is_ipv4() { 28 } else { 48 };
+    payload.len().saturating_add(headers)
 }
 
 fn length(payload: &Bytes) -> u64 {

@@ -296,8 +296,24 @@ impl<N> fmt::Debug for World<N> {
 /// Something under way.
 #[derive(Debug)]
 pub(super) enum Due {
-    Datagram { from: NodeId, packet: Packet, payload: Bytes },
-    Signal { from: NodeId, to: NodeId, message: Bytes },
+    Datagram {
+        from: NodeId,
+        packet: Packet,
+        payload: Bytes,
+    },
+    /// A datagram that has reached the link to this interface, where it may have to wait, and what it needs after that.
+    Queued {
+        interface: usize,
+        further: Duration,
+        from: NodeId,
+        packet: Packet,
+        payload: Bytes,
+    },
+    Signal {
+        from: NodeId,
+        to: NodeId,
+        message: Bytes,
+    },
 }
 
 /// What a test has told the world to do to datagrams.

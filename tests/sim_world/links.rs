@@ -5,7 +5,7 @@ use core::time::Duration;
 use floe::sim::{Datagram, Dropped, Link, Nat, NetworkId, NodeId, Signalling, Verdict, World};
 use floe::{Path, Timestamp};
 
-use super::probe::{Probe, address, probe, send};
+use super::probe::{Probe, address, probe, public, send};
 
 const MS: Duration = Duration::from_millis(1);
 
@@ -108,6 +108,93 @@ fn loss_leaves_the_delays_of_the_rest_as_they_were() {
     };
     let (all, rest) = (delays(0.0), delays(0.4));
     assert!(rest.len() < 400 && rest.iter().all(|one| all.contains(one)));
+}
+
+#[test]
+fn what_is_held_back_is_overtaken_and_nothing_else_changes() {
+    let arrivals = |reordering| {
+        let (mut world, alice, bob) = pair();
+        let link = Link::new(5 * MS).jitter(Duration::from_micros(300)).loss(0.2);
+        world.set_uplink(alice, link.reordering(reordering, 40 * MS));
+        send_numbers(&mut world, alice, bob, 1_000);
+        let arrivals = world.node(bob).datagrams.iter().map(|(at, _, payload)| (payload.clone(), *at));
+        arrivals.collect::<std::collections::BTreeMap<_, _>>()
+    };
+    let (orderly, unruly, late) = (arrivals(0.0), arrivals(0.1), arrivals(1.0));
+    assert!(orderly.keys().eq(unruly.keys()) && orderly.len() < 900, "the losses are the same");
+    let held = orderly.iter().filter(|(number, at)| {
+        let extra = unruly[*number].saturating_since(**at);
+        assert!(extra == Duration::ZERO || extra == 40 * MS, "{extra:?}");
+        extra > Duration::ZERO
+    });
+    let held = held.count();
+    // Five standard deviations of 800 draws.
+    assert!((38..=122).contains(&held), "{held}");
+    assert!(orderly.iter().all(|(number, at)| late[number] == *at + 40 * MS));
+}
+
+/// When five datagrams of 97 bytes with their headers, arrive over a link of
+/// 97,000 bytes (776,000 bits) a second: a millisecond each.
+fn paced(set: fn(&mut World<Probe>, NodeId, NodeId)) -> (Vec<u64>, u64) {
+    let (mut world, alice, bob) = pair();
+    set(&mut world, alice, bob);
+    let (from, to) = (world.address(alice), world.address(bob));
+    world.with(alice, |probe, _| (0..5).for_each(|_| probe.send(from, to, &[0; 97 - 28])));
+    world.run_for(Duration::from_secs(1));
+    world.with(alice, |probe, _| probe.send(from, to, &[0; 97 - 28]));
+    world.run_for(Duration::from_secs(1));
+    let arrivals = world.node(bob).datagrams.iter().map(|(at, ..)| at.as_nanos() / 1_000);
+    (arrivals.collect(), world.dropped(Dropped::Congested))
+}
+
+#[test]
+fn a_rate_makes_datagrams_wait_and_drops_what_exceeds_the_queue() {
+    let roomy = paced(|world, alice, _| world.set_uplink(alice, Link::new(5 * MS).rate(776_000, 10_000)));
+    assert_eq!(roomy, (vec![11_000, 12_000, 13_000, 14_000, 15_000, 1_011_000], 0));
+    // Three fit, and the one that comes when all have left.
+    let tight = paced(|world, alice, _| world.set_uplink(alice, Link::new(5 * MS).rate(776_000, 3 * 97)));
+    assert_eq!(tight, (vec![11_000, 12_000, 13_000, 1_011_000], 2));
+    // One goes always, however small the queue.
+    let none = paced(|world, alice, _| world.set_uplink(alice, Link::new(5 * MS).rate(776_000, 0)));
+    assert_eq!(none, (vec![11_000, 1_011_000], 4));
+}
+
+#[test]
+fn a_rate_towards_the_receiver_counts_from_arrival_there() {
+    let tight = paced(|world, _, bob| world.set_downlink(bob, Link::new(5 * MS).rate(776_000, 3 * 97)));
+    assert_eq!(tight, (vec![11_000, 12_000, 13_000, 1_011_000], 2));
+
+    // The one that was sent first is still far away when the other passes.
+    let (mut world, alice, bob) = pair();
+    let carol = probe(&mut world, NetworkId::PUBLIC);
+    world.set_uplink(alice, Link::new(100 * MS));
+    world.set_downlink(bob, Link::new(5 * MS).rate(776_000, 10_000));
+    let to = world.address(bob);
+    for from in [alice, carol] {
+        let local = world.address(from);
+        world.with(from, |probe, _| probe.send(local, to, &[0; 97 - 28]));
+    }
+    world.run_for(Duration::from_secs(1));
+    let arrivals: Vec<_> = world.node(bob).datagrams.iter().map(|(at, ..)| at.as_nanos() / 1_000).collect();
+    assert_eq!(arrivals, [11_000, 106_000]);
+}
+
+#[test]
+fn datagrams_that_are_too_long_with_their_headers_are_dropped() {
+    for (set, v6) in
+        [(World::set_uplink as fn(&mut World<Probe>, NodeId, Link), false), (World::set_downlink, true)]
+    {
+        let mut world = World::new(1);
+        let (alice, bob, headers) = match v6 {
+            false => (public(&mut world, "192.0.2.1:1"), public(&mut world, "192.0.2.2:1"), 28),
+            true => (public(&mut world, "[2001:db8::1]:1"), public(&mut world, "[2001:db8::2]:1"), 48),
+        };
+        set(&mut world, if v6 { bob } else { alice }, Link::default().mtu(1_280));
+        let to = world.address(bob);
+        send(&mut world, alice, to, &vec![0; 1_280 - headers]);
+        send(&mut world, alice, to, &vec![0; 1_281 - headers]);
+        assert_eq!((world.node(bob).datagrams.len(), world.dropped(Dropped::TooLong)), (1, 1));
+    }
 }
 
 #[test]
