@@ -1,6 +1,7 @@
 //! What follows from what has changed: nominations, selected pairs, routes, states (RFC 8445 sections 8 and 7.2.5.4).
 
 use crate::agent::freshness::Upkeep;
+use crate::agent::pacer::Waits;
 use crate::agent::stream::Stream;
 use crate::agent::{Agent, Error, Event, Reason, StreamState};
 use crate::ice::checklist::{CheckList, CheckListState};
@@ -257,10 +258,9 @@ impl Agent {
         self.upkeep_deadlines(&mut deadline);
         self.previous_deadlines(&mut deadline);
         self.name_deadlines(&mut deadline);
-        if self.gatherer.next().is_some() || self.has_check() {
-            deadline.at(self.pacer.next_at().max(self.now));
-        }
-        self.deadline = deadline.earliest();
+        let wants_slot = self.gatherer.next().is_some() || self.has_check();
+        let slot_at = wants_slot.then(|| self.pacer.next_at().max(self.now));
+        self.waits = Waits::new(deadline.earliest(), slot_at);
     }
 }
 

@@ -55,7 +55,7 @@ use core::time::Duration;
 
 use crate::agent::allowance::Allowances;
 use crate::agent::gathering::AttemptOwner;
-use crate::agent::pacer::{Bucket, Pacer};
+use crate::agent::pacer::{Bucket, Pacer, Waits};
 use crate::agent::stream::{Gathering, RemoteGathering, RemoteSide, Stream};
 use crate::entropy::{Entropy, Purpose, Seed};
 use crate::gather::{BaseEntry, Gatherer, Origin};
@@ -116,7 +116,7 @@ pub struct Agent {
     ids: Ids,
     outputs: VecDeque<Output>,
     stats: Stats,
-    deadline: Option<Timestamp>,
+    waits: Waits,
     closed: bool,
 }
 
@@ -166,7 +166,7 @@ impl Agent {
             ids: Ids::default(),
             outputs: VecDeque::new(),
             stats: Stats::default(),
-            deadline: None,
+            waits: Waits::default(),
             closed: false,
         }
     }
@@ -468,7 +468,7 @@ impl Agent {
     /// includes outputs that wait to be polled; `None` if nothing is waited for.
     #[must_use]
     pub fn deadline(&self) -> Option<Timestamp> {
-        if self.outputs.is_empty() { self.deadline } else { Some(self.now) }
+        if self.outputs.is_empty() { self.waits.deadline() } else { Some(self.now) }
     }
 }
 

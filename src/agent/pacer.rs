@@ -41,6 +41,35 @@ impl Pacer {
     }
 }
 
+/// What an agent waits for. An instant that cannot come stands for nothing: two words are enough.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Waits {
+    /// When a timer runs out.
+    pub(crate) timer_at: Timestamp,
+    /// When it may send something new, if there is something to send. Of agents that share a pace each has to wait its turn
+    /// beyond that.
+    pub(crate) slot_at: Timestamp,
+}
+
+impl Waits {
+    pub(crate) fn new(timer_at: Option<Timestamp>, slot_at: Option<Timestamp>) -> Self {
+        let [timer_at, slot_at] = [timer_at, slot_at].map(|at| at.unwrap_or(Timestamp::MAX));
+        Self { timer_at, slot_at }
+    }
+
+    /// The earlier of the two.
+    pub(crate) fn deadline(self) -> Option<Timestamp> {
+        let at = self.timer_at.min(self.slot_at);
+        (at < Timestamp::MAX).then_some(at)
+    }
+}
+
+impl Default for Waits {
+    fn default() -> Self {
+        Self::new(None, None)
+    }
+}
+
 /// A token bucket, as the one instant at which it will be full again.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Bucket {

@@ -12,8 +12,14 @@ impl Agent {
     ///
     /// Afterwards the next [`deadline`](Self::deadline) is later than `now`.
     pub fn handle_timeout(&mut self, now: Timestamp) {
+        self.handle_timeout_with(now, true);
+    }
+
+    /// The same, but that nothing new is sent without leave: of agents that share a pace one has it at a time
+    /// (rfc8445-14.2-3). `true` if it was made use of.
+    pub(super) fn handle_timeout_with(&mut self, now: Timestamp, leave: bool) -> bool {
         if self.begin(now).is_err() {
-            return;
+            return false;
         }
         self.serve_transactions();
         self.handle_gathering_timeout();
@@ -27,8 +33,9 @@ impl Agent {
             // Each can be lost but once.
             self.settle();
         }
-        self.send_next();
+        let sent = leave && self.send_next();
         self.settle();
+        sent
     }
 
     fn serve_transactions(&mut self) {
@@ -60,14 +67,16 @@ impl Agent {
     }
 
     /// Uses the slot of this Ta, if it is time: for gathering and for checks in turn (rfc8445-14.2-3).
-    fn send_next(&mut self) {
+    fn send_next(&mut self) -> bool {
         if self.pacer.next_at() > self.now {
-            return;
+            return false;
         }
         let gathering = !self.gathered_last;
-        if self.take_turn(gathering) || self.take_turn(!gathering) {
+        let sent = self.take_turn(gathering) || self.take_turn(!gathering);
+        if sent {
             self.pacer.sent(self.now, self.ta());
         }
+        sent
     }
 
     fn take_turn(&mut self, gathering: bool) -> bool {
