@@ -28,6 +28,8 @@ pub(super) enum Purpose {
     UpOrder(u32),
     /// The link of the interface of this number, from the network, for what is held back.
     DownOrder(u32),
+    /// The translator in front of the network of this number.
+    Gateway(u32),
     /// The channel past the network.
     Signalling,
     /// A seed for a user of the world.
@@ -45,6 +47,7 @@ impl Chance {
             Purpose::Down(interface) => (1, u64::from(interface)),
             Purpose::Signalling => (2, 0),
             Purpose::Seed(number) => (3, number),
+            Purpose::Gateway(network) => (6, u64::from(network)),
             Purpose::UpOrder(interface) => (4, u64::from(interface)),
             Purpose::DownOrder(interface) => (5, u64::from(interface)),
         };
@@ -59,6 +62,13 @@ impl Chance {
     /// Whether something of this probability happens.
     pub(super) fn happens(&mut self, probability: Probability) -> bool {
         u64::from(self.0.next_u32()) < probability.0
+    }
+
+    /// A number from `first` to `last`, each as likely as the others within one part in 2^16.
+    pub(super) fn between(&mut self, first: u16, last: u16) -> u16 {
+        let count = u32::from(last.saturating_sub(first)) + 1;
+        let drawn = (u64::from(self.0.next_u32()) * u64::from(count)) >> 32;
+        first.saturating_add(u16::try_from(drawn).unwrap_or_default())
     }
 
     /// A length of time from zero to just below `limit`; one of more than 584 years counts as that.

@@ -6,11 +6,13 @@ use core::time::Duration;
 
 use bytes::Bytes;
 
+use super::gateway::Kind;
 use super::host::Interfaces;
 use super::link::Link;
+use super::nat::Nat;
 use super::node::{Node, NodeId};
 use super::signal::Signalling;
-use super::topology::{NetworkId, Topology};
+use super::topology::{NetworkId, Packet};
 use super::world::{Datagram, Verdict, World};
 use crate::Path;
 
@@ -68,6 +70,16 @@ impl<N: Node> World<N> {
         self.topology.reboot(network);
     }
 
+    /// Makes the gateway of `network` forget all mappings, and keep its outer address.
+    pub fn forget_mappings(&mut self, network: NetworkId) {
+        self.topology.forget_mappings(network);
+    }
+
+    /// Makes the gateway of `network` behave like `nat` from now on, with the mappings that it has.
+    pub fn set_nat(&mut self, network: NetworkId, nat: Nat) {
+        self.topology.set_nat(network, nat);
+    }
+
     /// Hands `id` a datagram now, past all links and gateways: what somebody on its own network can do.
     pub fn inject(&mut self, id: NodeId, path: Path, datagram: &[u8]) {
         self.deliver(id, path, Bytes::copy_from_slice(datagram));
@@ -76,7 +88,8 @@ impl<N: Node> World<N> {
     /// Sends a datagram with any `source` on the public network, now: what somebody off the path can do. Gateways
     /// treat it like every other.
     pub fn spoof(&mut self, source: SocketAddr, destination: SocketAddr, datagram: &[u8]) {
-        let (packet, payload) = (Topology::spoofed(source, destination), Bytes::copy_from_slice(datagram));
+        let (packet, payload) =
+            (Packet::new(Kind::Datagram, source, destination), Bytes::copy_from_slice(datagram));
         self.arrive(None, packet, payload);
     }
 

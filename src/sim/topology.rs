@@ -3,11 +3,11 @@
 use alloc::vec::Vec;
 use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use super::chance::Purpose;
-use super::gateway::Gateway;
+use super::chance::{Chance, Purpose};
+use super::gateway::{Gateway, Kind};
 use super::host::{Attachment, Host, Interfaces};
 use super::link::Lane;
-use super::nat::Nat;
+use super::nat::{Hairpin, Nat};
 use super::node::NodeId;
 use super::trace::Dropped;
 use crate::Timestamp;
@@ -37,9 +37,17 @@ pub(super) struct Interface {
 pub(super) struct Packet {
     pub(super) source: SocketAddr,
     pub(super) destination: SocketAddr,
+    pub(super) kind: Kind,
     network: NetworkId,
-    /// The networks it has left through their gateways: to enter one again is hairpinning.
-    left: Vec<NetworkId>,
+    /// The networks it has left through their gateways, and its source there: to enter one again is hairpinning.
+    left: Vec<(NetworkId, SocketAddr)>,
+}
+
+impl Packet {
+    /// A packet on the public network: whoever sends from elsewhere has it [ascend](Topology::ascend).
+    pub(super) const fn new(kind: Kind, source: SocketAddr, destination: SocketAddr) -> Self {
+        Self { source, destination, kind, network: NetworkId::PUBLIC, left: Vec::new() }
+    }
 }
 
 /// Where a packet ends, and the gateways on the way in with the outer endpoint at each.
@@ -78,7 +86,8 @@ impl Topology {
     pub(super) fn add_network(&mut self, outside: NetworkId, nat: Nat) -> NetworkId {
         let id = NetworkId(number(self.networks.len()));
         let address = self.assign(outside);
-        let gateway = Some(Gateway::new(nat, outside, address));
+        let chance = Chance::new(self.seed, Purpose::Gateway(id.0));
+        let gateway = Some(Gateway::new(nat, outside, address, chance));
         self.networks.push(Network { gateway, assigned: 0 });
         id
     }
@@ -113,32 +122,41 @@ impl Topology {
         }
     }
 
-    /// Takes a datagram of `interface` out as far as it needs to go.
+    /// Has the gateway of `network` forget all mappings.
+    pub(super) fn forget_mappings(&mut self, network: NetworkId) {
+        if let Some(gateway) = self.gateway_mut(network) {
+            gateway.reboot(gateway.address());
+        }
+    }
+
+    /// Makes the gateway of `network` another one, with the mappings that there are.
+    pub(super) fn set_nat(&mut self, network: NetworkId, nat: Nat) {
+        if let Some(gateway) = self.gateway_mut(network) {
+            gateway.set(nat);
+        }
+    }
+
+    /// Takes a packet of `interface` out as far as it needs to go.
     pub(super) fn ascend(
         &mut self,
         now: Timestamp,
         interface: usize,
-        source: SocketAddr,
-        destination: SocketAddr,
+        mut packet: Packet,
     ) -> Result<Packet, Dropped> {
-        let network = self.interfaces.get(interface).ok_or(Dropped::NotLocal)?.network;
-        let mut packet = Packet { source, destination, network, left: Vec::new() };
+        packet.network = self.interfaces.get(interface).ok_or(Dropped::NotLocal)?.network;
+        let destination = packet.destination;
         while self.next(packet.network, destination.ip()).is_none() {
             if is_link_local(destination.ip()) {
                 return Err(Dropped::NoRoute);
             }
             let leaving = packet.network;
             let Some(gateway) = self.gateway_mut(leaving) else { return Err(Dropped::NoRoute) };
-            packet.source = gateway.depart(now, packet.source, destination)?;
+            let inner = packet.source;
+            packet.source = gateway.depart(now, packet.kind, inner, destination)?;
             packet.network = gateway.outside();
-            packet.left.push(leaving);
+            packet.left.push((leaving, inner));
         }
         Ok(packet)
-    }
-
-    /// A packet from anywhere on the public network, with any source.
-    pub(super) fn spoofed(source: SocketAddr, destination: SocketAddr) -> Packet {
-        Packet { source, destination, network: NetworkId::PUBLIC, left: Vec::new() }
     }
 
     /// Where `packet` would end if nothing were filtered.
@@ -150,28 +168,35 @@ impl Topology {
                 Next::Gateway(entered) => {
                     gateways.push((entered, destination));
                     let gateway = self.gateway(entered).ok_or(Dropped::NoRoute)?;
-                    destination = gateway.inside(now, destination).ok_or(Dropped::NoMapping)?;
+                    destination = gateway.inside(now, packet.kind, destination).ok_or(Dropped::NoMapping)?;
                     network = entered;
                 }
             }
         }
     }
 
-    /// Takes `packet` in through the gateways of `descent`, outermost first.
+    /// Takes `packet` in through the gateways of `descent`, outermost first. Returns its source as seen inside.
     pub(super) fn admit(
         &mut self,
         now: Timestamp,
         packet: &Packet,
         descent: &Descent,
-    ) -> Result<(), Dropped> {
+    ) -> Result<SocketAddr, Dropped> {
+        let mut source = packet.source;
         for &(entered, external) in &descent.gateways {
             let Some(gateway) = self.gateway_mut(entered) else { return Err(Dropped::NoRoute) };
-            if packet.left.contains(&entered) && !gateway.hairpins() {
+            let left = packet.left.iter().find(|(left, _)| *left == entered);
+            if left.is_some() && gateway.hairpin() == Hairpin::Dropped {
                 return Err(Dropped::NoHairpin);
             }
-            gateway.admit(now, packet.source, external)?;
+            gateway.admit(now, packet.kind, source, external)?;
+            if let Some((_, inner)) = left
+                && gateway.hairpin() == Hairpin::InnerSource
+            {
+                source = *inner;
+            }
         }
-        Ok(())
+        Ok(source)
     }
 
     /// The interface of `node` with the address `ip`.
@@ -187,6 +212,11 @@ impl Topology {
         self.interfaces.iter_mut().filter(move |interface| {
             interface.node == selected.node && selected.ip.is_none_or(|ip| ip == interface.ip)
         })
+    }
+
+    /// The network of the interface of `node` with the address `ip`.
+    pub(super) fn network_of(&self, node: NodeId, ip: IpAddr) -> Option<NetworkId> {
+        Some(self.interfaces.get(self.interface_of(node, ip)?)?.network)
     }
 
     pub(super) fn outer_address(&self, network: NetworkId) -> Option<IpAddr> {

@@ -40,6 +40,10 @@ pub enum Dropped {
     TooLong,
     /// It would have had to wait for more than a link holds ([`Link::rate`](super::Link::rate)).
     Congested,
+    /// A firewall lets nothing of the kind pass.
+    Forbidden,
+    /// The same, and the firewall has said so.
+    Rejected,
     /// The world was told to [`block`](super::World::block) it.
     Blocked,
     /// The world's [`filter`](super::World::filter) said [`Verdict::Drop`](super::Verdict::Drop).
@@ -63,6 +67,8 @@ impl Dropped {
             Self::Vetoed => 11,
             Self::TooLong => 12,
             Self::Congested => 13,
+            Self::Forbidden => 14,
+            Self::Rejected => 15,
         }
     }
 }

@@ -4,6 +4,7 @@ use core::time::Duration;
 
 use bytes::Bytes;
 
+use super::gateway::Kind;
 use super::link::Crossing;
 use super::node::{Node, NodeId};
 use super::topology::Packet;
@@ -33,7 +34,8 @@ impl<N: Node> World<N> {
         if self.topology.interface(interface).is_none_or(|interface| !interface.plugged) {
             return Err(Dropped::Unplugged);
         }
-        let packet = self.topology.ascend(now, interface, path.local(), path.remote())?;
+        let packet =
+            self.topology.ascend(now, interface, Packet::new(Kind::Datagram, path.local(), path.remote()))?;
         let (payload, held) = self.filtered(id, path, &packet, payload)?;
         let size = size(&packet, &payload);
         let up = &mut self.topology.interface(interface).ok_or(Dropped::NotLocal)?.up;
@@ -126,11 +128,11 @@ impl<N: Node> World<N> {
         if from.is_some_and(|from| self.interference.blocked.contains(&(from, node))) {
             return Err(Dropped::Blocked);
         }
-        self.topology.admit(self.now, packet, &descent)?;
+        let source = self.topology.admit(self.now, packet, &descent)?;
         if !plugged {
             return Err(Dropped::Unplugged);
         }
-        Ok((node, Path::udp(descent.destination, packet.source)))
+        Ok((node, Path::udp(descent.destination, source)))
     }
 
     /// Hands `id` a datagram.

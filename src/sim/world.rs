@@ -220,6 +220,18 @@ impl<N: Node> World<N> {
         }
     }
 
+    /// The network on which `id` has its first address: the one behind its translator, if it was added with a [`Nat`].
+    ///
+    /// # Panics
+    ///
+    /// If `id` is not a node of this world, or has no address.
+    pub fn network(&self, id: NodeId) -> NetworkId {
+        match self.topology.network_of(id, self.address(id).ip()) {
+            Some(network) => network,
+            None => self.violation(id, "is on no network"),
+        }
+    }
+
     /// The outer address of the gateway of `network`; `None` for the public one.
     pub fn outer_address(&self, network: NetworkId) -> Option<IpAddr> {
         self.topology.outer_address(network)

@@ -222,3 +222,133 @@ fn two_port_restricted_hosts_open_their_translators_for_one_another() {
     assert_eq!(world.node(alice).sources(), [of_bob]);
     assert_eq!(world.node(bob).sources(), [of_alice]);
 }
+
+/// The ports that three inner hosts with ports 5001, 5002 and 5004 are mapped to, each towards two servers.
+fn mapped_ports(nat: Nat) -> Vec<u16> {
+    let mut world = World::new(1);
+    let Outside { one, two } = outside(&mut world);
+    let lan = world.add_network(NetworkId::PUBLIC, nat);
+    for host in ["10.0.0.1:5001", "10.0.0.2:5002", "10.0.0.3:5004"] {
+        let inside = probe(&mut world, Host::new().address(lan, address(host)));
+        send(&mut world, inside, address(ONE), b"?");
+        send(&mut world, inside, address(TWO), b"?");
+    }
+    let (ones, twos) = (world.node(one).sources(), world.node(two).sources());
+    ones.iter().zip(&twos).flat_map(|(one, two)| [one.port(), two.port()]).collect()
+}
+
+#[test]
+fn parity_is_preserved_where_asked_for() {
+    let sequential = Nat::symmetric();
+    assert_eq!(mapped_ports(sequential.clone()), [40_000, 40_001, 40_002, 40_003, 40_004, 40_005]);
+    // 5001 is odd, the others are even.
+    assert_eq!(mapped_ports(sequential.parity(true)), [40_001, 40_003, 40_004, 40_006, 40_008, 40_010]);
+    let random = mapped_ports(Nat::symmetric().ports(Ports::Random).parity(true));
+    assert_eq!(random.iter().map(|port| port % 2).collect::<Vec<_>>(), [1, 1, 0, 0, 0, 0]);
+}
+
+#[test]
+fn random_ports_are_unrelated_and_above_the_well_known_ones() {
+    let mut drawn: Vec<u16> =
+        (0..50).flat_map(|_| mapped_ports(Nat::symmetric().ports(Ports::Random))).collect();
+    assert_eq!(drawn[..6], drawn[6..12], "one seed, one world");
+    assert!(drawn.iter().all(|port| *port >= 1024));
+    drawn.truncate(6);
+    let steps: Vec<_> = drawn.windows(2).map(|pair| pair[1].abs_diff(pair[0])).collect();
+    assert!(steps.iter().all(|step| *step > 16), "{drawn:?}");
+}
+
+#[test]
+fn hairpinning_can_carry_the_inner_source() {
+    let mut world = World::new(1);
+    let Outside { one, .. } = outside(&mut world);
+    let lan = world.add_network(NetworkId::PUBLIC, Nat::full_cone().hairpinning_with_inner_source());
+    let (alice, bob) = (probe(&mut world, lan), probe(&mut world, lan));
+    let (of_alice, of_bob) = (world.address(alice), world.address(bob));
+    send(&mut world, bob, address(ONE), b"?");
+    let mapped = world.node(one).sources()[0];
+    assert_ne!(mapped, of_bob);
+    send(&mut world, alice, mapped, b"around");
+    assert_eq!(world.node(bob).sources(), [of_alice]);
+}
+
+/// The sources that a server sees of a datagram every 10 s for a minute.
+fn sources_of_a_minute(nat: Nat) -> Vec<u16> {
+    let mut world = World::new(1);
+    let Outside { one, .. } = outside(&mut world);
+    let inside = probe(&mut world, nat);
+    for _ in 0..6 {
+        send(&mut world, inside, address(ONE), b"?");
+        world.run_for(Duration::from_millis(9_980));
+    }
+    world.node(one).sources().iter().map(SocketAddr::port).collect()
+}
+
+#[test]
+fn a_mapping_ends_after_its_longest_life_however_busy_it_is() {
+    let nat = Nat::symmetric().lifetime(Duration::from_secs(30));
+    assert_eq!(sources_of_a_minute(nat.clone()), [40_000; 6]);
+    // Made at 0, 30 and so on: a mapping of 25 s is over at the datagram after 20 s.
+    let limited = nat.longest(Duration::from_secs(25));
+    assert_eq!(sources_of_a_minute(limited), [40_000, 40_000, 40_000, 40_001, 40_001, 40_001]);
+}
+
+#[test]
+fn inbound_datagrams_do_not_prolong_the_longest_life() {
+    let nat = Nat::full_cone().inbound_refresh(true);
+    assert_eq!(inbound_beats(nat.clone()), 60);
+    // The mapping is of time zero; the beats arrive 10 ms after 1 s, 2 s and so on.
+    assert_eq!(inbound_beats(nat.longest(Duration::from_millis(20_500))), 20);
+}
+
+#[test]
+fn a_translator_can_forget_its_mappings_and_keep_its_address() {
+    let mut world = World::new(1);
+    let Outside { one, .. } = outside(&mut world);
+    let inside = probe(&mut world, Nat::symmetric());
+    let lan = world.network(inside);
+    send(&mut world, inside, address(ONE), b"?");
+    world.forget_mappings(lan);
+    let before = world.node(one).sources()[0];
+    send(&mut world, one, before, b"!");
+    send(&mut world, inside, address(ONE), b"?");
+    let after = world.node(one).sources()[1];
+    assert!(world.node(inside).datagrams.is_empty());
+    assert_eq!((before.ip(), before.port() + 1), (after.ip(), after.port()));
+}
+
+#[test]
+fn a_translator_can_be_replaced_and_its_mappings_stay() {
+    let mut world = World::new(1);
+    let Outside { one, two } = outside(&mut world);
+    let inside = probe(&mut world, Nat::port_restricted());
+    let lan = world.network(inside);
+    send(&mut world, inside, address(ONE), b"?");
+    let mapped = world.node(one).sources()[0];
+    send(&mut world, two, mapped, b"filtered");
+    world.set_nat(lan, Nat::full_cone());
+    send(&mut world, two, mapped, b"let in");
+    assert_eq!(world.node(inside).heard(), [b"let in"]);
+}
+
+#[test]
+fn without_udp_nothing_passes_in_either_direction() {
+    for nat in [Nat::none(), Nat::full_cone(), Nat::firewall(Dependence::EndpointIndependent)] {
+        let mut world = World::new(1);
+        let Outside { one, .. } = outside(&mut world);
+        let lan = world.add_network(NetworkId::PUBLIC, nat.without_udp());
+        let (alice, bob) = (probe(&mut world, lan), probe(&mut world, lan));
+        let of_bob = world.address(bob);
+        send(&mut world, alice, address(ONE), b"out");
+        send(&mut world, alice, of_bob, b"within");
+        assert_eq!((world.node(one).heard(), world.node(bob).heard()), (vec![], vec![&b"within"[..]]));
+        assert_eq!(world.dropped(Dropped::Forbidden), 1);
+    }
+    let mut world = World::new(1);
+    let Outside { one, .. } = outside(&mut world);
+    let inside = probe(&mut world, Nat::none().without_udp());
+    let to = world.address(inside);
+    send(&mut world, one, to, b"in");
+    assert!(world.node(inside).datagrams.is_empty());
+    assert_eq!(world.dropped(Dropped::Forbidden), 1);
+}

@@ -224,3 +224,57 @@ fn a_stun_server_says_which_address_it_sees() {
         }
     }
 }
+
+/// What of a beat every second comes in through a firewall, in seconds since the only datagram out.
+fn beats_through(firewall: Nat, inside: &str, outside: &str) -> usize {
+    let mut world = World::new(1);
+    let server = public(&mut world, outside);
+    let lan = world.add_network(NetworkId::PUBLIC, firewall);
+    let own = probe(&mut world, Host::new().address(lan, address(inside)));
+    send(&mut world, own, address(outside), b"?");
+    assert_eq!(world.node(server).sources(), [address(inside)], "nothing is translated");
+    for _ in 0..60 {
+        world.run_for(Duration::from_millis(980));
+        send(&mut world, server, address(inside), b"beat");
+    }
+    world.node(own).datagrams.len()
+}
+
+#[test]
+fn the_state_of_a_firewall_expires_in_both_families() {
+    for (inside, outside) in [("203.0.113.7:4000", SERVER), (INSIDE_6, OUTSIDE_6)] {
+        let firewall = Nat::firewall(Dependence::AddressAndPortDependent).lifetime(Duration::from_secs(30));
+        assert_eq!(beats_through(firewall.clone(), inside, outside), 29);
+        assert_eq!(beats_through(firewall.inbound_refresh(true), inside, outside), 60);
+    }
+}
+
+#[test]
+fn a_firewall_stands_in_a_chain_with_translators() {
+    // A host behind a cone behind a firewall: the cone would let a stranger in, the firewall does not.
+    for (firewall, heard) in [(Nat::none(), 2), (Nat::firewall(Dependence::AddressAndPortDependent), 1)] {
+        let mut world = World::new(1);
+        let (server, stranger) = (public(&mut world, SERVER), public(&mut world, "198.51.100.2:1"));
+        let site = world.add_network(NetworkId::PUBLIC, firewall);
+        let home = world.add_network(site, Nat::full_cone());
+        let inside = probe(&mut world, home);
+        send(&mut world, inside, address(SERVER), b"?");
+        let mapped = world.node(server).sources()[0];
+        assert_eq!(Some(mapped.ip()), world.outer_address(home));
+        send(&mut world, server, mapped, b"answer");
+        send(&mut world, stranger, mapped, b"stranger");
+        assert_eq!(world.node(inside).datagrams.len(), heard);
+        assert_eq!(world.dropped(Dropped::Filtered), 2 - heard as u64);
+    }
+}
+
+#[test]
+fn a_port_restricted_carrier_filters_what_a_full_cone_at_home_would_let_in() {
+    let (mut world, [alice, _, server]) = behind_one_carrier(Nat::port_restricted());
+    let stranger = public(&mut world, "198.51.100.2:1");
+    let of_alice = world.node(server).sources()[0];
+    send(&mut world, stranger, of_alice, b"stranger");
+    send(&mut world, server, of_alice, b"answer");
+    assert_eq!(world.node(alice).heard(), [b"answer"]);
+    assert_eq!(world.dropped(Dropped::Filtered), 1);
+}
