@@ -341,3 +341,6 @@ const WORTH_MOVING: Duration = Duration::from_millis(10);
 
 /// From here on a network is costly: browsers say 900 for a cellular one.
 const COSTLY: u32 = 250;
+
+#[cfg(test)]
+mod tests;
