@@ -3,8 +3,10 @@
 mod harness;
 
 use core::net::SocketAddr;
+use core::time::Duration;
 use floe::ice::{Candidate, Role};
-use floe::{Agent, Base, Config, Event, Output, Path, Remote, Seed, StreamState, Timestamp};
+use floe::sim::{Host, NetworkId, Peer, Verdict, World};
+use floe::{Agent, Base, Config, Event, Output, Path, Profile, Remote, Seed, StreamState, Timestamp};
 use harness::{Bench, REMOTE, Sent, address, at, ms, typed};
 
 const REMOTE_V6: &str = "[2001:db8:ffff::1]:2000";
@@ -104,6 +106,47 @@ fn a_broken_ipv6_costs_four_checks_and_not_their_timeouts() {
     assert_eq!(bench.selections(), [address(REMOTE)]);
     let completed = bench.events.iter().find(|(_, event)| matches!(event, Event::Selected { .. }));
     assert!(completed.unwrap().0 < at(1_000));
+}
+
+/// The same two interfaces reach each other by either family, and IPv6 is taken. Ten seconds later it swallows everything: IPv4
+/// was not given up for it, and takes over, whether pairs are kept beside the selected one or formed again.
+///
+/// Proves: renom-v1-1
+/// Lesson: L-46
+#[test]
+fn ipv4_is_still_there_when_an_ipv6_that_was_selected_goes_dark() {
+    for (seed, profile) in (1..5).flat_map(|seed| [(seed, Profile::Webrtc), (seed, Profile::Mobile)]) {
+        let mut world = World::new(seed);
+        let host = |n: u8| {
+            let host = Host::new().address(NetworkId::PUBLIC, address(&format!("[2001:db8::{n}]:4000")));
+            host.address(NetworkId::PUBLIC, address(&format!("198.51.100.{n}:4000")))
+        };
+        let ids = [(Role::Controlling, 1), (Role::Controlled, 2)].map(|(role, n)| {
+            let (seed, config) = (world.seed_for(u64::from(n)), Config::new().profile(profile));
+            world.add_node(host(n), |_, now, addresses| Peer::new(now, config, role, seed, addresses))
+        });
+        for (this, other) in [(0, 1), (1, 0)] {
+            world.with(ids[this], |peer, now| peer.call(now, ids[other]));
+        }
+        let on = |world: &World<Peer>, ipv6: bool| {
+            let selected = ids.map(|id| world.node(id).selected(1));
+            selected.iter().all(|path| path.is_some_and(|path| path.remote().is_ipv6() == ipv6))
+        };
+        world.run_for(Duration::from_secs(10));
+        assert!(on(&world, true), "IPv6 comes first");
+        world.filter(|datagram| match datagram.source {
+            SocketAddr::V4(_) => Verdict::Deliver,
+            SocketAddr::V6(_) => Verdict::Drop,
+        });
+        // To the next consent check, until its answer is overdue, and the time before a move.
+        let limit = ms(6_000 + 2_500 + 1_000 + 100);
+        assert!(world.run_until(limit, |world| on(world, false)).is_ok(), "{profile:?}, seed {seed}");
+        for (from, to) in [(0, 1), (1, 0)] {
+            assert!(world.with(ids[from], |peer, _| peer.send(1, b"data")));
+            world.run_for(ms(200));
+            assert_eq!(world.node(ids[to]).received().len(), 1);
+        }
+    }
 }
 
 /// Proves: rfc8421-4-4
