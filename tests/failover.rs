@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use floe::ice::Role;
 use floe::sim::{Host, Nat, NetworkId, NodeId, Peer, StunServer, World};
-use floe::{Config, Server, StreamState, Timestamp};
+use floe::{Config, Event, Server, StreamState, Timestamp};
 
 fn pair_of(world: &mut World<Peer>, hosts: [Host; 2]) -> [NodeId; 2] {
     let server = world.add_server(NetworkId::PUBLIC, StunServer::new());
@@ -73,6 +73,41 @@ fn a_nat_that_reboots_does_not_end_the_session() {
         let took = recovery(&mut world, ids);
         assert!(took <= Duration::from_secs(12), "{took:?} with side {behind} behind the NAT");
         settle(&mut world, ids, Duration::from_secs(5));
+    }
+}
+
+/// A carrier's translator keeps no mapping longer than 50 s, whatever is sent (iroh#4424): a new address each time. The next
+/// consent check from behind it, at most 6 s later, shows the new address; an end that controls moves along with it, and one
+/// that does not is followed once the old address has not answered for 2.5 s, and that for 1 s.
+///
+/// Proves: rfc8445-7.3.1.3-1, renom-v1-1
+/// Lesson: L-27
+#[test]
+fn a_nat_with_a_new_address_every_fifty_seconds_costs_one_consent_interval_each_time() {
+    let [interval, overdue, dampening] = [6_000, 2_500, 1_000].map(Duration::from_millis);
+    // Two round trips, the sampling of `recovery`, and what it lets pass before it looks.
+    let margin = Duration::from_millis(80 + 50 + 200);
+    for (behind, limit) in [(0, interval + margin), (1, interval + overdue + dampening + margin)] {
+        let mut world = World::new(5);
+        let network = world.add_network(NetworkId::PUBLIC, Nat::port_restricted());
+        let mut hosts = [Host::from(NetworkId::PUBLIC), Host::from(NetworkId::PUBLIC)];
+        hosts[behind] = Host::from(network);
+        let ids = pair_of(&mut world, hosts);
+        for n in 1..=12 {
+            world.run_for(Duration::from_secs(50));
+            let before = world.node(ids[1 - behind]).selected(1).unwrap().remote();
+            world.reboot(network);
+            let took = recovery(&mut world, ids);
+            assert!(took <= limit, "{took:?} the {n}th time, with side {behind} behind the NAT");
+            settle(&mut world, ids, Duration::from_secs(5));
+            assert_ne!(world.node(ids[1 - behind]).selected(1).unwrap().remote(), before);
+        }
+        for id in ids {
+            let events = world.node(id).events().iter();
+            let lost =
+                events.filter(|(_, event)| matches!(event, Event::State { state: StreamState::Lost(_), .. }));
+            assert_eq!(lost.count(), 0);
+        }
     }
 }
 
