@@ -10,7 +10,8 @@ use floe::ice::{CandidateKind, ConnectId, Role, ServerId};
 use floe::sim::{Deviation, Fault, Node, TurnServer};
 use floe::stun::{Message, Method};
 use floe::{
-    Config, Connect, Endpoint, Error, Event, Path, Security, Server, ServerError, Timestamp, Transport,
+    Config, Connect, Endpoint, Error, Event, Path, Security, Server, ServerError, StreamState, Timestamp,
+    Transport,
 };
 use harness::{Bench, address, at, host, ms};
 
@@ -328,6 +329,54 @@ fn new_credentials_are_tried_where_the_old_ones_were_turned_down() {
     let of_stun = bench.agent.add_server(bench.now, Server::stun(address(SERVER))).unwrap();
     let refused = bench.agent.set_server_credentials(bench.now, of_stun, "alice", "secret");
     assert_eq!(refused, Err(Error::UnknownServer));
+}
+
+/// All that an embedder has to do comes in four kinds, and the bench carries them out without knowing what for. Whatever ends a
+/// connection, a stream that fails among it, the embedder is told once, and hears no more of it.
+///
+/// Proves: rfc8489-6.2.2-6, rfc8656-8-3
+/// Lesson
+#[test]
+fn a_connection_that_was_opened_is_closed_once_however_it_comes_to_its_end() {
+    type Ending = fn(&mut Bench, ServerId, floe::ice::BaseId);
+    let endings: [(&str, Ending); 5] = [
+        ("the agent closes", |bench, _, _| bench.agent.close(bench.now)),
+        ("the stream closes", |bench, _, _| bench.agent.close_stream(bench.now, bench.stream).unwrap()),
+        ("the component goes", |bench, _, _| {
+            bench.agent.remove_component(bench.now, bench.component()).unwrap();
+        }),
+        ("the server goes", |bench, server, _| bench.agent.remove_server(bench.now, server).unwrap()),
+        ("the base goes", |bench, _, base| bench.agent.remove_base(bench.now, base).unwrap()),
+    ];
+    for ((name, ending), failed) in endings.into_iter().flat_map(|ending| [(ending, false), (ending, true)]) {
+        let mut relaying = Relaying::over(Transport::Tcp, Security::Tls);
+        relaying.run_until(at(60));
+        let connect = relaying.wanted();
+        let path = relaying.connected(connect, CONNECTED);
+        relaying.run_until(at(500));
+        assert_eq!((relaying.relayed().len(), relaying.server.allocations().count()), (1, 1));
+        if failed {
+            relaying.bench.remote();
+            relaying.bench.end_of_candidates();
+            relaying.run_in_steps(ms(50), at(60_000));
+            let state = relaying.bench.agent.state(relaying.bench.stream);
+            assert!(matches!(state, Some(StreamState::Failed(_))), "{state:?}");
+        }
+        let base = floe::ice::BaseId::from_raw(0);
+        ending(&mut relaying.bench, ServerId::from_raw(0), base);
+        relaying.bench.drain();
+        let until = relaying.bench.now + ms(120_000);
+        relaying.run_in_steps(ms(50), until);
+        // With its socket nothing can be said any more: the server is told by the end of the connection.
+        let given_back = usize::from(name == "the base goes" && !failed);
+        assert_eq!(relaying.server.allocations().count(), given_back, "{name}, {failed}");
+        let closed: Vec<Path> = relaying.bench.closed.iter().map(|(_, path)| *path).collect();
+        assert_eq!(closed, [path], "{name}, {failed}");
+        let when = relaying.bench.closed[0].0;
+        assert!(relaying.bench.sent.iter().all(|(at, sent)| sent.path != path || *at <= when), "{name}");
+        assert_eq!(relaying.bench.agent.framing(path), None, "{name}");
+        assert!(relaying.bench.wanted.is_empty(), "{name}");
+    }
 }
 
 #[test]
