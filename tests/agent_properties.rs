@@ -170,6 +170,7 @@ proptest! {
         }
     }
 
+    /// Proves: rfc8445-6.1.4.2-5, rfc8445-6.1.4.2-6
     /// Lesson: L-21, L-43, R-27, R-28, R-34, R-36, R-37
     #[test]
     fn no_order_of_calls_breaks_an_agent(

@@ -221,8 +221,7 @@ fn attributes_that_need_not_be_understood_or_mean_nothing_here_are_passed_over()
 }
 
 /// Proves: rfc8489-9-1
-/// Lesson: L-66
-/// Lesson: R-46
+/// Lesson: L-66, R-46
 #[test]
 fn what_follows_the_integrity_is_not_read_and_does_no_harm() {
     let mut bench = Bench::with(manual(), Role::Controlled);

@@ -329,6 +329,8 @@ fn two_servers_that_show_the_same_address_make_one_candidate() {
 
 /// Pairs are made with the base, so the reflexive candidate makes none of its own; the peer needs it all the same.
 ///
+///
+/// Proves: rfc8838-9-2, rfc8838-10-4
 /// Lesson: L-38
 #[test]
 fn a_reflexive_candidate_that_is_redundant_for_pairing_is_signalled() {

@@ -33,9 +33,8 @@ fn tick(bench: &mut Bench) {
 /// timers is not made up for.
 ///
 /// Scenario: S-70
-/// Lesson: L-23
-/// Lesson: R-06
-/// Lesson: R-35
+/// Proves: rfc7675-5.1-16
+/// Lesson: L-23, R-06, R-35
 #[test]
 fn a_suspend_holds_data_and_one_answer_brings_it_back() {
     let mut bench = completed();
@@ -55,8 +54,8 @@ fn a_suspend_holds_data_and_one_answer_brings_it_back() {
 /// Without that answer consent is lost when it is overdue, and not before.
 ///
 /// Scenario: S-70
-/// Lesson: L-23
 /// Proves: rfc7675-5.1-4
+/// Lesson: L-23
 #[test]
 fn a_suspend_whose_probe_stays_unanswered_is_a_loss() {
     let mut bench = completed();
@@ -110,29 +109,52 @@ fn a_second_suspend_while_data_is_held_is_not_a_loss() {
     assert!(has_route(&bench));
 }
 
-/// A caller that was starved for twelve seconds asks first; it has lost nothing.
+/// A caller that was starved for twelve seconds asks first; it has lost nothing. Whether the answer to the check before has
+/// waited in the socket as long, or that check is still to be sent, and in whatever order the caller then turns to its socket
+/// and to its timer: what is due is sent before anything expires, and thirty seconds count from when the answer was taken.
 ///
+/// Proves: rfc7675-5.1-10, rfc7675-5.1-11
 /// Lesson: L-30
 #[test]
 fn a_late_caller_asks_and_goes_on() {
-    let mut bench = completed();
-    let asked = bench.next_check();
-    bench.answer(&asked);
-    bench.now += Duration::from_secs(12);
-    let sent = bench.sent.len();
-    tick(&mut bench);
-    assert!(has_route(&bench));
-    assert_eq!(bench.agent.state(bench.stream), Some(StreamState::Completed));
-    assert_eq!(bench.sent.len(), sent + 1);
+    for asked_before in [false, true] {
+        for socket_first in [false, true] {
+            let mut bench = completed();
+            let asked = bench.next_check();
+            if !asked_before {
+                bench.answer(&asked);
+            }
+            bench.now += Duration::from_secs(12);
+            let sent = bench.sent.len();
+            if asked_before && socket_first {
+                bench.answer(&asked);
+            }
+            tick(&mut bench);
+            assert_eq!(bench.sent.len(), sent + 1, "what is due is sent");
+            assert!(has_route(&bench), "and nothing has expired");
+            if asked_before && !socket_first {
+                bench.answer(&asked);
+            }
+            assert_eq!(bench.agent.state(bench.stream), Some(StreamState::Completed));
+            let late = bench.checks().pop().unwrap();
+            assert_eq!(late.at, bench.now);
+            bench.run_for(ms(20));
+            bench.answer(&late);
+            let renewed = bench.now;
+            bench.run_until(renewed + ms(29_999));
+            assert!(has_route(&bench));
+            bench.run_until(renewed + ms(30_000));
+            assert!(!has_route(&bench));
+        }
+    }
 }
 
 /// In whatever state the jump comes: at most one slot's worth of transactions, a deadline in the future,
 /// and a peer that answers from then on is connected to, unless the time to find it was over.
 ///
 /// Scenario: S-70
-/// Lesson: L-23
-/// Lesson: R-34
 /// Proves: rfc8445-14.2-3
+/// Lesson: L-23, R-34
 #[test]
 fn a_jump_in_any_state_sends_no_burst() {
     // The instants are those of a session whose checks all take 120 ms.
@@ -157,29 +179,44 @@ fn a_jump_in_any_state_sends_no_burst() {
     }
 }
 
-/// Time that goes back counts as standing still: nothing panics, nothing is sent or expires for it, and the session goes on.
+/// Time that goes back counts as standing still: nothing panics, nothing is sent or expires for it, and the session goes on;
+/// and when the peer falls silent, thirty seconds are thirty seconds of the latest time there was.
 ///
-/// Lesson: L-24
-/// Lesson: R-06
+/// Proves: rfc7675-5.1-4
+/// Lesson: L-24, R-06
 #[test]
 fn a_clock_that_goes_back_stands_still() {
     let mut bench = completed();
-    let (there, sent, events) = (bench.now, bench.sent.len(), bench.events.len());
-    for back in [there, at(500), Timestamp::ZERO, at(999), Timestamp::ZERO] {
-        bench.agent.handle_timeout(back);
-        bench.drain();
-        assert_eq!((bench.sent.len(), bench.events.len()), (sent, events));
-        assert!(bench.agent.deadline().is_some_and(|deadline| deadline > there));
-    }
+    let back_and_forth = |bench: &mut Bench| {
+        let (there, sent, events) = (bench.now, bench.sent.len(), bench.events.len());
+        for back in [there, at(500), Timestamp::ZERO, at(999), Timestamp::ZERO] {
+            bench.agent.handle_timeout(back);
+            bench.drain();
+            assert_eq!((bench.sent.len(), bench.events.len()), (sent, events));
+            assert!(bench.agent.deadline().is_some_and(|deadline| deadline > there));
+        }
+    };
+    back_and_forth(&mut bench);
     bench.run_answering(at(120_000), |_| Some(ms(20)));
     assert_eq!(bench.agent.state(bench.stream), Some(StreamState::Completed));
+    let check = bench.next_check();
+    bench.answer(&check);
+    for second in 1..30 {
+        bench.run_until(check.at + ms(1_000 * second));
+        back_and_forth(&mut bench);
+    }
+    bench.run_until(check.at + ms(29_999));
+    assert!(has_route(&bench));
+    bench.run_until(check.at + ms(30_000));
+    assert!(!has_route(&bench));
+    assert_eq!(bench.agent.state(bench.stream), Some(StreamState::Lost(Reason::ConsentExpired)));
 }
 
 /// The first instant may be any: zero, hours, or the last ones that there are.
 ///
-/// Lesson: L-22
-/// Lesson: R-06
-/// Lesson: R-27
+///
+/// Proves: rfc7675-5.1-4
+/// Lesson: L-22, R-06, R-27
 #[test]
 fn the_clock_may_start_anywhere() {
     for start in [0, 1, 1 << 32, 1 << 62, 1 << 63, u64::MAX - 120_000_000_000] {
@@ -211,8 +248,9 @@ fn the_clock_may_start_anywhere() {
 
 /// A stream that is over waits for nothing.
 ///
-/// Lesson: R-34
-/// Lesson: L-21
+///
+/// Proves: rfc8445-6.1.4.2-5
+/// Lesson: R-34, L-21
 #[test]
 fn an_agent_whose_streams_are_over_has_no_deadline() {
     let mut failed = Bench::with(Config::new(), Role::Controlling);

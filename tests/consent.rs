@@ -42,10 +42,8 @@ fn renewed(bench: &mut Bench) -> Timestamp {
 /// repeated; wake-ups for nothing else, no event, and nothing else is sent.
 ///
 /// Scenario: S-41
-/// Lesson: R-15
-/// Lesson: R-30
-/// Lesson: L-20
 /// Proves: rfc7675-4-1, rfc7675-4-2, rfc7675-5.1-6, rfc7675-5.1-9, rfc7675-8-1
+/// Lesson, L-20
 #[test]
 fn an_idle_hour_costs_one_transaction_per_interval_and_nothing_else() {
     for rtt in [1, 10, 100, 1_000] {
@@ -92,8 +90,9 @@ fn an_idle_hour_costs_one_transaction_per_interval_and_nothing_else() {
 
 /// The more pairs were found the less they cost afterwards: only the selected one is asked.
 ///
-/// Lesson: R-15
-/// Lesson: L-29
+///
+/// Proves: rfc7675-5.1-2
+/// Lesson: R-15, L-29
 #[test]
 fn the_budget_of_an_idle_session_does_not_grow_with_its_pairs() {
     let mut bench = Bench::with(Config::new(), Role::Controlling);
@@ -113,8 +112,8 @@ fn the_budget_of_an_idle_session_does_not_grow_with_its_pairs() {
 
 /// A consent check is a check like any other, without a nomination.
 ///
-/// Lesson: L-14
 /// Proves: rfc7675-5.1-2
+/// Lesson: L-14
 #[test]
 fn a_consent_check_is_a_check_on_the_selected_pair_that_nominates_nothing() {
     for role in [Role::Controlling, Role::Controlled] {
@@ -150,8 +149,8 @@ fn there_is_no_route_before_the_first_answer() {
 /// turns nothing back, be it an answer or a check of the peer. Only a restart does.
 ///
 /// Scenario: S-42
-/// Lesson: R-05
 /// Proves: rfc7675-5-1, rfc7675-5.1-4, rfc7675-5.1-5, rfc7675-5.1-11, rfc7675-5.1-12, rfc7675-5.1-17, rfc7675-5.1-18
+/// Lesson: R-05
 #[test]
 fn consent_expires_thirty_seconds_after_the_last_answer_came_and_stays_lost() {
     let mut bench = completed(Role::Controlling);
@@ -181,8 +180,8 @@ fn consent_expires_thirty_seconds_after_the_last_answer_came_and_stays_lost() {
 
 /// Four answers that are wrong in one way each renew nothing; the right one does.
 ///
-/// Lesson: L-31
 /// Proves: rfc7675-5.1-3, rfc7675-5.2-2
+/// Lesson: L-31
 #[test]
 fn only_an_authentic_answer_from_the_right_address_renews_consent() {
     let forged = |class: Class, check: &Sent, key: &str| {
@@ -238,8 +237,8 @@ fn only_an_authentic_answer_from_the_right_address_renews_consent() {
 /// Of several outstanding checks the answer to any one counts, and misses alone count for nothing.
 ///
 /// Scenario: S-43
-/// Lesson: R-05
 /// Proves: rfc7675-5.1-8, rfc7675-5.1-10
+/// Lesson: R-05
 #[test]
 fn an_answer_to_an_older_check_renews_consent() {
     let mut bench = completed(Role::Controlling);
@@ -254,9 +253,8 @@ fn an_answer_to_an_older_check_renews_consent() {
 
 /// Silence between two checks is nothing; a check without an answer for 2.5 s is told, and data still has its way.
 ///
-/// Lesson: R-32
 /// Proves: rfc7675-5.1-19
-/// Lesson: L-18
+/// Lesson: R-32, L-18
 #[test]
 fn an_overdue_answer_is_told_and_data_still_flows() {
     let mut bench = completed(Role::Controlling);

@@ -149,6 +149,8 @@ fn a_candidate_removed_before_its_generation_is_known_stays_away() {
 
 /// The peer restarts after it had come to the end of its candidates, and its new ones are faster than its credentials.
 ///
+///
+/// Proves: rfc8838-15-1
 /// Lesson: L-47
 #[test]
 fn the_end_of_candidates_does_not_hold_for_the_generation_to_come() {
@@ -217,6 +219,8 @@ fn either_side_stops_the_checks_of_a_stream_and_the_controlling_one_alone_conclu
 
 /// However a stream gives up its socket, another one may have it at once, and what comes in there is the other's.
 ///
+///
+/// Proves: rfc8839-4.4.3.1-1
 /// Lesson: R-42
 #[test]
 fn a_socket_is_free_for_another_stream_once_its_own_has_ended() {
@@ -246,6 +250,7 @@ fn a_socket_is_free_for_another_stream_once_its_own_has_ended() {
         assert_eq!(again(&mut bench), Err(Error::BaseExists));
         end(&mut bench, base);
         assert_eq!(bench.feed(&old_check), Fed::Ignored(Ignored::UnknownBase), "{n}");
+        assert_eq!(bench.agent.pairs(bench.stream).count(), 0, "{n}");
         let sent = bench.sent.len();
         bench.run_for(ms(60_000));
         assert_eq!(bench.sent.len(), sent, "{n}");

@@ -161,17 +161,26 @@ fn is_unsigned_error(sent: &[u8]) -> bool {
 }
 
 /// Two agents of one seed, one of which is attacked: from then on they say the same in the same words. So nothing was
-/// drawn from the generators, and no timer was moved.
+/// drawn from the generators, and no timer was moved. What comes in at a socket that is not ours is like that though it be signed.
 ///
 /// Proves: rfc8489-6.3-1, rfc8489-6.3.2-1, rfc7983-7-4, rfc7983-7-2
 /// Scenario: S-62
-/// Lesson: L-31, R-01, R-02, R-04
+/// Lesson: L-31, R-01, R-02, R-03, R-04
 #[test]
 fn what_is_not_authentic_changes_nothing_and_is_answered_within_the_rate() {
     for (moment, build) in MOMENTS {
         let (mut bench, mut spared) = (build(), build());
         let before = seen(&bench);
         let mut answers = 0;
+        let authentic = PeerCheck { use_candidate: true, ..bench.peer_check() }.encode();
+        let ignored = bench.agent.stats().ignored.unknown_base;
+        assert_eq!(
+            bench.feed_on(NOT_OURS, REMOTE, &authentic),
+            Fed::Ignored(Ignored::UnknownBase),
+            "{moment}"
+        );
+        assert_eq!(bench.agent.stats().ignored.unknown_base, ignored + 1);
+        assert_eq!(seen(&bench), before, "{moment}");
         for datagram in forgeries(&mut bench) {
             for (to, from) in [(LOCAL, REMOTE), (LOCAL, UNKNOWN), (LOCAL, OTHER), (NOT_OURS, REMOTE)] {
                 // Data from a path that has authenticated is the application's: not what this is about.

@@ -34,8 +34,8 @@ fn indications(bench: &Bench) -> Vec<&(Timestamp, Transmit)> {
 /// costs.
 ///
 /// Scenario: S-45
-/// Lesson: L-29
 /// Proves: rfc8445-11-1, rfc8445-11-2, rfc8445-11-3
+/// Lesson: L-29
 #[test]
 fn indications_leave_every_fifteen_seconds_on_the_selected_pair_alone() {
     for (asked, kept) in [(15, 15), (1, 15), (20, 20)] {
@@ -107,8 +107,8 @@ fn keepalives_end_with_the_stream_and_with_the_session() {
     }
 }
 
-/// Lesson: L-31
 /// Proves: rfc8445-11-6
+/// Lesson: L-31
 #[test]
 fn an_indication_is_not_answered_and_changes_nothing() {
     let mut bench = completed(Config::new());
@@ -128,8 +128,8 @@ fn an_indication_is_not_answered_and_changes_nothing() {
 
 /// With consent on as with consent off, the peer's checks on the selected pair are answered, and that is all.
 ///
-/// Lesson: L-20
 /// Proves: rfc8445-11-7
+/// Lesson: L-20
 #[test]
 fn the_peers_checks_after_completion_are_answered_and_change_nothing() {
     for consent in [false, true] {

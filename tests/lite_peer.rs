@@ -71,6 +71,8 @@ fn a_full_agent_behind_a_nat_controls_a_lite_one_for_an_hour() {
 
 /// A lite agent loses a peer that has gone away.
 ///
+///
+/// Proves: lite-lite-8
 /// Lesson: R-07
 #[test]
 fn a_lite_agent_notices_that_its_peer_is_gone() {

@@ -211,6 +211,7 @@ fn another_valid_pair_takes_over_at_once_where_nominations_may_follow_one_anothe
     assert_eq!(bench.checks().iter().filter(|check| check.use_candidate).count(), 2);
 }
 
+/// Proves: rfc8445-5.1.1.4-4
 /// Lesson: L-37
 #[test]
 fn an_address_that_comes_and_goes_a_hundred_times_is_as_good_as_new() {
@@ -236,6 +237,7 @@ fn an_address_that_comes_and_goes_a_hundred_times_is_as_good_as_new() {
     assert_eq!(state(&bench), StreamState::Completed);
 }
 
+/// Proves: rfc8445-9-4
 /// Lesson: R-09
 #[test]
 fn a_peer_that_replaces_all_its_candidates_at_once_does_not_disturb_the_selected_pair() {
@@ -252,6 +254,7 @@ fn a_peer_that_replaces_all_its_candidates_at_once_does_not_disturb_the_selected
     assert_eq!((bench.states(), bench.agent.route(bench.component())), (states, route));
 }
 
+/// Proves: rfc8445-9-4
 /// Lesson: R-11
 #[test]
 fn withdrawing_the_reflexive_candidate_of_a_host_leaves_the_path_to_the_host_alone() {
@@ -267,6 +270,7 @@ fn withdrawing_the_reflexive_candidate_of_a_host_leaves_the_path_to_the_host_alo
     assert_eq!(state(&bench), StreamState::Completed);
 }
 
+/// Proves: rfc8445-5.1.1.4-4
 /// Lesson: L-36
 #[test]
 fn an_agent_without_any_candidate_waits_for_the_next() {
@@ -281,6 +285,7 @@ fn an_agent_without_any_candidate_waits_for_the_next() {
     assert_eq!(bench.states(), [StreamState::Checking, StreamState::Connected, StreamState::Completed]);
 }
 
+/// Proves: rfc8445-5.1.1.4-3
 /// Lesson: R-28
 #[test]
 fn candidates_can_be_removed_at_any_moment() {
@@ -380,6 +385,7 @@ fn leave(peer: &mut Peer, now: floe::Timestamp, base: u32) {
     peer.agent_mut().remove_base(now, BaseId::from_raw(base)).unwrap();
 }
 
+/// Proves: rfc8445-5.1.1.4-3, rfc8445-5.1.1.4-4
 /// Lesson: L-36
 #[test]
 fn either_side_may_lose_its_network_and_go_on_with_the_next() {
@@ -426,10 +432,10 @@ fn a_lost_path_is_not_taken_up_again_when_the_one_that_replaced_it_goes() {
 }
 
 /// Without a NAT a host and its reflexive candidate are one address, signalled twice. Whichever is withdrawn, the other one
-/// keeps its pair; when both are, it goes.
+/// keeps its pair; when both are, it goes, and either can be signalled again.
 ///
-/// Lesson: L-35
-/// Lesson: R-10
+/// Proves: rfc8838-9-5
+/// Lesson: L-35, R-10
 #[test]
 fn of_two_candidates_with_one_address_either_can_be_withdrawn_alone() {
     for first in [0, 1] {
@@ -451,6 +457,10 @@ fn of_two_candidates_with_one_address_either_can_be_withdrawn_alone() {
         bench.agent.remove_remote_candidate(bench.now, bench.stream, ids[1 - first]).unwrap();
         assert_eq!(bench.pair_states().len(), 0);
         assert_eq!(bench.agent.remote_candidates(bench.stream).count(), 0);
+        let again = add(&mut bench, first);
+        assert!(!ids.contains(&again), "an id is never used again");
+        bench.run_answering(at(2_000), no_delay);
+        assert_eq!(state(&bench), StreamState::Completed);
     }
 }
 
@@ -485,6 +495,8 @@ fn another_network_is_reached_by_a_restart_or_by_checks_alone() {
 /// The address that a session uses expires: it is withdrawn, the next temporary one takes over, and what both hide is not
 /// shown on the way.
 ///
+///
+/// Proves: rfc8445-5.1.1.1-8, rfc8445-5.1.1.4-3
 /// Lesson: L-41
 #[test]
 fn a_temporary_address_that_expires_gives_way_to_the_next_one() {
@@ -526,6 +538,8 @@ fn a_temporary_address_that_expires_gives_way_to_the_next_one() {
 
 /// However many networks there are, of whatever kind, none is left out: the only one that works may be any.
 ///
+///
+/// Proves: rfc8445-5.1.1.1-1
 /// Lesson: L-42
 #[test]
 fn of_eight_networks_the_only_one_that_works_is_found() {
@@ -549,6 +563,8 @@ fn of_eight_networks_the_only_one_that_works_is_found() {
 /// The peer is known by its checks alone, from an address that it has not signalled: it withdraws all that it had signalled,
 /// signals the new one, and withdraws that as well, and the stream knows of no trouble.
 ///
+///
+/// Proves: rfc8445-7.3.1.3-1
 /// Lesson: R-08
 #[test]
 fn a_selected_pair_whose_candidate_was_never_signalled_outlives_all_that_were() {

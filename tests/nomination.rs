@@ -273,6 +273,7 @@ fn of_several_aggressive_nominations_the_best_is_selected_whatever_the_order_of_
     }
 }
 
+/// Proves: rfc8445-7.3.1.5-1
 /// Lesson: L-09
 #[test]
 fn a_controlled_agent_follows_the_nomination_of_a_pair_that_it_ranks_lower() {
@@ -293,6 +294,7 @@ fn a_controlled_agent_follows_the_nomination_of_a_pair_that_it_ranks_lower() {
     assert_eq!(bench.agent.route(bench.component()).unwrap().path().remote(), address(REMOTE));
 }
 
+/// Proves: rfc8445-7.3.1.3-3
 /// Lesson: L-11
 #[test]
 fn a_selected_pair_keeps_its_place_when_its_candidate_is_signalled_late() {
@@ -312,6 +314,8 @@ fn a_selected_pair_keeps_its_place_when_its_candidate_is_signalled_late() {
     assert_eq!(pair.remote().kind(), CandidateKind::ServerReflexive);
     assert_ne!(pair.priority(), before);
     assert!(pair.is_selected() && pair.is_nominated() && pair.is_valid());
+    assert_eq!((pair.remote().priority().get(), pair.remote().foundation().to_string()), (77, "7".into()));
+    assert_eq!(bench.agent.pairs(bench.stream).count(), 1, "it is the same pair");
     bench.run_answering(at(4_000), no_delay);
     assert_eq!(bench.states().last(), Some(&StreamState::Completed));
     assert_eq!(bench.events.iter().filter(|(_, event)| is_selected(event)).count(), 1);
@@ -478,6 +482,7 @@ fn behind_a_nat_the_pair_of_the_mapped_address_is_nominated_and_data_leaves_from
     assert_eq!((route.path().local(), route.path().remote()), (address(LOCAL), address(REMOTE)));
 }
 
+/// Proves: rfc8445-7.3.1.4-2
 /// Lesson: L-20
 #[test]
 fn the_checks_of_the_peer_cause_none_of_ours_once_a_pair_is_selected() {
@@ -550,6 +555,8 @@ fn a_nomination_that_fails_leaves_a_valid_pair_that_another_check_has_found_as_w
 /// A peer whose address has changed nominates the pair that it is found on now, which ranks as the one before does. Without
 /// renomination it takes a better pair to move the selection, and of two that rank alike the one found last.
 ///
+///
+/// Proves: renom-v1-1
 /// Lesson: L-08
 #[test]
 fn of_two_nominated_pairs_that_rank_alike_the_one_found_last_is_selected() {

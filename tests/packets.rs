@@ -16,6 +16,8 @@ use session::{Session, controlled, controlling, ms, secs};
 /// Between two ends that are idle there is one exchange in an interval of consent for each of them, however quickly they
 /// answer each other, and whether or not consent checks nominate: no check of the one makes the other check back.
 ///
+///
+/// Proves: rfc7675-4-1, rfc8445-7.3.1.4-2
 /// Lesson: L-20, R-15
 #[test]
 fn two_idle_ends_ask_once_in_four_seconds_at_any_round_trip() {
@@ -48,6 +50,7 @@ fn two_idle_ends_ask_once_in_four_seconds_at_any_round_trip() {
 /// A million datagrams of the application come in between two timers: they move no deadline, and consent is asked for, and
 /// renewed, as if they had not come.
 ///
+/// Proves: rfc7675-5.1-6
 /// Lesson: L-68
 #[test]
 fn a_million_datagrams_do_not_delay_the_checks_of_consent() {
@@ -77,6 +80,8 @@ fn a_million_datagrams_do_not_delay_the_checks_of_consent() {
     };
     let quiet = run(0);
     assert!(quiet.len() >= 8, "two checks and an interval every four to six seconds");
+    let gaps = quiet.windows(2).skip(2).map(|two| two[1].0.saturating_since(two[0].0));
+    assert!(gaps.into_iter().all(|gap| (secs(4)..=secs(6)).contains(&gap)));
     assert_eq!(run(1_000_000), quiet);
 }
 
@@ -104,8 +109,8 @@ fn lost_in_a_minute(share: f64, renomination: bool) -> usize {
 /// not bear it outlives all the same, and a peer that is gone is lost after thirty seconds.
 ///
 /// Scenario: S-43
-/// Lesson: L-28
-/// Lesson: R-29
+/// Proves: rfc7675-5.1-4
+/// Lesson: L-28, R-29
 #[test]
 fn a_minute_of_heavy_loss_costs_no_consent() {
     let found = [0.1, 0.2, 0.3, 0.4].map(|share| lost_in_a_minute(share, true));

@@ -332,6 +332,8 @@ fn candidates_of_equal_priority_are_paired_and_checked_in_the_order_received() {
 /// Of seven candidates three find room, in whatever order they come: each of the other four is counted once, and the first
 /// is reported, in each generation anew.
 ///
+///
+/// Proves: rfc8445-6.1.2.5-2, rfc8838-11-5
 /// Lesson: R-19
 #[test]
 fn every_pair_that_gives_way_or_finds_no_room_is_counted() {

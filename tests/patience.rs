@@ -40,8 +40,7 @@ fn reject_the_check(bench: &mut Bench) {
 }
 
 /// Proves: rfc8863-4-1, rfc8863-4-2, rfc8863-4-3, rfc8863-4-4, rfc8445-7.2.5.4-1
-/// Lesson: L-18
-/// Lesson: L-13
+/// Lesson: L-18, L-13
 #[test]
 fn a_stream_with_nothing_left_fails_after_39500_ms_and_not_before() {
     let mut bench = Bench::bare(Config::new(), Role::Controlling);
@@ -232,6 +231,7 @@ fn an_error_on_the_only_pair_does_not_fail_a_stream_that_expects_more() {
     assert_eq!(bench.selections(), [address(OTHER)]);
 }
 
+/// Proves: rfc8445-7.2.5.2.2-1, rfc8445-7.2.5.2.2-2
 /// Lesson: L-16
 #[test]
 fn an_error_on_one_path_fails_its_pair_alone_and_the_others_keep_their_schedules() {
@@ -268,8 +268,8 @@ fn a_failure_is_final() {
     assert_eq!(bench.agent.check_list_state(bench.stream), Some(CheckListState::Failed));
 }
 
-/// Lesson: R-34
-/// Lesson: L-21
+/// Proves: rfc8445-6.1.4.2-5
+/// Lesson: R-34, L-21
 #[test]
 fn a_stream_that_has_failed_waits_for_nothing() {
     // One component has a pair whose nomination is under way when the stream fails for want of the other.
@@ -291,6 +291,7 @@ fn a_stream_that_has_failed_waits_for_nothing() {
     assert_eq!(bench.sent.len(), sent);
 }
 
+/// Proves: rfc8838-8-1, rfc8838-11-1
 /// Lesson: R-13
 #[test]
 fn a_stream_without_local_candidates_keeps_checking_until_they_come() {
@@ -304,6 +305,7 @@ fn a_stream_without_local_candidates_keeps_checking_until_they_come() {
     assert_eq!(bench.states(), [StreamState::Checking, StreamState::Connected, StreamState::Completed]);
 }
 
+/// Proves: rfc8863-4-1
 /// Lesson: R-16
 #[test]
 fn every_change_of_what_is_waited_for_shows_in_the_deadline_at_once() {
@@ -328,6 +330,7 @@ fn every_change_of_what_is_waited_for_shows_in_the_deadline_at_once() {
     assert_eq!(bench.agent.deadline(), None);
 }
 
+/// Proves: rfc8489-6.2.1-8
 /// Lesson: R-39
 #[test]
 fn a_server_that_cannot_be_sent_to_ends_at_once_and_gathering_with_it() {
@@ -350,6 +353,7 @@ fn a_server_that_cannot_be_sent_to_ends_at_once_and_gathering_with_it() {
     assert_eq!(bench.agent.deadline(), None);
 }
 
+/// Proves: rfc8445-6.1.4.2-5
 /// Lesson: R-27
 #[test]
 fn a_silent_peer_costs_a_bounded_number_of_wakeups() {

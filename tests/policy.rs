@@ -16,6 +16,7 @@ mod session;
 
 use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
+use std::collections::BTreeSet;
 
 use floe::ice::Role;
 use floe::sim::{self, Host, Link, NetworkId, NodeId, Peer, World};
@@ -119,6 +120,18 @@ impl Call {
             _ => None,
         });
         requests.collect()
+    }
+
+    /// Alice's addresses from which she has nominated a pair, each once.
+    fn nominated(&self) -> Vec<SocketAddr> {
+        let nominating = self.world.trace().entries().filter_map(|entry| match &entry.event {
+            sim::Event::Sent { node, path, payload } if *node == self.ids[0] => {
+                let message = Message::parse(payload).ok()?;
+                message.contains(AttributeType::USE_CANDIDATE).then_some(path.local())
+            }
+            _ => None,
+        });
+        nominating.collect::<BTreeSet<_>>().into_iter().collect()
     }
 
     /// Each end sends a datagram that arrives.

@@ -188,18 +188,27 @@ fn a_relay_that_nothing_leads_back_to_is_given_back_three_seconds_after_completi
     assert_no_violations(&session, server);
 }
 
+/// The server takes so long that the relay is there five seconds after the direct path was selected: it is kept and signalled all
+/// the same, and both ends move to it when the direct path dies.
+///
+/// Proves: renom-v1-1
 /// Lesson: L-33
 #[test]
 fn a_relay_outlives_the_direct_path_and_takes_over_when_that_dies() {
-    let (world, server) = world(turn_server().slow(secs(2)));
+    let (world, server) = world(turn_server().slow(ms(2_500)));
     let address = world.address(server);
     let alice =
         controlling(NetworkId::PUBLIC).relays(address).config(Config::new().continual_gathering(true));
     let bob = controlled(NetworkId::PUBLIC).relays(address).config(Config::new().continual_gathering(true));
     let mut session = Session::new(world, alice, bob);
-    session.connect();
+    let connected = session.connect();
     assert_eq!(session.assert_mirrored(1).kinds, [CandidateKind::Host; 2]);
     session.world.run_for(secs(60));
+    for id in session.ends() {
+        let relayed = |event: &Event| matches!(event, Event::LocalCandidate { candidate, .. } if candidate.kind() == CandidateKind::Relayed);
+        let late = session.when(id, relayed).unwrap().saturating_since(connected);
+        assert!((ms(4_500)..secs(8)).contains(&late), "{late:?}");
+    }
     let (alice, bob) = (session.alice, session.bob);
     session.world.block(alice, bob);
     session.world.block(bob, alice);

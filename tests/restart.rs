@@ -282,11 +282,44 @@ fn bases_are_used_again() {
     assert!(bench.events[events..].iter().any(|(_, event)| matches!(event, Event::GatheringComplete { .. })));
 }
 
-/// Nothing that a restart made void is handed over after it: not even what was queued before.
+/// Nothing that a restart made void is handed over after it: neither what was queued before, nor, where gathering goes on for
+/// ever, what the questions of the old generation still bring.
 ///
+/// Proves: rfc8445-9-2
 /// Lesson: L-32
 #[test]
 fn no_candidate_of_an_older_generation_comes_after_a_restart() {
+    for questions_are_under_way in [false, true] {
+        let mut bench = Bench::bare(Config::new().continual_gathering(true), Role::Controlling);
+        let server = floe::Server::stun(address("203.0.113.1:3478"));
+        bench.agent.add_server(bench.now, server).unwrap();
+        bench.base(harness::LOCAL);
+        let options = Remote::new(harness::remote_credentials()).options("trickle continual");
+        bench.agent.set_remote(bench.now, bench.stream, options).unwrap();
+        bench.run_for(ms(200));
+        let asked = bench.questions();
+        assert_eq!(asked.len(), 1);
+        if !questions_are_under_way {
+            bench.serve(&asked[0], "203.0.113.9:1111");
+        }
+        let generation = restart(&mut bench);
+        let own = bench.agent.local_credentials(bench.stream).unwrap().ufrag().to_owned();
+        let before = bench.events.len();
+        bench.serve(&asked[0], "203.0.113.9:2222");
+        assert_eq!(bench.events.len(), before, "that was the old generation's question");
+        bench.run_for(ms(200));
+        let anew = bench.questions().pop().unwrap();
+        assert_ne!(anew.id, asked[0].id);
+        bench.serve(&anew, "203.0.113.9:3333");
+        let late = bench.events[before..].iter().filter_map(|(_, event)| match event {
+            Event::LocalCandidate { generation, candidate, .. } => Some((*generation, candidate.clone())),
+            _ => None,
+        });
+        let late: Vec<_> = late.collect();
+        assert_eq!(late.len(), 1);
+        assert_eq!((late[0].0, late[0].1.ufrag()), (generation, Some(&*own)));
+        assert_eq!(late[0].1.ip(), Some(address("203.0.113.9:3333")));
+    }
     let mut bench = Bench::bare(Config::new(), Role::Controlling);
     bench.agent.add_base(bench.now, bench.component(), floe::Base::udp(address(harness::LOCAL))).unwrap();
     bench.agent.end_of_bases(bench.now, bench.stream).unwrap();
@@ -407,8 +440,9 @@ fn assert_same_generation(world: &World<Peer>, ids: [NodeId; 2]) {
 /// A restart at any instant once both sides know each other, by either side, loses nothing: gathering completes, both sides
 /// connect, and the generation is the same on both.
 ///
-/// Lesson: L-34
-/// Lesson: R-36
+///
+/// Proves: rfc8445-9-7
+/// Lesson: L-34, R-36
 #[test]
 fn a_restart_at_any_instant_of_the_first_generation_connects() {
     for restarter in [0, 1] {
@@ -430,6 +464,8 @@ fn a_restart_at_any_instant_of_the_first_generation_connects() {
 
 /// Gathering that is cut short by a restart begins anew and ends, whether the server answers or not.
 ///
+///
+/// Proves: rfc8838-13-1
 /// Lesson: L-34
 #[test]
 fn a_restart_at_any_instant_of_gathering_leaves_gathering_that_completes() {
@@ -467,6 +503,8 @@ fn a_restart_at_any_instant_of_gathering_leaves_gathering_that_completes() {
 /// Our offer of a restart is answered by checks before it is by signalling, which candidates overtake as well: all of it is
 /// kept, and counts once the peer's credentials come.
 ///
+///
+/// Proves: rfc8445-7.3-2, rfc8445-7.3-3
 /// Lesson: L-47
 #[test]
 fn checks_and_candidates_that_overtake_the_answer_to_a_restart_count_when_it_comes() {

@@ -529,6 +529,8 @@ fn a_peer_that_determines_the_roles_anew_at_its_restart_is_followed_or_corrected
 
 /// Nobody sets the role, and a restart by either side leaves it where a conflict has put it.
 ///
+///
+/// Proves: rfc8445-6.1.1-4
 /// Lesson: L-04
 #[test]
 fn a_restart_leaves_the_role_where_a_conflict_has_put_it() {

@@ -94,8 +94,7 @@ proptest! {
     }
 
     /// Proves: rfc8489-9-1, rfc8489-9-2
-    /// Lesson: L-66
-    /// Lesson: R-46
+    /// Lesson: L-66, R-46
     #[test]
     fn an_attribute_after_integrity_changes_nothing(
         attributes in attributes(),

@@ -72,6 +72,8 @@ fn when_only_the_last_of_a_hundred_pairs_works_it_takes_no_longer_than_pacing_de
 
 /// Five interfaces, five host candidates, none of which answers, and a relay 100 ms away.
 ///
+///
+/// Proves: rfc8445-8.1.1-6
 /// Lesson: R-14
 #[test]
 fn a_relay_behind_many_dead_pairs_is_nominated_once_their_time_is_up() {
@@ -115,6 +117,7 @@ fn a_direct_path_gets_the_time_of_one_repetition_before_a_relay_is_nominated() {
     assert_eq!(bench.selections(), [address(direct)]);
 }
 
+/// Proves: rfc8863-4-7
 /// Lesson: R-47
 #[test]
 fn a_relay_that_is_all_there_is_is_nominated_upon_its_first_success() {
@@ -128,6 +131,7 @@ fn a_relay_that_is_all_there_is_is_nominated_upon_its_first_success() {
     assert_eq!(nominating.at, at(80));
 }
 
+/// Proves: rfc8445-8.1.1-6, rfc8445-12.1-1
 /// Lesson: L-17
 #[test]
 fn a_direct_pair_that_takes_six_times_as_long_as_the_relay_is_waited_for_while_the_relay_carries_data() {

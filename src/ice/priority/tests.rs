@@ -148,6 +148,7 @@ proptest! {
         }
     }
 
+    /// Proves: rfc8445-6.1.2.3-1
     /// Lesson: L-19
     #[test]
     fn pairs_are_ordered_totally(a in any_priority(), b in any_priority(), c in any_priority(), d in any_priority()) {

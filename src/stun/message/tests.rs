@@ -118,8 +118,7 @@ fn nothing_may_follow_a_fingerprint() {
 }
 
 /// Proves: rfc8489-9-1, rfc8489-9-2
-/// Lesson: L-66
-/// Lesson: R-46
+/// Lesson: L-66, R-46
 #[test]
 fn what_follows_integrity_is_ignored_but_for_its_kind() {
     let after_sha1: &[(u16, &[u8])] = &[
