@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use crate::agent::restart::PreviousPath;
 use crate::agent::stream::{Gathering, Stream};
-use crate::agent::{Agent, Server, Stats, StreamState};
+use crate::agent::{Agent, Limits, Server, Stats, StreamState};
 use crate::ice::pair::CandidatePair;
 use crate::ice::valid::ValidPair;
 use crate::ice::{
@@ -168,6 +168,25 @@ impl Agent {
     #[must_use]
     pub fn local_pacing(&self) -> Option<Duration> {
         (self.config.pacing != super::config::PACING).then_some(self.config.pacing)
+    }
+
+    /// Ta as it holds now, the larger of ours and that of every peer known so far (RFC 8445 section 14.2): no two new
+    /// transactions are closer together.
+    #[must_use]
+    pub fn pacing(&self) -> Duration {
+        self.ta()
+    }
+
+    /// The bounds that it keeps to.
+    #[must_use]
+    pub fn limits(&self) -> Limits {
+        self.config.limits
+    }
+
+    /// Whether it keeps the peer's consent fresh ([`Config::consent`](crate::Config::consent)).
+    #[must_use]
+    pub fn asks_for_consent(&self) -> bool {
+        self.config.consent
     }
 
     /// Whether candidates may be signalled one by one: `None` before the peer is known, `false` if it does not trickle and

@@ -104,7 +104,8 @@
 //! * polling it a second time gives an output, or another deadline;
 //! * a timeout that is not due gives an output, or another deadline ([`World::set_nudging`]);
 //! * its deadline is not later than now although `handle_timeout(now)` has just been called;
-//! * it has to be woken a thousand times at one instant, or its outputs do not end.
+//! * it has to be woken a thousand times at one instant, or its outputs do not end;
+//! * it says itself that something is wrong ([`Node::violation`]): a [`Peer`] does so for every rule that a [`Watch`] knows.
 //!
 //! With the `std` feature, a test that fails for whatever reason while a world is alive also prints its number.
 
@@ -123,6 +124,7 @@ mod slot;
 mod topology;
 mod trace;
 mod turn_server;
+mod watch;
 mod wire;
 mod world;
 
@@ -136,4 +138,5 @@ pub use signal::Signalling;
 pub use topology::NetworkId;
 pub use trace::{Dropped, Entry, Event, Trace};
 pub use turn_server::{Allocation, Deviation, Expired, Fault, Mechanism, Traffic, TurnServer, Violation};
+pub use watch::Watch;
 pub use world::{Counters, Datagram, Verdict, World};

@@ -58,6 +58,11 @@ pub trait Node {
     fn handle_signal(&mut self, now: Timestamp, from: NodeId, message: &[u8]) {
         let _ = (now, from, message);
     }
+
+    /// What has gone wrong in it, if anything has: the world asks after each input, and ends with the answer.
+    fn violation(&self) -> Option<&str> {
+        None
+    }
 }
 
 impl<N: Node + ?Sized> Node for Box<N> {
@@ -79,5 +84,9 @@ impl<N: Node + ?Sized> Node for Box<N> {
 
     fn handle_signal(&mut self, now: Timestamp, from: NodeId, message: &[u8]) {
         (**self).handle_signal(now, from, message);
+    }
+
+    fn violation(&self) -> Option<&str> {
+        (**self).violation()
     }
 }

@@ -10,14 +10,15 @@ use bytes::Bytes;
 
 use crate::ice::{Candidate, ComponentId, Credentials, Role, StreamId};
 use crate::sdp::{CandidateLine, Line};
-use crate::sim::{Node, NodeId, Output};
+use crate::sim::{Node, NodeId, Output, Watch};
 use crate::{Agent, Base, Config, Event, Path, Provenance, Received, Remote, Seed, Timestamp};
 
 /// An [`Agent`] in a world, with what it has seen and received.
 ///
 /// It signals to the other end from [`call`](Self::call) on: its credentials, its candidates as they come, and that there
 /// are no more; what the other end signals goes into the agent. Commands reach the agent through
-/// [`World::with`](crate::sim::World::with) and [`agent_mut`](Self::agent_mut).
+/// [`World::with`](crate::sim::World::with) and [`agent_mut`](Self::agent_mut). A [`Watch`] looks at everything that the
+/// agent does, and the world ends when a rule is broken.
 ///
 /// ```
 /// use core::time::Duration;
@@ -50,6 +51,7 @@ pub struct Peer {
     now: Timestamp,
     events: Vec<(Timestamp, Event)>,
     received: Vec<Delivery>,
+    watch: Watch,
 }
 
 /// Application data that has arrived.
@@ -91,6 +93,7 @@ impl Peer {
             now,
             events: Vec::new(),
             received: Vec::new(),
+            watch: Watch::new(),
         }
     }
 
@@ -244,15 +247,17 @@ impl Description {
 impl Node for Peer {
     fn handle_datagram(&mut self, now: Timestamp, path: Path, datagram: &[u8]) {
         self.now = self.now.max(now);
-        if let Received::Data { component, provenance, payload, .. } =
-            self.agent.handle_datagram(now, path, datagram)
-        {
+        self.watch.datagram(&self.agent, self.now, path, datagram);
+        let received = self.agent.handle_datagram(now, path, datagram);
+        self.watch.received(path, &received);
+        if let Received::Data { component, provenance, payload, .. } = received {
             self.received.push(Delivery { at: now, component, provenance, payload: payload.to_vec() });
         }
     }
 
     fn handle_timeout(&mut self, now: Timestamp) {
         self.now = self.now.max(now);
+        self.watch.timeout(&self.agent, self.now);
         self.agent.handle_timeout(now);
     }
 
@@ -261,7 +266,12 @@ impl Node for Peer {
             if let Some(output) = self.outputs.pop_front() {
                 return Some(output);
             }
-            match self.agent.poll_output()? {
+            let Some(output) = self.agent.poll_output() else {
+                self.watch.quiet(&self.agent, self.now);
+                return None;
+            };
+            self.watch.output(&self.agent, self.now, &output);
+            match output {
                 crate::Output::Transmit(transmit) => {
                     return Some(Output::Transmit(transmit.path, transmit.payload));
                 }
@@ -279,10 +289,15 @@ impl Node for Peer {
         if self.outputs.is_empty() { self.agent.deadline() } else { Some(self.now) }
     }
 
+    fn violation(&self) -> Option<&str> {
+        self.watch.violation()
+    }
+
     fn handle_signal(&mut self, now: Timestamp, _from: NodeId, message: &[u8]) {
         self.now = self.now.max(now);
         let description = Description::read(&String::from_utf8_lossy(message));
         let Ok(credentials) = Credentials::new(&description.ufrag, &description.password) else { return };
+        self.watch.meet(&credentials);
         let mut remote = Remote::new(credentials).options(&description.options);
         if let Some(pacing) = description.pacing {
             remote = remote.pacing(pacing);

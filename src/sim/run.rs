@@ -71,11 +71,19 @@ impl<N: Node> World<N> {
                     if slot.speaks() {
                         self.violation(id, "changed while it was polled without an input");
                     }
-                    return self.nudge(id);
+                    self.nudge(id);
+                    return self.ask(id);
                 }
             }
         }
         self.violation(id, "does not stop to have something to say");
+    }
+
+    /// Ends the run if the node says that something is wrong.
+    fn ask(&self, id: NodeId) {
+        if let Some(what) = self.slot(id).and_then(|slot| slot.occupant.violation()) {
+            self.violation(id, what);
+        }
     }
 
     /// Handles a timeout that is not due, if the world is to do so.

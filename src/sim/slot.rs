@@ -79,4 +79,8 @@ impl<N: Node> Node for Occupant<N> {
     fn handle_signal(&mut self, now: Timestamp, from: NodeId, message: &[u8]) {
         self.node_mut().handle_signal(now, from, message);
     }
+
+    fn violation(&self) -> Option<&str> {
+        self.node().violation()
+    }
 }

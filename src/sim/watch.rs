@@ -1,0 +1,262 @@
+//! What must hold for an agent after everything that is done to it, whatever the network and the peer are like.
+
+mod decode;
+mod lists;
+mod streams;
+mod wire;
+
+use alloc::string::String;
+use core::fmt;
+
+use decode::Password;
+use streams::Streams;
+use wire::{Verdict, Wire};
+
+use crate::ice::{Credentials, StreamId};
+use crate::{Agent, Event, Output, Path, Received, Stats, Timestamp};
+
+/// Looks over the shoulder of an [`Agent`] and remembers the first rule that it breaks.
+///
+/// It is told of every input before the agent is, of every output as it is polled, and of the end of outputs; it looks
+/// at the agent through its public interface alone, and reads messages with a decoder of its own. A
+/// [`Peer`](super::Peer) has one, and a [`World`](super::World) ends as soon as it complains. To watch an agent
+/// elsewhere, call it from the loop that drives the agent:
+///
+/// ```
+/// use floe::ice::Role;
+/// use floe::sim::Watch;
+/// use floe::{Agent, Config, Seed, Timestamp};
+///
+/// let (mut agent, mut watch) = (Agent::new(Config::new(), Role::Controlling, Seed::from([7; 32])), Watch::new());
+/// agent.add_stream(1)?;
+/// let now = Timestamp::ZERO;
+/// watch.timeout(&agent, now);
+/// agent.handle_timeout(now);
+/// while let Some(output) = agent.poll_output() {
+///     watch.output(&agent, now, &output);
+/// }
+/// watch.quiet(&agent, now);
+/// assert_eq!(watch.violation(), None);
+/// # Ok::<(), floe::Error>(())
+/// ```
+///
+/// # What it looks at
+///
+/// * Outputs: their number (INV-05); none after the end (INV-10); the states of streams follow their graph (INV-11);
+///   gathering ends once (INV-46).
+/// * Datagrams that are not authentic change nothing and draw one small answer at most (INV-21, INV-22); credentials of
+///   generations that are over authenticate nothing, and a restart changes both halves (INV-31).
+/// * Data is handed up from 5-tuples that have authenticated (INV-26), and has a route only where an answer came within
+///   30 s and no 403 since (INV-27, INV-30); pairs become valid by an answer to a check of theirs (INV-14, INV-28);
+///   peer-reflexive candidates come from authentic checks (INV-25).
+/// * Requests: new ids, and retransmissions to the byte (INV-24); consent checks at least 3.2 s apart and sent once
+///   (INV-29); a Ta between two new transactions (INV-08, INV-34); seven transmissions at most, twice as far apart each time
+///   (INV-35, INV-36); USE-CANDIDATE from the controlling side alone and for pairs that work (INV-41); PRIORITY that of a
+///   peer-reflexive candidate (INV-43); no more than allowed to whoever never answered (INV-32).
+/// * Messages hold together, are signed, and have a fingerprint (INV-44, INV-45); they go to a unicast address, from a
+///   base that is there (INV-19, INV-51).
+/// * Pairs and candidates: bounds (INV-32), counters (INV-33), no twins (INV-37), priorities and order (INV-38), states
+///   (INV-39), foundations (INV-42), nothing left of what was removed (INV-51).
+///
+/// Of what it was not told, such as the credentials of a peer, it says nothing.
+pub struct Watch {
+    violation: Option<String>,
+    now: Timestamp,
+    streams: Streams,
+    wire: Wire,
+    stats: Stats,
+    /// Of the input under way.
+    input: Input,
+    outputs: usize,
+}
+
+/// What the agent was last given.
+#[derive(Clone, Copy, Debug)]
+enum Input {
+    /// Something that was not shown: a command.
+    Command,
+    Timeout,
+    Datagram(Datagram),
+}
+
+/// A datagram, and what the agent was like before.
+#[derive(Clone, Copy, Debug)]
+struct Datagram {
+    verdict: Verdict,
+    length: usize,
+    before: Option<lists::Digest>,
+    answers: usize,
+}
+
+impl Default for Watch {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Watch {
+    /// One that has seen nothing yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self {
+            violation: None,
+            now: Timestamp::ZERO,
+            streams: Streams::default(),
+            wire: Wire::default(),
+            stats: Stats::default(),
+            input: Input::Command,
+            outputs: 0,
+        }
+    }
+
+    /// The first rule that was broken, by its number in the threat model, and how.
+    #[must_use]
+    pub fn violation(&self) -> Option<&str> {
+        self.violation.as_deref()
+    }
+
+    /// The peer goes by these credentials, or will.
+    pub fn meet(&mut self, credentials: &Credentials) {
+        self.wire.meet(credentials);
+    }
+
+    /// The agent is about to be given a datagram.
+    pub fn datagram(&mut self, agent: &Agent, now: Timestamp, path: Path, datagram: &[u8]) {
+        self.begin(agent, now);
+        let verdict = self.wire.judge(&self.streams, self.now, path, datagram);
+        let before = (verdict == Verdict::Forged).then(|| lists::Digest::of(agent));
+        self.input = Input::Datagram(Datagram { verdict, length: datagram.len(), before, answers: 0 });
+    }
+
+    /// What became of it.
+    pub fn received(&mut self, path: Path, received: &Received<'_>) {
+        let Input::Datagram(datagram) = &mut self.input else { return };
+        if let Received::Data { component, provenance, .. } = received {
+            // INV-26
+            if !self.wire.has_heard(&self.streams, component.stream(), path, *provenance) {
+                self.fail(format_args!("INV-26: data from {path:?}, which nobody has vouched for"));
+            }
+        } else if matches!(received, Received::Control) && datagram.verdict == Verdict::Forged {
+            self.fail(format_args!("INV-21: a forgery from {path:?} was taken for the peer's"));
+        }
+    }
+
+    /// The agent is about to be told the time.
+    pub fn timeout(&mut self, agent: &Agent, now: Timestamp) {
+        self.begin(agent, now);
+        if agent.deadline().is_some_and(|due| due + LATENESS < now) {
+            self.wire.excuse_until(now + EXCUSED_FOR);
+        }
+        self.input = Input::Timeout;
+    }
+
+    /// The agent has said something.
+    pub fn output(&mut self, agent: &Agent, now: Timestamp, output: &Output) {
+        self.begin(agent, now);
+        self.outputs += 1;
+        if self.streams.all_closed_before() && !matches!(output, Output::Disconnect(_)) {
+            self.fail(format_args!("INV-10: {output:?} after the end"));
+        }
+        match output {
+            Output::Transmit(transmit) => {
+                if let Input::Datagram(datagram) = &mut self.input {
+                    datagram.answers += 1;
+                    if datagram.verdict == Verdict::Forged && transmit.payload.len() > datagram.length {
+                        let (answer, length) = (transmit.payload.len(), datagram.length);
+                        self.fail(format_args!("INV-21: {answer} bytes in answer to {length} forged ones"));
+                    }
+                }
+                let told = self.wire.sent(&self.streams, self.now, transmit.path, &transmit.payload);
+                self.note(told);
+            }
+            Output::Event(event) => {
+                if let Input::Datagram(Datagram { verdict: Verdict::Forged, .. }) = self.input {
+                    self.fail(format_args!("INV-21: {event:?} because of a forgery"));
+                }
+                self.event(agent, event);
+            }
+            Output::Connect(_) | Output::Disconnect(_) => {}
+        }
+    }
+
+    /// The agent has nothing more to say for now.
+    pub fn quiet(&mut self, agent: &Agent, now: Timestamp) {
+        self.begin(agent, now);
+        let counted = !matches!(self.input, Input::Command);
+        let bound = lists::outputs_max(agent);
+        // INV-05
+        if counted && self.outputs > bound {
+            let outputs = self.outputs;
+            self.fail(format_args!("INV-05: {outputs} outputs at once, more than {bound}"));
+        }
+        self.outputs = 0;
+        if let Input::Datagram(Datagram { before: Some(before), answers, .. }) = self.input {
+            let after = lists::Digest::of(agent);
+            if after != before || answers > 1 {
+                self.fail(format_args!(
+                    "INV-21: a forgery has made {after:?} of {before:?}, {answers} answers"
+                ));
+            }
+        }
+        self.input = Input::Command;
+        let told = lists::inspect(agent, &self.wire, self.now, &self.stats);
+        self.note(told);
+        let told = self.wire.quiet(agent, self.now, &self.stats);
+        self.note(told);
+        self.stats = *agent.stats();
+        self.streams.quiet(agent);
+    }
+
+    fn begin(&mut self, agent: &Agent, now: Timestamp) {
+        self.now = self.now.max(now);
+        let told = self.streams.sync(agent);
+        self.note(told);
+    }
+
+    fn event(&mut self, agent: &Agent, event: &Event) {
+        let told = match event {
+            Event::State { stream, state } => self.streams.enter(*stream, *state),
+            Event::GatheringComplete { stream, generation } => {
+                self.streams.complete(*stream, *generation, agent.local_options().contains("continual"))
+            }
+            Event::Selected { pair, .. } if agent.pair(*pair).is_some_and(|pair| !pair.is_valid()) => {
+                Err(alloc::format!("INV-41: {pair} was selected and is not valid"))
+            }
+            _ => Ok(()),
+        };
+        self.note(told);
+    }
+
+    fn note(&mut self, told: Result<(), String>) {
+        if let Err(text) = told {
+            self.fail(format_args!("{text}"));
+        }
+    }
+
+    fn fail(&mut self, text: fmt::Arguments<'_>) {
+        if self.violation.is_none() {
+            self.violation = Some(alloc::format!("{text}"));
+        }
+    }
+}
+
+impl fmt::Debug for Watch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Watch").field("violation", &self.violation).finish_non_exhaustive()
+    }
+}
+
+/// The streams of an agent.
+fn streams(agent: &Agent) -> impl Iterator<Item = StreamId> {
+    (0..).map(StreamId::from_raw).take_while(|stream| agent.state(*stream).is_some())
+}
+
+fn password(credentials: &Credentials) -> Option<Password> {
+    Password::new(credentials.password())
+}
+
+/// A caller that is later than this is late: what it finds overdue is spread.
+const LATENESS: core::time::Duration = core::time::Duration::from_millis(1);
+
+/// As long as the longest schedule of a request.
+const EXCUSED_FOR: core::time::Duration = core::time::Duration::from_secs(60);

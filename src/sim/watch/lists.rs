@@ -1,0 +1,253 @@
+//! What an agent shows of itself when it is quiet: pairs, candidates, routes, counters.
+
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use super::wire::Wire;
+use crate::ice::{CandidateKind, ComponentId, PairState, Role, StreamId};
+use crate::{Agent, Pair, Stats, StreamState, Timestamp};
+
+/// All that a forgery must not change, in little room.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) struct Digest {
+    deadline: Option<Timestamp>,
+    role: Role,
+    hash: u64,
+}
+
+impl Digest {
+    pub(super) fn of(agent: &Agent) -> Self {
+        let mut hash = 0xcbf2_9ce4_8422_2325_u64;
+        let mut add = |number: u64| hash = (hash ^ number).wrapping_mul(0x0100_0000_01b3);
+        for stream in super::streams(agent) {
+            add(state_number(agent.state(stream)));
+            add(count(agent.remote_candidates(stream)));
+            add(count(agent.local_candidates(stream)));
+            for pair in agent.pairs(stream) {
+                add(u64::from(pair.id().to_raw()));
+                add(pair.priority().get());
+                add(pair_number(pair.state()));
+                let flags = [pair.is_listed(), pair.is_valid(), pair.is_nominated(), pair.is_selected()];
+                add(flags.into_iter().fold(0, |all, flag| all << 1 | u64::from(flag)));
+            }
+        }
+        Self { deadline: agent.deadline(), role: agent.role(), hash }
+    }
+}
+
+/// INV-05: more at once is no answer but a flood. Every base may give up every server at the same instant.
+pub(super) fn outputs_max(agent: &Agent) -> usize {
+    let sum = |of: &dyn Fn(StreamId) -> usize| super::streams(agent).map(of).sum::<usize>();
+    4 * sum(&|stream| agent.pairs(stream).count())
+        + 12 * sum(&|stream| agent.local_candidates(stream).count())
+        + 16
+}
+
+/// Everything that can be seen from outside at once.
+pub(super) fn inspect(agent: &Agent, wire: &Wire, now: Timestamp, before: &Stats) -> Result<(), String> {
+    counters(agent.stats(), before)?;
+    let (limits, mut live, mut all_closed) = (agent.limits(), 0, true);
+    for stream in super::streams(agent) {
+        let pairs: Vec<Pair<'_>> = agent.pairs(stream).collect();
+        live += pairs.iter().filter(|pair| pair.is_listed()).count();
+        list(agent, &pairs)?;
+        for pair in &pairs {
+            look_at(agent, wire, pair)?;
+        }
+        let mut component = None;
+        for pair in pairs.iter().filter(|pair| component.replace(pair.component()) != Some(pair.component()))
+        {
+            route(agent, wire, pair.component(), now)?;
+        }
+        candidates(agent, wire, stream)?;
+        let closed = agent.state(stream) == Some(StreamState::Closed);
+        all_closed &= closed;
+        // INV-51
+        if closed && !pairs.is_empty() {
+            return Err(format!("INV-51: {} pairs of a stream that was closed", pairs.len()));
+        }
+    }
+    // INV-32
+    if live > limits.pairs {
+        return Err(format!("INV-32: {live} live pairs, more than {}", limits.pairs));
+    }
+    // INV-10, INV-51
+    if all_closed && agent.deadline().is_some() {
+        return Err(format!("INV-10: a deadline after the end, {:?}", agent.deadline()));
+    }
+    Ok(())
+}
+
+/// INV-33
+fn counters(now: &Stats, before: &Stats) -> Result<(), String> {
+    let all = |stats: &Stats| {
+        let ignored = &stats.ignored;
+        [
+            stats.transmitted,
+            stats.checks_sent,
+            stats.consent_checks_sent,
+            stats.retransmissions,
+            stats.checks_withheld,
+            stats.data_received,
+            stats.pairs_dropped,
+            stats.peer_reflexive_refused,
+            stats.early_requests_dropped,
+            stats.names_unresolved,
+            stats.servers_failed,
+            ignored.unknown_base,
+            ignored.source,
+            ignored.malformed,
+            ignored.fingerprint,
+            ignored.unexpected,
+            ignored.unknown_transaction,
+            ignored.bad_integrity,
+            ignored.unauthenticated,
+            ignored.refused,
+            ignored.indication,
+            ignored.relay,
+            ignored.direct,
+            ignored.unverified,
+            ignored.closed,
+        ]
+    };
+    match all(now).iter().zip(all(before)).all(|(now, before)| *now >= before) {
+        true => Ok(()),
+        false => Err(format!("INV-33: a counter has fallen, from {before:?} to {now:?}")),
+    }
+}
+
+/// INV-37, INV-38: a check list as a whole.
+fn list(agent: &Agent, pairs: &[Pair<'_>]) -> Result<(), String> {
+    let listed = || pairs.iter().filter(|pair| pair.is_listed());
+    let mut last = u64::MAX;
+    for (place, pair) in listed().enumerate() {
+        if let Some(twin) = listed().skip(place + 1).find(|other| other.path() == pair.path()) {
+            return Err(format!("INV-37: {} and {} on {:?}", pair.id(), twin.id(), pair.path()));
+        }
+        let [ours, theirs] = [pair.local(), pair.remote()].map(|it| u64::from(it.priority().get()));
+        let (g, d) = if agent.role() == Role::Controlling { (ours, theirs) } else { (theirs, ours) };
+        // RFC 8445 section 6.1.2.3
+        let wanted = (g.min(d) << 32) + 2 * g.max(d) + u64::from(g > d);
+        let priority = pair.priority().get();
+        if priority != wanted || priority > last {
+            let path = pair.path();
+            return Err(format!("INV-38: priority {priority:#x} for {wanted:#x} after {last:#x}, {path:?}"));
+        }
+        last = priority;
+    }
+    for pair in pairs.iter().filter(|pair| pair.is_selected()) {
+        let twins = |other: &&Pair<'_>| other.is_selected() && other.component() == pair.component();
+        if pairs.iter().filter(twins).count() > 1 || !pair.is_valid() || !pair.is_nominated() {
+            return Err(format!("INV-39: {} is selected: {pair:?}", pair.id()));
+        }
+    }
+    Ok(())
+}
+
+/// One pair by itself.
+fn look_at(agent: &Agent, wire: &Wire, pair: &Pair<'_>) -> Result<(), String> {
+    let (id, path) = (pair.id(), pair.path());
+    // What an allowance holds back was never seen.
+    let seen = agent.stats().checks_withheld == 0 && !wire.is_relayed(path);
+    if let PairState::InProgress(check) = pair.state() {
+        // INV-39
+        if seen && !wire.has_asked(*check.as_bytes(), path) {
+            return Err(format!("INV-39: {id} is in progress on {path:?} and was never asked"));
+        }
+        if agent.deadline().is_none() {
+            return Err(format!("INV-39: nobody waits for {id}"));
+        }
+    }
+    // INV-28: of a lite agent, which asks nothing, the peer's checks count.
+    if pair.is_valid() && seen && !agent.is_lite() && !wire.was_ever_answered(path) {
+        return Err(format!("INV-28: {id} is valid on {path:?} without an answer"));
+    }
+    // INV-39: a success thaws all that share its foundation.
+    Ok(())
+}
+
+/// INV-27, and INV-14 with it.
+fn route(agent: &Agent, wire: &Wire, component: ComponentId, now: Timestamp) -> Result<(), String> {
+    let Some(route) = agent.route(component) else { return Ok(()) };
+    let Some(pair) = agent.pair(route.pair()) else {
+        return Err(format!("INV-27: a route of {component} without a pair"));
+    };
+    let path = pair.path();
+    // Nobody has told the agent yet what time it is.
+    let behind = agent.deadline().is_some_and(|due| due <= now);
+    if agent.is_lite() || !agent.asks_for_consent() || behind || wire.is_relayed(path) {
+        return Ok(());
+    }
+    let age = wire.answered_at(path).map(|at| now.saturating_since(at));
+    match age {
+        Some(age) if age <= CONSENT => Ok(()),
+        _ => Err(format!("INV-27: data may go out on {path:?}, last answered {age:?} ago")),
+    }
+}
+
+/// INV-25, INV-32, INV-42
+fn candidates(agent: &Agent, wire: &Wire, stream: StreamId) -> Result<(), String> {
+    let (limits, mut remotes) = (agent.limits(), 0);
+    for (id, candidate) in agent.remote_candidates(stream) {
+        remotes += 1;
+        if let (CandidateKind::PeerReflexive, Some(address)) = (candidate.kind(), candidate.ip())
+            && !wire.has_heard_from(address)
+            && !wire.has_relays()
+        {
+            return Err(format!("INV-25: {id} at {address}, from where nobody has checked"));
+        }
+    }
+    // Those whose name nobody has resolved have as much room again.
+    if remotes > 2 * limits.remote_candidates + limits.peer_reflexive {
+        return Err(format!("INV-32: {remotes} remote candidates"));
+    }
+    let ours: Vec<_> = agent.local_candidates(stream).map(|(_, candidate)| candidate).collect();
+    if ours.len() > limits.local_candidates {
+        return Err(format!("INV-32: {} local candidates", ours.len()));
+    }
+    for (place, one) in ours.iter().enumerate() {
+        for other in ours.iter().skip(place + 1).filter(|other| other.foundation() == one.foundation()) {
+            let base = |it: &crate::ice::Candidate| match it.kind() {
+                CandidateKind::Host => it.ip().map(|address| address.ip()),
+                _ => None,
+            };
+            if one.kind() != other.kind() || one.transport() != other.transport() || base(one) != base(other)
+            {
+                return Err(format!("INV-42: one foundation for {one:?} and {other:?}"));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn count(all: impl Iterator) -> u64 {
+    u64::try_from(all.count()).unwrap_or(u64::MAX)
+}
+
+const fn state_number(state: Option<StreamState>) -> u64 {
+    match state {
+        None => 0,
+        Some(StreamState::New) => 1,
+        Some(StreamState::Checking) => 2,
+        Some(StreamState::Connected) => 3,
+        Some(StreamState::Completed) => 4,
+        Some(StreamState::Unconfirmed(_)) => 5,
+        Some(StreamState::Lost(_)) => 6,
+        Some(StreamState::Failed(_)) => 7,
+        Some(StreamState::Closed) => 8,
+    }
+}
+
+const fn pair_number(state: PairState) -> u64 {
+    match state {
+        PairState::Frozen => 1,
+        PairState::Waiting => 2,
+        PairState::InProgress(_) => 3,
+        PairState::Succeeded => 4,
+        PairState::Failed => 5,
+    }
+}
+
+/// RFC 7675 section 5.1.
+const CONSENT: core::time::Duration = core::time::Duration::from_secs(30);

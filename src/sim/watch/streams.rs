@@ -1,0 +1,173 @@
+//! The generations of each stream, and the states that it was said to be in.
+
+use alloc::collections::BTreeSet;
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use super::decode::{Password, Stun};
+use crate::ice::{Generation, StreamId};
+use crate::{Agent, StreamState};
+
+/// All streams of an agent.
+#[derive(Debug, Default)]
+pub(super) struct Streams {
+    known: Vec<Known>,
+    all_closed: bool,
+}
+
+#[derive(Debug)]
+struct Known {
+    generations: Vec<OneGeneration>,
+    state: StreamState,
+    /// Whether the stream may be new again.
+    restarted: bool,
+    complete: BTreeSet<Generation>,
+}
+
+/// The credentials of a generation, and whether it came to anything.
+#[derive(Debug)]
+struct OneGeneration {
+    ufrag: String,
+    password: String,
+    key: Option<Password>,
+    connected: bool,
+}
+
+/// A generation of a stream, by number.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) struct Place {
+    pub(super) stream: StreamId,
+    pub(super) generation: usize,
+}
+
+impl Streams {
+    /// Takes note of streams and credentials that are new.
+    pub(super) fn sync(&mut self, agent: &Agent) -> Result<(), String> {
+        let mut told = Ok(());
+        for (index, stream) in super::streams(agent).enumerate() {
+            let Some(credentials) = agent.local_credentials(stream) else { continue };
+            if self.known.len() <= index {
+                self.all_closed = false;
+                self.known.push(Known {
+                    generations: Vec::new(),
+                    state: StreamState::New,
+                    restarted: false,
+                    complete: BTreeSet::new(),
+                });
+            }
+            let Some(known) = self.known.get_mut(index) else { continue };
+            if known.generations.last().is_some_and(|last| last.ufrag == credentials.ufrag()) {
+                continue;
+            }
+            // INV-31
+            let same = |old: &OneGeneration| {
+                old.ufrag == credentials.ufrag() || old.password == credentials.password()
+            };
+            if known.generations.iter().any(same) {
+                told = Err(format!("INV-31: {stream} was restarted with a half of old credentials"));
+            }
+            known.restarted = !known.generations.is_empty();
+            known.generations.push(OneGeneration {
+                ufrag: credentials.ufrag().to_string(),
+                password: credentials.password().to_string(),
+                key: super::password(credentials),
+                connected: false,
+            });
+        }
+        told
+    }
+
+    /// Whether everything had come to its end at the last quiet point.
+    pub(super) fn all_closed_before(&self) -> bool {
+        self.all_closed
+    }
+
+    pub(super) fn quiet(&mut self, agent: &Agent) {
+        let closed = |stream| agent.state(stream) == Some(StreamState::Closed);
+        self.all_closed = !self.known.is_empty() && super::streams(agent).all(closed);
+        for known in &mut self.known {
+            known.restarted = false;
+        }
+    }
+
+    /// INV-11
+    pub(super) fn enter(&mut self, stream: StreamId, state: StreamState) -> Result<(), String> {
+        let Some(known) = self.known.get_mut(usize::from(stream.to_raw())) else { return Ok(()) };
+        let before = core::mem::replace(&mut known.state, state);
+        let anew = known.restarted && state == StreamState::New && before != StreamState::Closed;
+        if matches!(state, StreamState::Connected | StreamState::Completed)
+            && let Some(current) = known.generations.last_mut()
+        {
+            current.connected = true;
+        }
+        match anew || may_follow(before, state) {
+            true => Ok(()),
+            false => Err(format!("INV-11: {stream} went from {before:?} to {state:?}")),
+        }
+    }
+
+    /// INV-46
+    pub(super) fn complete(
+        &mut self,
+        stream: StreamId,
+        generation: Generation,
+        continual: bool,
+    ) -> Result<(), String> {
+        let Some(known) = self.known.get_mut(usize::from(stream.to_raw())) else { return Ok(()) };
+        match known.complete.insert(generation) || continual {
+            true => Ok(()),
+            false => Err(format!("INV-46: the end of candidates of {stream} came twice in {generation}")),
+        }
+    }
+
+    /// Whether this generation may still authenticate: the current one, the one before, the last one that connected.
+    pub(super) fn counts(&self, place: Place) -> bool {
+        let Some(known) = self.known.get(usize::from(place.stream.to_raw())) else { return false };
+        let last = known.generations.len().saturating_sub(1);
+        let in_use = || known.generations.iter().take(last).rposition(|old| old.connected);
+        place.generation + 1 >= last || in_use() == Some(place.generation)
+    }
+
+    /// The generation of this user-name fragment of ours.
+    pub(super) fn named(&self, ufrag: &str) -> Option<Place> {
+        (0..).zip(&self.known).find_map(|(number, known)| {
+            let generation = known.generations.iter().position(|known| known.ufrag == ufrag)?;
+            Some(Place { stream: StreamId::from_raw(number), generation })
+        })
+    }
+
+    /// Whether a message is signed with our password of that generation.
+    pub(super) fn has_signed(&self, place: Place, message: &Stun<'_>) -> bool {
+        let known = self.known.get(usize::from(place.stream.to_raw()));
+        let generation = known.and_then(|known| known.generations.get(place.generation));
+        let key = generation.and_then(|generation| generation.key.as_ref());
+        key.is_some_and(|key| message.is_signed_with(key))
+    }
+
+    /// Whether a message is signed with a password of ours that counts.
+    pub(super) fn has_signed_any(&self, message: &Stun<'_>) -> bool {
+        (0..).zip(&self.known).any(|(number, known)| {
+            let stream = StreamId::from_raw(number);
+            let mut places =
+                (0..known.generations.len()).rev().map(|generation| Place { stream, generation });
+            places.any(|place| self.counts(place) && self.has_signed(place, message))
+        })
+    }
+}
+
+/// The graph of [`StreamState`].
+fn may_follow(before: StreamState, after: StreamState) -> bool {
+    use StreamState::{Checking, Closed, Completed, Connected, Failed, Lost, New, Unconfirmed};
+    match (before, after) {
+        (before, after) if before == after => false,
+        (Closed, _) => false,
+        (_, Closed) | (New, Checking) | (Connected, Checking) => true,
+        (New | Checking, Connected | Completed | Failed(_)) => true,
+        (Connected, Completed | Failed(_)) | (Completed, Checking | Connected | Failed(_)) => true,
+        // From Checking too: the last component finds its pair, or is removed, while another one is in trouble.
+        (Checking | Connected | Completed | Unconfirmed(_) | Lost(_), Unconfirmed(_) | Lost(_)) => true,
+        (Unconfirmed(_) | Lost(_), Checking | Connected | Completed | Failed(_)) => true,
+        _ => false,
+    }
+}
