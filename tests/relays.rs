@@ -312,6 +312,53 @@ fn a_server_that_restarts_in_the_middle_costs_a_relay_and_not_the_session() {
     assert_no_violations(&session, server);
 }
 
+/// Nothing tells the two ends that their server has forgotten them, but that nothing comes any more.
+///
+/// Lesson: L-49
+#[test]
+fn a_server_that_has_forgotten_us_is_found_out_as_soon_as_the_peer_falls_silent() {
+    let config = || Config::new().continual_gathering(true).relay_only(true);
+    let (world, server) = world(turn_server());
+    let address = world.address(server);
+    let alice = controlling(Nat::symmetric()).relays(address).config(config());
+    let bob = controlled(Nat::symmetric()).relays(address).config(config());
+    let mut session = Session::new(world, alice, bob);
+    session.connect();
+    session.world.run_for(secs(30));
+    session.world.with_turn_server(server, |server, _| server.restart());
+    let restarted_at = session.world.now();
+    session.world.run_for(secs(12));
+    for id in session.ends() {
+        let lost_at = session.when(id, |event| matches!(event, Event::ServerFailed { .. }));
+        // The next consent check, 2.5 s for its answer, and the question to the server.
+        assert!(lost_at.is_some_and(|at| at < restarted_at + secs(9)), "{lost_at:?}");
+    }
+    session.assert_mirrored(1);
+    session.assert_data_flows(1);
+    assert_no_violations(&session, server);
+}
+
+/// Lesson: L-49
+#[test]
+fn a_restart_asks_the_server_whether_the_allocations_are_still_there() {
+    let config = || Config::new().relay_only(true);
+    let (world, server) = world(turn_server());
+    let address = world.address(server);
+    let alice = controlling(Nat::symmetric()).relays(address).config(config());
+    let bob = controlled(Nat::symmetric()).relays(address).config(config());
+    let mut session = Session::new(world, alice, bob);
+    session.connect();
+    session.world.run_for(secs(1));
+    session.world.with_turn_server(server, |server, _| server.restart());
+    let alice = session.alice;
+    session.world.with(alice, |peer, now| peer.restart(now));
+    session.world.run_for(secs(5));
+    assert_eq!(session.states(), [StreamState::Completed; 2]);
+    session.assert_mirrored(1);
+    session.assert_data_flows(1);
+    assert_no_violations(&session, server);
+}
+
 #[test]
 fn closing_gives_every_allocation_back() {
     let (mut session, server) = between(Nat::symmetric(), Nat::symmetric(), turn_server());

@@ -81,6 +81,9 @@ impl Agent {
                     let check = consent.handle_timeout(now, draw);
                     let after = consent.standing();
                     changed |= before != after;
+                    if before != after && after == Standing::Overdue {
+                        self.doubt_relay_of(id, pair);
+                    }
                     if before != after && matches!(after, Standing::Held(_)) {
                         // rfc7675-5.1-12: only the answer to a check that is yet to be sent can say that the peer is there.
                         self.transactions.retain(|owner| !owner.is_consent_of(pair));
@@ -367,7 +370,7 @@ impl Which {
 
 impl Stream {
     /// A pair in use, the credentials under which it is checked, and the priority that checks name.
-    fn upkeep_target(&self, pair: PairId) -> Option<(&ValidPair, &RemoteSide, Priority)> {
+    pub(super) fn upkeep_target(&self, pair: PairId) -> Option<(&ValidPair, &RemoteSide, Priority)> {
         if let Some(valid) = self.valid.get(pair) {
             let local = self.locals.get(valid.local)?;
             return Some((valid, self.remote.as_ref()?, peer_reflexive_priority(&local.candidate)));

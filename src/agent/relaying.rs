@@ -10,7 +10,9 @@ use crate::entropy::{Purpose, Seed};
 use crate::gather::{Account, BaseEntry, Origin, Relay, RelayId, RelayState};
 use crate::ice::checklist::CheckList;
 use crate::ice::local::LocalCandidate;
-use crate::ice::{BaseId, Candidate, CandidateKind, FoundationKey, Priority, TypePreferences};
+use crate::ice::{
+    BaseId, Candidate, CandidateKind, ComponentId, FoundationKey, PairId, Priority, StreamId, TypePreferences,
+};
 use crate::net::{Path, Transport, canonical, is_sendable, unscoped};
 use crate::turn::{self, Allocated, Client};
 
@@ -82,6 +84,10 @@ impl Agent {
     fn handle_relay_event(&mut self, id: RelayId, event: turn::Event) {
         match event {
             turn::Event::Allocated(allocated) => self.add_relayed(id, &allocated),
+            // The server still knows it: gathering need not wait for another one.
+            turn::Event::Refreshed { .. } => {
+                self.gatherer.relays.get_mut(id).into_iter().for_each(|relay| relay.awaited_until = None);
+            }
             turn::Event::Refused { peer, .. } => self.drop_refused(id, peer),
             turn::Event::Failed(failure) => self.end_relay(id, failure),
             turn::Event::Lost(failure) => self.lose_relay(id, failure),
@@ -312,7 +318,11 @@ impl Agent {
                 client.handle_timeout(now);
             }
             if relay.awaited_until.is_some_and(|until| until <= now) {
-                late.push((relay.id, relay.server, relay.base));
+                // What has been granted is not given up for an answer that is late.
+                match relay.is_allocated() {
+                    true => relay.awaited_until = None,
+                    false => late.push((relay.id, relay.server, relay.base)),
+                }
             }
         }
         self.serve_relays();
@@ -361,6 +371,38 @@ impl Agent {
     pub(super) fn relay_of(&mut self, path: Path) -> Option<&mut Client> {
         let Origin::Relay(id) = self.gatherer.base_of(path)?.origin else { return None };
         self.gatherer.relays.get_mut(id)?.client_mut()
+    }
+
+    /// A restart begins: why, is not known, and a relay that is no more would let all checks down in silence. Gathering waits
+    /// for what the servers say, and for what is granted in its place.
+    pub(super) fn doubt_relays_of(&mut self, stream: StreamId) {
+        let limit = self.now + self.config.gathering_limit;
+        for relay in self.gatherer.relays.iter_mut() {
+            if relay.component.stream() == stream && relay.is_allocated() {
+                relay.awaited_until = Some(limit);
+            }
+        }
+        self.doubt_relays_where(|relay| relay.component.stream() == stream);
+    }
+
+    /// A check on this pair is overdue: if it leaves by a relay, that may be because the server knows nothing of the relay any
+    /// more, which it says only when asked (L-49).
+    pub(super) fn doubt_relay_of(&mut self, component: ComponentId, pair: PairId) {
+        let target = self.stream(component.stream()).and_then(|stream| stream.upkeep_target(pair));
+        let entry = target.and_then(|(valid, ..)| self.gatherer.base_of(valid.path));
+        if let Some(Origin::Relay(id)) = entry.map(|entry| entry.origin) {
+            self.doubt_relays_where(|relay| relay.id == id);
+        }
+    }
+
+    /// Asks the servers of the relays that `doubtful` picks whether they still are.
+    fn doubt_relays_where(&mut self, doubtful: impl Fn(&Relay) -> bool) {
+        let now = self.now;
+        for relay in self.gatherer.relays.iter_mut().filter(|relay| doubtful(relay)) {
+            if let Some(client) = relay.client_mut() {
+                client.refresh(now);
+            }
+        }
     }
 
     /// rfc8445-7.2.1-1: a pair that leaves by a relay needs the server's permission for its peer.

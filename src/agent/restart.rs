@@ -172,6 +172,7 @@ impl Agent {
         self.withdraw_questions();
         let transactions = self.gatherer.regather(|component| component.stream() == id, give_up_at);
         self.cancel(transactions);
+        self.doubt_relays_of(id);
         self.enter_state(id, StreamState::New);
         for host in hosts {
             if let Ok(stream) = self.stream_mut(id) {

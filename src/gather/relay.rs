@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use crate::ice::{BaseId, ComponentId, ConnectId, ServerId};
 use crate::net::Path;
 use crate::time::{Deadline, Timestamp};
-use crate::turn::{Client, Output};
+use crate::turn::{Client, Output, State};
 
 /// Never reused.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -85,6 +85,11 @@ impl Relay {
             RelayState::Open(client) | RelayState::Releasing(client) => Some(client),
             RelayState::Queued | RelayState::Connecting(_) => None,
         }
+    }
+
+    /// Whether there is an allocation, and it is wanted.
+    pub(crate) fn is_allocated(&self) -> bool {
+        self.client().is_some_and(|client| client.state() == State::Allocated)
     }
 
     /// The next thing that the client has to say.

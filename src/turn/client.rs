@@ -236,6 +236,18 @@ impl Client {
         Ok(())
     }
 
+    /// Asks for more time now rather than when it is due: for who has reason to doubt that the server still knows the
+    /// allocation, as when nothing comes from any peer. If it does not, the allocation is [`Lost`](Event::Lost). Nothing is
+    /// asked without an allocation, or while the server is being asked.
+    pub fn refresh(&mut self, now: Timestamp) {
+        if self.begin(now).is_ok()
+            && let Some(allocation) = self.allocation_mut()
+        {
+            allocation.lease.ask_anew();
+            self.pump();
+        }
+    }
+
     /// Gives up one of two relayed addresses, with the permissions and channels of its family.
     ///
     /// # Errors

@@ -29,6 +29,11 @@ pub enum Event {
         /// 440 or 508.
         code: u16,
     },
+    /// The server goes on to hold the allocation, from now on for so long: as often as it is asked, which is in time.
+    Refreshed {
+        /// What was granted, which may be less than before.
+        lifetime: Duration,
+    },
     /// Datagrams to and from this address pass the relay.
     Permitted {
         /// The peer's address.

@@ -62,7 +62,7 @@ impl Lease {
         now.saturating_since(self.expires_at) <= MOMENT
     }
 
-    /// It has ended, and is asked for all the same, unless a request is under way.
+    /// It is asked for whether it is time or not, or even too late, unless a request is under way.
     pub(super) fn ask_anew(&mut self) {
         if !self.is_under_way() {
             self.renewal = Renewal::Due;

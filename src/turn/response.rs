@@ -162,8 +162,10 @@ impl Client {
         match (answer, lifetime) {
             (Answer::Success(_), Some(Lifetime(0))) => self.lose(Failure::Expired),
             (Answer::Success(_), Some(lifetime)) => {
-                allocation.refreshed(now, asked_at, lifetime.duration());
+                let lifetime = lifetime.duration();
+                allocation.refreshed(now, asked_at, lifetime);
                 self.terms.refreshed(self.now);
+                self.emit(Event::Refreshed { lifetime });
                 self.flush_held();
             }
             // rfc8656-8.3-5: what may pass is tried again while there is time; and so is what nobody has signed, like a 401.

@@ -159,6 +159,31 @@ fn a_refresh_that_grants_nothing_is_a_loss() {
     assert_eq!(bench.last_event(), Some(Event::Lost(Failure::Expired)));
 }
 
+/// Whoever doubts the allocation need not wait for the ninth minute.
+///
+/// Proves: rfc8656-8.3-1
+#[test]
+fn a_doubt_is_settled_by_one_request_now() {
+    let mut bench = Bench::allocated();
+    bench.client.refresh(bench.now);
+    let refresh = bench.next_request();
+    assert_eq!((refresh.method, refresh.at, refresh.lifetime()), (Method::REFRESH, bench.now, None));
+    bench.client.refresh(bench.now);
+    assert!(bench.requests().is_empty(), "the server is being asked");
+    bench.run_for(ms(400));
+    let start = bench.now;
+    bench.succeed(&refresh, |response| response.attribute(&Lifetime(300)));
+    assert_eq!(bench.last_event(), Some(Event::Refreshed { lifetime: secs(300) }));
+    assert_eq!(bench.client.lifetime(), Some(secs(300)));
+    let (at, refresh) = next_refresh(&mut bench, start);
+    assert!((239.0..240.1).contains(&at), "{at}");
+    bench.refuse(&refresh, 437);
+    // Without an allocation there is nothing to doubt.
+    bench.client.refresh(bench.now);
+    assert!(bench.requests().is_empty());
+    assert_eq!(bench.client.deadline(), None);
+}
+
 /// A server in trouble is asked again while there is time.
 #[test]
 fn a_refresh_that_fails_for_now_is_repeated() {
