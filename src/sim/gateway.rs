@@ -171,6 +171,10 @@ impl Gateway {
         self.nat.hairpin
     }
 
+    pub(super) const fn nat(&self) -> &Nat {
+        &self.nat
+    }
+
     pub(super) const fn outside(&self) -> NetworkId {
         self.outside
     }

@@ -101,6 +101,11 @@ impl Link {
         self.mtu = Some(bytes);
         self
     }
+
+    /// Whether nothing ever gets through.
+    fn loses_everything(&self) -> bool {
+        self.loss == Probability::new(1.0)
+    }
 }
 
 impl Default for Link {
@@ -133,6 +138,11 @@ impl Lane {
 
     pub(super) fn set(&mut self, link: Link) {
         self.link = link;
+    }
+
+    /// Whether nothing ever gets through.
+    pub(super) fn loses_everything(&self) -> bool {
+        self.link.loses_everything()
     }
 
     /// Whether a packet of so many bytes fits.

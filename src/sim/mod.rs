@@ -116,6 +116,7 @@ mod host;
 mod link;
 mod nat;
 mod node;
+pub mod oracle;
 mod peer;
 mod run;
 mod server;

@@ -34,6 +34,10 @@ impl StunServer {
         Self { dead: true, ..Self::default() }
     }
 
+    pub(super) const fn is_dead(&self) -> bool {
+        self.dead
+    }
+
     /// Thinks for `delay` before each answer.
     #[must_use]
     pub fn slow(mut self, delay: Duration) -> Self {

@@ -9,6 +9,7 @@ use super::host::{Attachment, Host, Interfaces};
 use super::link::Lane;
 use super::nat::{Hairpin, Nat};
 use super::node::NodeId;
+use super::oracle::{self, plan::Gate, plan::Plan};
 use super::trace::Dropped;
 use crate::Timestamp;
 
@@ -217,6 +218,24 @@ impl Topology {
     /// The network of the interface of `node` with the address `ip`.
     pub(super) fn network_of(&self, node: NodeId, ip: IpAddr) -> Option<NetworkId> {
         Some(self.interfaces.get(self.interface_of(node, ip)?)?.network)
+    }
+
+    /// How it all hangs together.
+    pub(super) fn plan(&self) -> Plan {
+        let networks = self.networks.iter().map(|network| {
+            let gateway = network.gateway.as_ref()?;
+            let (nat, outside, address) =
+                (gateway.nat().clone(), index(gateway.outside()), gateway.address());
+            Some(Gate { nat, outside, address })
+        });
+        let interfaces = self.interfaces.iter().map(|interface| oracle::plan::Interface {
+            node: interface.node,
+            network: index(interface.network),
+            ip: interface.ip,
+            sends: interface.plugged && !interface.up.loses_everything(),
+            receives: interface.plugged && !interface.down.loses_everything(),
+        });
+        Plan { networks: networks.collect(), interfaces: interfaces.collect(), ..Plan::default() }
     }
 
     pub(super) fn outer_address(&self, network: NetworkId) -> Option<IpAddr> {

@@ -373,6 +373,24 @@ impl TurnServer {
     pub const VIOLATIONS_MAX: usize = 1024;
 }
 
+/// What the oracle has to know.
+impl TurnServer {
+    /// Whether it is there.
+    pub(super) const fn is_present(&self) -> bool {
+        self.present
+    }
+
+    /// The addresses on which it relays, one of a family.
+    pub(super) fn relays_on(&self) -> impl Iterator<Item = IpAddr> {
+        [AddressFamily::Ipv4, AddressFamily::Ipv6].into_iter().filter_map(|family| self.relay_ip(family).ok())
+    }
+
+    /// To whom it does not relay.
+    pub(super) const fn forbidden(&self) -> &BTreeSet<IpAddr> {
+        &self.policy.forbidden
+    }
+}
+
 /// The way of a datagram.
 impl TurnServer {
     fn allocation_of(&self, client: SocketAddr) -> Option<(Path, &Allocation)> {

@@ -13,6 +13,7 @@ use super::chance::{Chance, Purpose};
 use super::host::Host;
 use super::nat::Nat;
 use super::node::{Node, NodeId};
+use super::oracle::ServerPlan;
 use super::server::StunServer;
 use super::signal::Signals;
 use super::slot::{Occupant, Slot, Wakes};
@@ -283,6 +284,24 @@ impl<N: Node> World<N> {
         self.trace.record(self.now, Event::Command { node: id });
         self.drain(id);
         id
+    }
+
+    /// The servers that answer.
+    pub(super) fn server_plans(&self) -> Vec<ServerPlan> {
+        let server = |(number, slot): (u32, &Slot<N>)| {
+            let (node, forbids) = (NodeId::new(number), BTreeSet::new());
+            match &slot.occupant {
+                Occupant::Server(server) if !server.is_dead() => {
+                    Some(ServerPlan { node, relays_on: Vec::new(), forbids })
+                }
+                Occupant::TurnServer(server) if server.is_present() => {
+                    let (relays_on, forbids) = (server.relays_on().collect(), server.forbidden().clone());
+                    Some(ServerPlan { node, relays_on, forbids })
+                }
+                _ => None,
+            }
+        };
+        (0..).zip(&self.slots).filter_map(server).collect()
     }
 
     pub(super) fn slot(&self, id: NodeId) -> Option<&Slot<N>> {

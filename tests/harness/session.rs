@@ -5,6 +5,7 @@ use core::net::SocketAddr;
 use core::time::Duration;
 
 use floe::ice::{Candidate, CandidateKind, Role, StreamId};
+use floe::sim::oracle::{Forecast, Party};
 use floe::sim::{self, Host, Link, NodeId, Peer, World};
 use floe::stun::{
     AttributeType, Class, ErrorCode, IceControlled, IceControlling, Message, Method, Priority, TransactionId,
@@ -39,7 +40,9 @@ pub struct End {
     /// On so many of its addresses it has bases.
     bases: usize,
     trickles: bool,
-    servers: Vec<Server>,
+    /// With whether they lend addresses.
+    servers: Vec<(Server, bool)>,
+    relays_only: bool,
     seed: Option<Seed>,
 }
 
@@ -54,6 +57,7 @@ impl End {
             bases: usize::MAX,
             trickles: true,
             servers: Vec::new(),
+            relays_only: false,
             seed: None,
         }
     }
@@ -81,16 +85,23 @@ impl End {
     }
 
     pub fn asks(self, server: SocketAddr) -> Self {
-        self.uses(Server::stun(server))
+        self.uses(Server::stun(server), false)
     }
 
     /// Relays through a server of which it is a user, besides those it has.
     pub fn relays(self, server: SocketAddr) -> Self {
-        self.uses(Server::turn(server, USER, PASSWORD))
+        self.uses(Server::turn(server, USER, PASSWORD), true)
     }
 
-    pub fn uses(mut self, server: Server) -> Self {
-        self.servers.push(server);
+    fn uses(mut self, server: Server, lends: bool) -> Self {
+        self.servers.push((server, lends));
+        self
+    }
+
+    /// Shows its peer relayed candidates alone.
+    pub fn relays_only(mut self) -> Self {
+        self.relays_only = true;
+        self.config = self.config.relay_only(true);
         self
     }
 
@@ -99,12 +110,40 @@ impl End {
         self
     }
 
-    fn join(self, world: &mut World<Peer>) -> NodeId {
+    /// Joins a world. What the oracle has to know of it comes along.
+    fn join(self, world: &mut World<Peer>) -> (NodeId, Party) {
+        let servers: Vec<(SocketAddr, bool)> =
+            self.servers.iter().map(|(server, lends)| (server.address(), *lends)).collect();
+        let (bases, relays_only) = (self.bases, self.relays_only);
+        let id = self.enter(world);
+        let peer = world.node(id);
+        // Local preferences are the agent's own affair, whatever the oracle.
+        let preference = |address: &SocketAddr| {
+            let mut hosts = peer.agent().local_candidates(peer.stream()).map(|(_, candidate)| candidate);
+            let host = hosts.find(|it| it.kind() == CandidateKind::Host && it.ip() == Some(*address));
+            host.map_or(u16::MAX, |host| host.priority().local_preference())
+        };
+        let party = world
+            .addresses(id)
+            .iter()
+            .take(bases)
+            .fold(Party::new(id), |party, address| party.base_preferred(*address, preference(address)));
+        let party =
+            servers.into_iter().fold(
+                party,
+                |party, (server, lends)| {
+                    if lends { party.relays(server) } else { party.asks(server) }
+                },
+            );
+        (id, party.relay_only(relays_only))
+    }
+
+    fn enter(self, world: &mut World<Peer>) -> NodeId {
         let drawn = world.seed_for(u64::from(self.role == Role::Controlled));
         let seed = self.seed.unwrap_or(drawn);
         world.add_node(self.host, |_, now, addresses| {
             let mut peer = Peer::with_components(now, self.config, self.role, seed, self.components);
-            for server in self.servers {
+            for (server, _) in self.servers {
                 peer.agent_mut().add_server(now, server).unwrap();
             }
             for (component, address) in (0..u16::from(self.components))
@@ -133,6 +172,8 @@ pub struct Session {
     pub world: World<Peer>,
     pub alice: NodeId,
     pub bob: NodeId,
+    /// What the oracle has to know of them.
+    pub parties: [Party; 2],
 }
 
 impl Session {
@@ -144,13 +185,28 @@ impl Session {
         } else {
             bob
         };
-        let (alice, bob) = (alice.join(&mut world), bob.join(&mut world));
-        Self { world, alice, bob }
+        let ((alice, ours), (bob, theirs)) = (alice.join(&mut world), bob.join(&mut world));
+        Self { world, alice, bob, parties: [ours, theirs] }
     }
 
     /// Both ends, Alice first.
     pub fn ends(&self) -> [NodeId; 2] {
         [self.alice, self.bob]
+    }
+
+    /// What the network permits them, whoever is controlling now.
+    pub fn forecast(&self) -> Forecast {
+        let [alice, bob] = &self.parties;
+        match self.roles()[0] {
+            Role::Controlling => self.world.forecast(alice, bob),
+            Role::Controlled => self.world.forecast(bob, alice),
+        }
+    }
+
+    /// The types that the oracle expects to be selected: Alice's candidate and Bob's.
+    pub fn expected(&self) -> Option<[CandidateKind; 2]> {
+        let [ours, theirs] = self.forecast().best_kinds()?;
+        Some(if self.roles()[0] == Role::Controlling { [ours, theirs] } else { [theirs, ours] })
     }
 
     /// The other end.

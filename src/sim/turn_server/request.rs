@@ -276,7 +276,7 @@ impl TurnServer {
     }
 
     /// The address of this server on which it relays this family.
-    fn relay_ip(&self, family: AddressFamily) -> Result<IpAddr, u16> {
+    pub(super) fn relay_ip(&self, family: AddressFamily) -> Result<IpAddr, u16> {
         let mut ips = self.policy.addresses.iter().map(SocketAddr::ip);
         ips.find(|ip| AddressFamily::of(*ip) == family)
             .filter(|_| !self.policy.refused_families.contains(&family))
