@@ -3,22 +3,23 @@
 
 use core::net::SocketAddr;
 use core::time::Duration;
+use std::sync::Arc;
 
-use floe::ice::{Candidate, CandidateKind, Role, StreamId};
+use floe::ice::{Candidate, CandidateKind, Nomination, Role, StreamId};
 use floe::sim::oracle::{Forecast, Party};
 use floe::sim::{self, Host, Link, NodeId, Peer, World};
 use floe::stun::{
     AttributeType, Class, ErrorCode, IceControlled, IceControlling, Message, Method, Priority, TransactionId,
 };
-use floe::{Config, Event, Pair, Path, Remote, Seed, Server, StreamState, Timestamp};
+use floe::{Config, Event, Pair, Path, Profile, Remote, Seed, Server, StreamState, Timestamp};
 
 /// Milliseconds.
-pub fn ms(millis: u64) -> Duration {
+pub const fn ms(millis: u64) -> Duration {
     Duration::from_millis(millis)
 }
 
 /// Seconds.
-pub fn secs(seconds: u64) -> Duration {
+pub const fn secs(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
 
@@ -30,6 +31,11 @@ pub fn address(text: &str) -> SocketAddr {
 /// The user of every TURN server.
 pub const USER: &str = "alice";
 pub const PASSWORD: &str = "wonderland";
+
+/// Nominates the best pair once every check is over, or has gone without an answer for so long after the first one of use.
+pub fn settled(patience: Duration) -> Config {
+    Config::new().policy(Arc::new(Profile::Rfc8445)).nomination(Nomination::Regular { patience })
+}
 
 /// One end of a session before it is there.
 pub struct End {
@@ -207,6 +213,18 @@ impl Session {
     pub fn expected(&self) -> Option<[CandidateKind; 2]> {
         let [ours, theirs] = self.forecast().best_kinds()?;
         Some(if self.roles()[0] == Role::Controlling { [ours, theirs] } else { [theirs, ours] })
+    }
+
+    /// Whether what both ends have selected is what a forecast says is best.
+    pub fn is_best(&self, forecast: &Forecast) -> bool {
+        let side = |id| {
+            let peer = self.world.node(id);
+            let pair = peer.agent().pairs(peer.stream()).find(|pair| pair.is_selected()).unwrap();
+            (pair.local().kind(), pair.path().local())
+        };
+        let [alice, bob] = self.ends().map(side);
+        let sides = if self.roles()[0] == Role::Controlling { [alice, bob] } else { [bob, alice] };
+        forecast.find(sides).is_some_and(|found| forecast.best().contains(found))
     }
 
     /// The other end.
