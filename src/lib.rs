@@ -118,6 +118,8 @@
 //!   that has authenticated.
 //! * **Order.** Calls may come in any order that makes sense; the pairs are the same. Events are in the order of their
 //!   causes, and [`Agent::route`] is `Some` when `StreamState::Connected` is polled.
+//! * **Marks.** All that concerns a component, its checks, their answers, consent and data, leaves by the component's own bases
+//!   (or their ways to a TURN server): a DSCP set on those sockets marks all of it alike (RFC 8445 section 7.2.3).
 //! * **Determinism.** The same [`Seed`] and the same inputs give the same bytes in the same order.
 //! * **Bounds.** Every queue and table has a limit in [`Limits`], and a counter of what went beyond.
 //! * **First bytes.** STUN is what has the first byte, the length and the cookie of STUN; ChannelData counts from a TURN
