@@ -35,6 +35,7 @@ impl Agent {
         for component in components {
             self.give_up_lost_backups(component);
             self.consider_nomination(component, patience);
+            self.follow_elsewhere(component);
             self.announce_selection(component);
             // Also while a restart waits for its answer: the paths of the generation before can be lost meanwhile.
             self.announce_route(component);
@@ -119,7 +120,7 @@ impl Agent {
 
     /// Queues the pair of the check list that a nomination of a valid pair repeats: with the first nomination the others have
     /// left the list (RFC 8445 section 8.1.2).
-    fn listed_again(&mut self, valid: &ValidPair) -> Option<PairId> {
+    pub(super) fn listed_again(&mut self, valid: &ValidPair) -> Option<PairId> {
         let stream = valid.component.stream();
         let listed = self.lists.list(stream)?.pair(valid.checked).map(|pair| pair.id);
         let checked = listed.or_else(|| {

@@ -1,5 +1,5 @@
-//! A selected pair that does not answer, or is gone, where both sides know renomination: others are looked at before it is
-//! given up (make before break). The move itself is in `moving.rs`.
+//! A selected pair that does not answer, or is gone. Where both sides know renomination others are looked at before it is given
+//! up (make before break); the move itself is in `moving.rs`. Otherwise the peer may have nominated another one.
 
 use alloc::vec::Vec;
 use core::net::SocketAddr;
@@ -8,9 +8,11 @@ use core::time::Duration;
 use crate::agent::Agent;
 use crate::agent::checks::peer_reflexive_priority;
 use crate::agent::stream::Component;
-use crate::ice::consent::Standing;
+use crate::ice::consent::{Loss, Standing};
 use crate::ice::nomination::Progress;
-use crate::ice::{CandidateId, ComponentId, PairId};
+use crate::ice::pair::PairState;
+use crate::ice::valid::ValidPair;
+use crate::ice::{CandidateId, ComponentId, PairId, Role};
 use crate::net::unscoped;
 
 impl Agent {
@@ -54,6 +56,45 @@ impl Agent {
         if continual && !is_recent {
             let replaced = self.gatherer.regather(|component| component == id, give_up_at);
             self.cancel(replaced);
+        }
+    }
+
+    /// The peer controls, nominations are not numbered, and the selected pair does not answer. What the peer has nominated besides,
+    /// though it rank lower, is where the peer is now: browsers move so, and announce nothing. Such a pair is checked, and once
+    /// it has answered, what was nominated and is silent is valid no longer (RFC 8445 section 8.1.1 picks among valid pairs). A
+    /// check that the peer nominates it by once more has to be answered first, so that nothing swings to and fro.
+    pub(super) fn follow_elsewhere(&mut self, id: ComponentId) {
+        let Some((stream, list)) = self.stream(id.stream()).zip(self.lists.list(id.stream())) else { return };
+        let follows = self.claim.role == Role::Controlled && !stream.is_lite() && !stream.renominates();
+        let Some(selected) = stream.valid.selected(id).filter(|_| follows) else { return };
+        let standing = stream.component(id).and_then(|component| Some(component.upkeep?.standing()));
+        if !matches!(standing, Some(Standing::Overdue | Standing::Lost(Loss::Expired))) {
+            return;
+        }
+        let silent_since = selected.answered_at;
+        let besides = |pair: &&ValidPair| {
+            let is_other = pair.component == id && pair.id != selected.id;
+            is_other && pair.nominated.is_some() && !stream.lost.contains(&pair.path)
+        };
+        let mut others = stream.valid.pairs().iter().filter(besides);
+        if others.clone().any(|pair| pair.answered_at > silent_since) {
+            let Ok(stream) = self.stream_mut(id.stream()) else { return };
+            stream.valid.remove(|pair| {
+                pair.component == id && pair.nominated.is_some() && pair.answered_at <= silent_since
+            });
+            self.forget_consent_without_pair(id.stream());
+            return;
+        }
+        let listed = |pair: &ValidPair| list.on_path(pair.path).map(|listed| listed.state);
+        let unasked = |pair: &&ValidPair| matches!(listed(pair), None | Some(PairState::Succeeded));
+        if let Some(next) = others.find(unasked).cloned() {
+            self.drop_pairs(id.stream(), |pair| pair.path == next.path);
+            let again = self.listed_again(&next);
+            // Our own address may have changed since: what the check finds is what the peer has nominated.
+            let list = self.lists.list_mut(id.stream());
+            if let Some(pair) = list.zip(again).and_then(|(list, again)| list.pair_mut(again)) {
+                pair.nominated_by_peer = next.nominated;
+            }
         }
     }
 
