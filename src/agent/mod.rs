@@ -43,6 +43,7 @@ mod names;
 mod pacer;
 mod pairing;
 mod relaying;
+mod relocation;
 mod restart;
 mod route;
 mod servers;
