@@ -2,6 +2,7 @@
 
 use alloc::vec::Vec;
 use core::cmp::Reverse;
+use core::net::IpAddr;
 use core::time::Duration;
 
 use crate::agent::stream::Stream;
@@ -160,8 +161,8 @@ impl Views<'_> {
         Some(answer).filter(|id| others.contains(*id)).or_else(fallback)
     }
 
-    /// Which valid pairs are kept beside `selected`, at most `room` of them: the best of every base first, those of the
-    /// selected pair's own base last, as pairs of one socket tend to fail together.
+    /// Which valid pairs are kept beside `selected`, at most `room` of them, one after the other: each as unlike as can be to
+    /// the ones before, since what shares a network at one end fails together, and of those alike the best.
     pub(super) fn kept<'p>(
         &'p self,
         policy: &dyn Policy,
@@ -169,20 +170,60 @@ impl Views<'_> {
         room: usize,
         legal: impl Fn(&ValidPair) -> bool,
     ) -> Vec<&'p ValidPair> {
-        let pairs = self.stream.valid.pairs();
         let is_kept = |pair: &&ValidPair| {
             legal(pair) && self.valid(pair, Health::Sound).is_some_and(|choice| policy.keeps(&choice))
         };
-        let mut kept: Vec<(usize, &ValidPair)> = Vec::new();
-        for pair in pairs.iter().filter(is_kept) {
-            let base = pair.path.local();
-            let before = kept.iter().filter(|(_, other)| other.path.local() == base).count();
-            kept.push((before + usize::from(base == selected.path.local()), pair));
+        let in_use = self.sites(selected);
+        let mut left: Vec<(&ValidPair, Option<Sites>)> =
+            self.stream.valid.pairs().iter().filter(is_kept).map(|pair| (pair, self.sites(pair))).collect();
+        let mut kept: Vec<(&ValidPair, Option<Sites>)> = Vec::new();
+        while kept.len() < room {
+            let rank = |(pair, sites): &(&ValidPair, Option<Sites>)| {
+                let others = kept.iter().map(|(_, other)| *other).chain([in_use]);
+                let in_common = others.map(|other| shared(*sites, other));
+                (in_common.clone().max(), in_common.sum::<usize>(), Reverse(pair.priorities.pair), pair.id)
+            };
+            let Some(next) = (0..left.len()).min_by_key(|at| left.get(*at).map(rank)) else { break };
+            kept.push(left.remove(next));
         }
-        kept.sort_by_key(|(row, pair)| (*row, Reverse(pair.priorities.pair), pair.id));
-        kept.truncate(room);
-        kept.into_iter().map(|(_, pair)| pair).collect()
+        kept.into_iter().map(|(pair, _)| pair).collect()
     }
+
+    /// The networks at both ends of a pair.
+    fn sites(&self, pair: &ValidPair) -> Option<Sites> {
+        let (local, remote) = (self.stream.locals.get(pair.local)?, self.stream.remotes.get(pair.remote)?);
+        let ours = Some(network(&local.candidate).unwrap_or_else(|| Site::Address(pair.path.local().ip())));
+        let theirs = network(&remote.candidate).or_else(|| {
+            // From where a relay is used, its address does not say.
+            let is_own = remote.candidate.kind() != CandidateKind::Relayed;
+            is_own.then(|| Site::Address(pair.path.remote().ip()))
+        });
+        Some([ours, theirs])
+    }
+}
+
+/// Where a candidate is, as far as it is known: what is in one place fails together.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Site {
+    /// A network by the number that its owner has given it.
+    Network(u16),
+    Address(IpAddr),
+}
+
+/// Of our end and of the peer's.
+type Sites = [Option<Site>; 2];
+
+/// At how many ends two pairs are in one place. What is not known is in doubt the same.
+fn shared(one: Option<Sites>, other: Option<Sites>) -> usize {
+    let (Some(one), Some(other)) = (one, other) else { return 2 };
+    let ends = one.iter().zip(other);
+    ends.filter(|(one, other)| one.is_none() || other.is_none() || *one == other).count()
+}
+
+/// The network of a candidate, as whoever has it says.
+fn network(candidate: &Candidate) -> Option<Site> {
+    let id = candidate.extension("network-id").and_then(|text| text.parse::<u16>().ok());
+    id.filter(|id| *id > 0).map(Site::Network)
 }
 
 /// What the use of a candidate's network costs, as whoever has it says.

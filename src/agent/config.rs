@@ -4,7 +4,7 @@ use alloc::sync::Arc;
 use core::time::Duration;
 
 use crate::ice::lite::Implementation;
-use crate::ice::{Nomination, Policy, Profile, UfragPrefix};
+use crate::ice::{Nomination, Policy, Profile};
 use crate::stun::Rto;
 
 /// The settings of an agent. One configuration, behind an `Arc`, serves any number of agents.
@@ -47,7 +47,6 @@ pub struct Config {
     pub(crate) implementation: Implementation,
     pub(crate) nominate_in_consent: NominateInConsent,
     pub(crate) presume_end_of_candidates: bool,
-    pub(crate) ufrag_prefix: UfragPrefix,
 }
 
 /// Which consent checks of a controlling agent repeat the nomination of the selected pair (USE-CANDIDATE).
@@ -155,7 +154,6 @@ impl Config {
             implementation: Implementation::Full,
             nominate_in_consent: NominateInConsent::default(),
             presume_end_of_candidates: false,
-            ufrag_prefix: UfragPrefix::default(),
         }
     }
 
@@ -315,7 +313,8 @@ impl Config {
     /// over at once: none, or as many as given, at most 8. Only where both sides announce `renomination`; which of them is up
     /// to the [`Policy`].
     ///
-    /// Of every base the best is kept first, and pairs are checked that come after the nomination.
+    /// Those are kept first that share no network with the pairs before them, at either end: networks go by their numbers
+    /// ([`Base::network`](crate::Base::network)), or else by their addresses. Pairs are checked that come after the nomination.
     #[must_use]
     pub fn backups(mut self, count: usize) -> Self {
         self.backups = count.min(BACKUPS_MAX);
@@ -348,14 +347,6 @@ impl Config {
     #[must_use]
     pub fn lite(mut self, lite: bool) -> Self {
         self.implementation = if lite { Implementation::Lite } else { Implementation::Full };
-        self
-    }
-
-    /// What every fragment that an agent draws begins with: nothing. For a balancer in front of several machines, which finds
-    /// by it the one that has the agent.
-    #[must_use]
-    pub fn ufrag_prefix(mut self, prefix: UfragPrefix) -> Self {
-        self.ufrag_prefix = prefix;
         self
     }
 
