@@ -430,6 +430,12 @@ impl Session {
         self.world.node(id).events().iter().filter(|(_, event)| matches!(event, Event::Role(_))).count()
     }
 
+    /// How often Alice has selected a pair.
+    pub fn switches_of_pair(&self) -> usize {
+        let events = self.world.node(self.alice).events().iter();
+        events.filter(|(_, event)| matches!(event, Event::Selected { .. })).count()
+    }
+
     /// When an event first came.
     pub fn when(&self, id: NodeId, wanted: impl Fn(&Event) -> bool) -> Option<Timestamp> {
         self.world.node(id).events().iter().find(|(_, event)| wanted(event)).map(|(at, _)| *at)
