@@ -221,8 +221,8 @@ mod time;
 pub mod turn;
 
 pub use agent::{
-    Agent, Base, CheckRto, Config, Connect, Endpoint, Error, Event, Ignored, IgnoredStats, Limits,
-    NominateInConsent, Output, Pair, Provenance, Reason, Received, Remote, RemoteChange, Route, Server,
+    Agent, AgentMut, Base, CheckRto, Config, Connect, Endpoint, Error, Event, Ignored, IgnoredStats, Limits,
+    Mux, NominateInConsent, Output, Pair, Provenance, Reason, Received, Remote, RemoteChange, Route, Server,
     ServerError, Stats, StreamState,
 };
 pub use entropy::Seed;

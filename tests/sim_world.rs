@@ -1,6 +1,7 @@
 //! The simulated network behaves as its documentation says: translators in the terms of RFC 4787, links, order, chance.
 
 mod sim_world {
+    mod connections;
     mod links;
     mod nats;
     mod networks;

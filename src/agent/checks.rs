@@ -89,7 +89,7 @@ impl Agent {
         let wanted = self.claim.role == Role::Controlling && component.nomination == Progress::Nominating(id);
         let nominates = wanted.then_some(component.nominations);
         // An answer that came late has overtaken the triggered check, which is not needed any more, unless there is doubt.
-        let asked_again = component.trouble.is_some();
+        let asked_again = component.trouble.is_some() || component.relocated.is_some();
         if pair.state == PairState::Succeeded && nominates.is_none() && !asked_again {
             return None;
         }

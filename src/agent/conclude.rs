@@ -154,6 +154,8 @@ impl Agent {
         component.reopened = None;
         component.trouble = None;
         component.rival = None;
+        component.relocated = None;
+        component.peer_priority = None;
         component.selected_at = now;
         component.base_lost = false;
         // rfc7675-5.1-17: what is lost stays lost, also when the pair that took its place goes.

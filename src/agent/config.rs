@@ -4,7 +4,7 @@ use alloc::sync::Arc;
 use core::time::Duration;
 
 use crate::ice::lite::Implementation;
-use crate::ice::{Nomination, Policy, Profile};
+use crate::ice::{Nomination, Policy, Profile, UfragPrefix};
 use crate::stun::Rto;
 
 /// The settings of an agent. One configuration, behind an `Arc`, serves any number of agents.
@@ -47,6 +47,7 @@ pub struct Config {
     pub(crate) implementation: Implementation,
     pub(crate) nominate_in_consent: NominateInConsent,
     pub(crate) presume_end_of_candidates: bool,
+    pub(crate) ufrag_prefix: UfragPrefix,
 }
 
 /// Which consent checks of a controlling agent repeat the nomination of the selected pair (USE-CANDIDATE).
@@ -154,6 +155,7 @@ impl Config {
             implementation: Implementation::Full,
             nominate_in_consent: NominateInConsent::default(),
             presume_end_of_candidates: false,
+            ufrag_prefix: UfragPrefix::default(),
         }
     }
 
@@ -347,6 +349,14 @@ impl Config {
     #[must_use]
     pub fn lite(mut self, lite: bool) -> Self {
         self.implementation = if lite { Implementation::Lite } else { Implementation::Full };
+        self
+    }
+
+    /// What every fragment that an agent draws begins with: nothing. For a balancer in front of several machines, which finds
+    /// by it the one that has the agent.
+    #[must_use]
+    pub fn ufrag_prefix(mut self, prefix: UfragPrefix) -> Self {
+        self.ufrag_prefix = prefix;
         self
     }
 

@@ -238,7 +238,11 @@ impl Agent {
             }
             return;
         }
+        let relocated = self.is_relocated(request);
         let Some(pair) = self.pair_of(request) else { return };
+        if relocated {
+            self.ask_at_both(request.component, pair);
+        }
         self.trigger(stream, pair, request, nominated);
     }
 

@@ -21,6 +21,7 @@
 //! | `restart.rs` | a new generation begins |
 //! | `conclude.rs` | what follows: nomination, selected pairs, states |
 //! | `timer.rs` | time passes |
+//! | `mux.rs` | many agents share a socket and a pace |
 
 mod allowance;
 mod backups;
@@ -37,10 +38,12 @@ mod input;
 mod learn;
 mod lite;
 mod moving;
+mod mux;
 mod names;
 mod pacer;
 mod pairing;
 mod relaying;
+mod relocation;
 mod restart;
 mod route;
 mod servers;
@@ -73,6 +76,7 @@ pub use crate::gather::{Base, Server};
 pub use config::{CheckRto, Config, Limits, NominateInConsent};
 pub use error::{Error, Ignored, Reason, ServerError};
 pub use event::{Connect, Endpoint, Event, Output, Provenance, Received, StreamState};
+pub use mux::{AgentMut, Mux};
 pub use route::Route;
 pub use stats::{IgnoredStats, Stats};
 pub use stream::{Remote, RemoteChange};
@@ -177,7 +181,7 @@ impl Agent {
     ///
     /// [`Error::ComponentCount`] for none, [`Error::Closed`], [`Error::Limit`].
     pub fn add_stream(&mut self, components: u8) -> Result<StreamId, Error> {
-        let credentials = Credentials::generate(&mut self.entropy);
+        let credentials = Credentials::generate(&mut self.entropy, self.config.ufrag_prefix);
         self.add_stream_with(components, credentials)
     }
 
@@ -352,7 +356,7 @@ impl Agent {
             RemoteChange::Set => {}
             // rfc8445-9-7: the peer restarts, and so do we.
             RemoteChange::Restarted => {
-                let credentials = Credentials::generate(&mut self.entropy);
+                let credentials = Credentials::generate(&mut self.entropy, self.config.ufrag_prefix);
                 self.begin_generation(stream, credentials);
             }
         }

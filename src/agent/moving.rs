@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use crate::agent::choices::Views;
+use crate::agent::relocation::{Relocation, relocation};
 use crate::agent::{Agent, Owner};
 use crate::ice::consent::Standing;
 use crate::ice::nomination::Progress;
@@ -14,7 +15,8 @@ use crate::stun::{Transaction, TransactionId};
 use crate::time::{Deadline, Timestamp};
 
 impl Agent {
-    /// The controlling side moves the nomination: along with the address under which the peer sees us, if that has changed; or
+    /// The controlling side moves the nomination: along with the address under which the peer sees us, or we see the peer, if
+    /// that has changed; or
     /// to the pair that the policy names, once it has named it for long enough.
     pub(super) fn consider_move(&mut self, id: ComponentId, patience: &mut Deadline) {
         let now = self.now;
@@ -30,6 +32,15 @@ impl Agent {
         }
         if let Some(newer) = rebound(&views, id) {
             return self.nominate_valid(id, newer, true);
+        }
+        match relocation(&views, id) {
+            Some(Relocation::Found(pair)) => return self.nominate_valid(id, pair, true),
+            Some(Relocation::Denied) => {
+                self.stay(id);
+                return self.consider_move(id, patience);
+            }
+            Some(Relocation::Wait(until)) => patience.at(until),
+            None => {}
         }
         let Some((pair, urgent)) = self.preferred(&views, id, under_way) else {
             return self.await_rival(id, None);

@@ -37,8 +37,9 @@ impl Agent {
         }
         let (moved, server, path) = (relay.moves > 0, relay.server, relay.socket_path);
         let Some(server) = self.gatherer.server(server) else { return false };
-        // A server that was added twice would take the second allocation for the first one.
-        let taken = self.gatherer.relays.on(path).is_some();
+        // A server that was added twice, or that another agent asks from the same socket, would take the second allocation
+        // for the first one.
+        let taken = self.gatherer.shares_sockets || self.gatherer.relays.on(path).is_some();
         if server.wants_connection() || moved || taken {
             self.ask_for_connection(id, path)
         } else {

@@ -69,7 +69,7 @@ impl Agent {
     ///
     /// [`Error::UnknownStream`], [`Error::Closed`].
     pub fn restart(&mut self, now: Timestamp, stream: StreamId) -> Result<Generation, Error> {
-        let credentials = Credentials::generate(&mut self.entropy);
+        let credentials = Credentials::generate(&mut self.entropy, self.config.ufrag_prefix);
         self.restart_with(now, stream, credentials)
     }
 

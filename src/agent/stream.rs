@@ -21,7 +21,7 @@ use crate::ice::renomination::Renomination;
 use crate::ice::unresolved::UnresolvedCandidates;
 use crate::ice::valid::{ValidList, ValidPair};
 use crate::ice::{
-    Candidate, CandidateId, CandidateKind, ComponentId, Credentials, Generation, PairId, StreamId,
+    Candidate, CandidateId, CandidateKind, ComponentId, Credentials, Generation, PairId, Priority, StreamId,
 };
 use crate::net::Path;
 use crate::stun::{Key, Username};
@@ -264,6 +264,10 @@ pub(crate) struct Component {
     pub(crate) trouble: Option<Timestamp>,
     /// When all other pairs were last looked at again, because the selected one was in trouble.
     pub(crate) reopened: Option<Timestamp>,
+    /// The priority that the peer's checks on the selected pair name: it stands for the peer's base.
+    pub(crate) peer_priority: Option<Priority>,
+    /// The pair of the check list on which the peer has been heard from that base at another address, and when.
+    pub(crate) relocated: Option<(PairId, Timestamp)>,
     /// The pair that the policy would move to, and since when.
     pub(crate) rival: Option<(PairId, Timestamp)>,
     /// When the selected pair was selected.

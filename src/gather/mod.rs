@@ -28,6 +28,8 @@ pub(crate) struct Gatherer {
     attempts: Vec<Attempt>,
     attempt_count: u32,
     pub(crate) relays: Relays,
+    /// Other agents may use the same sockets.
+    pub(crate) shares_sockets: bool,
 }
 
 /// Where datagrams can leave from: a socket of the caller, or a relayed address, which is a base of its own (RFC 8445

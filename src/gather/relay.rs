@@ -139,6 +139,10 @@ pub(crate) struct Relays {
 }
 
 impl Relays {
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.relays.is_empty()
+    }
+
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Relay> {
         self.relays.iter()
     }

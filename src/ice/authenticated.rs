@@ -29,6 +29,10 @@ impl AuthenticatedPaths {
         self.paths.get(at)
     }
 
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &AuthenticatedPath> {
+        self.paths.iter()
+    }
+
     /// The path on which data is said to come on this pair.
     pub(crate) fn of_pair(&self, id: PairId) -> Option<&AuthenticatedPath> {
         self.paths.iter().find(|known| known.pair == id)

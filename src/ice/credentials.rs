@@ -1,6 +1,6 @@
 //! The username fragment and password of a generation (RFC 8445 section 5.3).
 
-use super::is_ice_chars;
+use super::{UfragPrefix, is_ice_chars};
 use crate::entropy::{Entropy, Purpose};
 use alloc::boxed::Box;
 use alloc::string::String;
@@ -43,11 +43,11 @@ impl Credentials {
         Ok(Self { ufrag: ufrag.into(), password: Zeroizing::new(password.into()) })
     }
 
-    /// New credentials: a fragment of 48 and a password of 144 random bits.
-    pub(crate) fn generate(entropy: &mut Entropy) -> Self {
+    /// New credentials: a fragment of 48 random bits behind the prefix, and a password of 144.
+    pub(crate) fn generate(entropy: &mut Entropy, prefix: UfragPrefix) -> Self {
         // rfc8445-5.3-1
-        let ufrag = random_ice_chars::<8>(entropy);
-        let password = random_ice_chars::<24>(entropy);
+        let ufrag = random_ice_chars::<8>(entropy, prefix.as_str());
+        let password = random_ice_chars::<24>(entropy, "");
         Self { ufrag: ufrag.into_boxed_str(), password: Zeroizing::new(password.into_boxed_str()) }
     }
 
@@ -111,16 +111,17 @@ pub(crate) fn check_password(password: &str) -> Result<(), CredentialsError> {
     Ok(())
 }
 
-/// `N` characters, each uniform over the 64 ice-chars: six of the eight bits of a random byte, so without bias.
-fn random_ice_chars<const N: usize>(entropy: &mut Entropy) -> String {
+/// A prefix and `N` characters, each uniform over the 64 ice-chars: six of the eight bits of a random byte, so without bias.
+fn random_ice_chars<const N: usize>(entropy: &mut Entropy, prefix: &str) -> String {
     let bytes = Zeroizing::new(entropy.bytes::<N>(Purpose::Credentials));
-    let mut text = String::with_capacity(N);
+    let mut text = String::with_capacity(prefix.len().saturating_add(N));
+    text.push_str(prefix);
     text.extend(bytes.iter().map(|byte| ice_char(byte & 0x3f)));
     text
 }
 
 /// The ice-char of a number below 64.
-const fn ice_char(six_bits: u8) -> char {
+pub(super) const fn ice_char(six_bits: u8) -> char {
     let byte = match six_bits {
         0..26 => b'A' + six_bits,
         26..52 => b'a' + (six_bits - 26),
@@ -141,7 +142,7 @@ mod tests {
 
     fn generated(count: u64) -> impl Iterator<Item = Credentials> {
         let mut entropy = Entropy::new(Seed::from([5; 32]));
-        (0..count).map(move |_| Credentials::generate(&mut entropy))
+        (0..count).map(move |_| Credentials::generate(&mut entropy, UfragPrefix::default()))
     }
 
     /// Proves: rfc8839-5.4-1

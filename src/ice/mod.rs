@@ -21,6 +21,7 @@ pub(crate) mod renomination;
 pub(crate) mod responder;
 mod role;
 pub(crate) mod schedule;
+pub(crate) mod ufrag_prefix;
 pub(crate) mod unresolved;
 pub(crate) mod valid;
 
@@ -40,6 +41,7 @@ pub(crate) use policy::{CONSENT_INTERVAL, CONSENT_INTERVAL_MAX};
 pub use policy::{Choice, Choices, Health, Policy, Profile, Prospects, Verdict};
 pub use priority::{PairPriority, Priority, TypePreferences, TypePreferencesError};
 pub use role::{Resolution, Role, RoleClaim, TieBreaker};
+pub use ufrag_prefix::UfragPrefix;
 
 /// Whether `text` consists of ice-chars: letters, digits, `+` and `/` (RFC 8839 section 5.1).
 pub(crate) fn is_ice_chars(text: &str) -> bool {

@@ -30,6 +30,8 @@ pub(super) enum Purpose {
     DownOrder(u32),
     /// The translator in front of the network of this number.
     Gateway(u32),
+    /// Where reads of connections end.
+    Reads,
     /// The channel past the network.
     Signalling,
     /// A seed for a user of the world.
@@ -48,6 +50,7 @@ impl Chance {
             Purpose::Signalling => (2, 0),
             Purpose::Seed(number) => (3, number),
             Purpose::Gateway(network) => (6, u64::from(network)),
+            Purpose::Reads => (7, 0),
             Purpose::UpOrder(interface) => (4, u64::from(interface)),
             Purpose::DownOrder(interface) => (5, u64::from(interface)),
         };

@@ -176,6 +176,23 @@ impl Lane {
         }
     }
 
+    /// Draws how long a segment takes that is sent again whenever it is lost; `None` if it is lost again and again.
+    pub(super) fn carry(&mut self) -> Option<Duration> {
+        let (mut rto, mut lost) = (RTO, Duration::ZERO);
+        for _ in 0..TRIES {
+            if let Some(delay) = self.draw().delays().next() {
+                return Some(lost.saturating_add(delay));
+            }
+            lost = lost.saturating_add(rto);
+            rto = rto.saturating_mul(2);
+        }
+        None
+    }
+
+    pub(super) const fn latency(&self) -> Duration {
+        self.link.latency
+    }
+
     /// Queues a packet of so many bytes at `now`. Returns how long it takes until its last bit is sent.
     pub(super) fn enqueue(&mut self, now: Timestamp, size: usize) -> Result<Duration, Dropped> {
         let Some(rate) = self.link.rate else { return Ok(Duration::ZERO) };
@@ -226,6 +243,49 @@ impl Crossing {
         first.into_iter().chain(second)
     }
 }
+
+/// When each copy of a datagram is where it is now.
+#[derive(Debug)]
+pub(super) struct Copies {
+    at: [Timestamp; COPIES_MAX],
+    count: usize,
+}
+
+impl Copies {
+    pub(super) fn one(at: Timestamp) -> Self {
+        Self { at: [at; COPIES_MAX], count: 1 }
+    }
+
+    /// Takes each copy through a link, which does to it what `draw` says, after a wait.
+    pub(super) fn cross(&mut self, waiting: Duration, mut draw: impl FnMut() -> Crossing) {
+        let before = core::mem::replace(self, Self { at: [Timestamp::ZERO; COPIES_MAX], count: 0 });
+        for at in before.iter() {
+            for delay in draw().delays() {
+                if let Some(place) = self.at.get_mut(self.count) {
+                    *place = at + waiting + delay;
+                    self.count += 1;
+                }
+            }
+        }
+    }
+
+    pub(super) const fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = Timestamp> {
+        self.at.iter().copied().take(self.count)
+    }
+}
+
+/// Through a tunnel a datagram crosses two links at each end.
+const COPIES_MAX: usize = 4;
+
+/// How long it takes until a lost segment is sent again, doubled with each loss: what Linux waits at least.
+const RTO: Duration = Duration::from_millis(200);
+
+/// Six losses in a row take 13 s; there is more to it then than a bad link.
+const TRIES: u32 = 6;
 
 /// Nanoseconds in a second.
 const NANOS: u64 = 1_000_000_000;

@@ -110,10 +110,12 @@
 //! With the `std` feature, a test that fails for whatever reason while a world is alive also prints its number.
 
 mod chance;
+mod connection;
 mod control;
 mod gateway;
 mod host;
 mod link;
+mod names;
 mod nat;
 mod node;
 pub mod oracle;
@@ -122,6 +124,8 @@ mod run;
 mod server;
 mod signal;
 mod slot;
+mod tcp;
+mod timeline;
 mod topology;
 mod trace;
 mod turn_server;
@@ -129,13 +133,16 @@ mod watch;
 mod wire;
 mod world;
 
-pub use host::{Host, Interfaces};
+pub use connection::{Connect, ConnectError, Ended};
+pub use host::{Attachment, Host, Interfaces, LocalAddress};
 pub use link::Link;
+pub use names::Resolution;
 pub use nat::{Dependence, Nat, Ports};
 pub use node::{Node, NodeId, Output};
 pub use peer::{Delivery, Peer};
 pub use server::StunServer;
 pub use signal::Signalling;
+pub use timeline::Action;
 pub use topology::NetworkId;
 pub use trace::{Dropped, Entry, Event, Trace};
 pub use turn_server::{Allocation, Deviation, Expired, Fault, Mechanism, Traffic, TurnServer, Violation};

@@ -1,10 +1,14 @@
 //! What a world carries: machines that do no I/O of their own.
 
 use alloc::boxed::Box;
+use alloc::string::String;
 use core::fmt;
+use core::net::{IpAddr, SocketAddr};
 
 use bytes::Bytes;
 
+use super::connection::{Connect, ConnectError, Ended};
+use super::host::LocalAddress;
 use crate::{Path, Timestamp};
 
 /// The name of a node in its world: the first is 0, and none is used twice.
@@ -36,9 +40,20 @@ pub enum Output {
     Transmit(Path, Bytes),
     /// Hand a message to another node, past the network: what a signalling service does in life.
     Signal(NodeId, Bytes),
+    /// Open a connection over TCP; [`Node::handle_connect`] tells what has come of it.
+    Connect(Connect),
+    /// Let connections in at this address of the node, from now on; [`Node::handle_accept`] tells of each.
+    Listen(SocketAddr),
+    /// Write to a connection. What goes to one that is not there is dropped.
+    Write(Path, Bytes),
+    /// Close a connection, once what was written has left. The node hears nothing of it any more.
+    Disconnect(Path),
+    /// Ask for the address of a name; [`Node::handle_resolved`] tells it with the number that is given here.
+    Resolve(u64, String),
 }
 
-/// A machine that a world can carry: the four verbs of every machine of this crate, and a channel for signalling.
+/// A machine that a world can carry: the four verbs of every machine of this crate, a channel for signalling, and what
+/// else a program may have to do with a network. Whoever has no use for the latter leaves it out.
 ///
 /// After each input the world polls until there is no output, then reads the deadline.
 pub trait Node {
@@ -62,6 +77,36 @@ pub trait Node {
     /// What has gone wrong in it, if anything has: the world asks after each input, and ends with the answer.
     fn violation(&self) -> Option<&str> {
         None
+    }
+
+    /// An interface has come or gone: these are all addresses that there are now.
+    fn handle_addresses(&mut self, now: Timestamp, addresses: &[LocalAddress]) {
+        let _ = (now, addresses);
+    }
+
+    /// The connection asked for as [`Output::Connect`] is open, on this path, or will not be.
+    fn handle_connect(&mut self, now: Timestamp, id: u64, outcome: Result<Path, ConnectError>) {
+        let _ = (now, id, outcome);
+    }
+
+    /// Somebody has opened a connection to where this node [listens](Output::Listen).
+    fn handle_accept(&mut self, now: Timestamp, path: Path) {
+        let _ = (now, path);
+    }
+
+    /// Takes what came in on a connection. Where one read ends says nothing about where a message does.
+    fn handle_bytes(&mut self, now: Timestamp, path: Path, bytes: &[u8]) {
+        let _ = (now, path, bytes);
+    }
+
+    /// A connection has ended, and not because this node has closed it.
+    fn handle_disconnect(&mut self, now: Timestamp, path: Path, how: Ended) {
+        let _ = (now, path, how);
+    }
+
+    /// The name asked for as [`Output::Resolve`] has this address, or none.
+    fn handle_resolved(&mut self, now: Timestamp, id: u64, address: Option<IpAddr>) {
+        let _ = (now, id, address);
     }
 }
 
@@ -88,5 +133,29 @@ impl<N: Node + ?Sized> Node for Box<N> {
 
     fn violation(&self) -> Option<&str> {
         (**self).violation()
+    }
+
+    fn handle_addresses(&mut self, now: Timestamp, addresses: &[LocalAddress]) {
+        (**self).handle_addresses(now, addresses);
+    }
+
+    fn handle_connect(&mut self, now: Timestamp, id: u64, outcome: Result<Path, ConnectError>) {
+        (**self).handle_connect(now, id, outcome);
+    }
+
+    fn handle_accept(&mut self, now: Timestamp, path: Path) {
+        (**self).handle_accept(now, path);
+    }
+
+    fn handle_bytes(&mut self, now: Timestamp, path: Path, bytes: &[u8]) {
+        (**self).handle_bytes(now, path, bytes);
+    }
+
+    fn handle_disconnect(&mut self, now: Timestamp, path: Path, how: Ended) {
+        (**self).handle_disconnect(now, path, how);
+    }
+
+    fn handle_resolved(&mut self, now: Timestamp, id: u64, address: Option<IpAddr>) {
+        (**self).handle_resolved(now, id, address);
     }
 }

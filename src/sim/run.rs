@@ -5,7 +5,7 @@ use core::time::Duration;
 use bytes::Bytes;
 
 use super::node::{Node, NodeId, Output};
-use super::slot::Wakes;
+use super::slot::{Occupant, Slot, Wakes};
 use super::trace::Event;
 use super::world::{Due, World};
 use crate::Timestamp;
@@ -65,6 +65,13 @@ impl<N: Node> World<N> {
             match slot.occupant.poll_output() {
                 Some(Output::Transmit(path, payload)) => self.transmit(id, path, payload),
                 Some(Output::Signal(to, message)) => self.signal(id, to, message),
+                Some(Output::Connect(connect)) => self.connect(id, connect),
+                Some(Output::Listen(address)) => {
+                    self.connections.listeners.insert((id, address));
+                }
+                Some(Output::Write(path, payload)) => self.write(id, path, payload),
+                Some(Output::Disconnect(path)) => self.disconnect(id, path),
+                Some(Output::Resolve(number, name)) => self.resolve(id, number, name),
                 None => {
                     slot.deadline = slot.occupant.deadline();
                     // INV-02
@@ -88,7 +95,7 @@ impl<N: Node> World<N> {
 
     /// Handles a timeout that is not due, if the world is to do so.
     fn nudge(&mut self, id: NodeId) {
-        let (now, nudging) = (self.now, self.nudging);
+        let (now, nudging) = (self.clock_of(id), self.nudging);
         let Some(slot) = self.slot_mut(id) else { return };
         if nudging && slot.deadline.is_none_or(|deadline| deadline > now) {
             slot.occupant.handle_timeout(now);
@@ -134,8 +141,11 @@ impl<N: Node> World<N> {
 
     /// The deadline to be served next, and whose it is. One that has passed is served now.
     fn next_timeout(&self) -> Option<(Timestamp, NodeId)> {
-        let due = |deadline: Timestamp| self.now.max(deadline + self.lateness);
-        (0..).zip(&self.slots).filter_map(|(id, slot)| Some((due(slot.deadline?), NodeId::new(id)))).min()
+        let due = |slot: &Slot<N>| {
+            let due_at = slot.due_at()? + self.lateness;
+            Some(due_at.max(slot.resumes_at).max(self.now))
+        };
+        (0..).zip(&self.slots).filter_map(|(id, slot)| Some((due(slot)?, NodeId::new(id)))).min()
     }
 
     fn move_to(&mut self, at: Timestamp) {
@@ -146,28 +156,67 @@ impl<N: Node> World<N> {
 
     /// Lets the first of what is under way arrive.
     fn happen(&mut self) {
-        match self.queue.pop_first().map(|(_, due)| due) {
-            Some(Due::Datagram { from, packet, payload }) => self.arrive(Some(from), packet, payload),
-            Some(Due::Queued { interface, further, from, packet, payload }) => {
+        let Some((_, due)) = self.queue.pop_first() else { return };
+        if let Some(resumes_at) = self.waits_for(&due) {
+            return self.schedule(resumes_at, due);
+        }
+        match due {
+            Due::Datagram { from, packet, payload } => self.arrive(Some(from), packet, payload),
+            Due::Queued { interface, further, from, packet, payload } => {
                 self.enqueue(interface, further, from, packet, payload);
             }
-            Some(Due::Signal { from, to, message }) => {
-                let now = self.now;
-                self.trace.record(now, Event::SignalDelivered { from, to, message: message.clone() });
-                let Some(slot) = self.slot_mut(to) else {
+            Due::Signal { from, to, message } => {
+                if self.slot(to).is_none() {
                     self.violation(from, "has signalled to a node that is not there");
-                };
-                slot.occupant.handle_signal(now, from, &message);
-                self.drain(to);
+                }
+                let event = Event::SignalDelivered { from, to, message: message.clone() };
+                self.tell(to, event, |node, now| node.handle_signal(now, from, &message));
             }
-            None => {}
+            Due::Tcp(due) => self.happen_to_connection(due),
+            Due::Answer { node, id, address } => {
+                let event = Event::Resolved { node, address };
+                self.tell(node, event, |node, now| node.handle_resolved(now, id, address));
+            }
+            Due::Addresses(id) => {
+                let Some(slot) = self.slot(id) else { return };
+                let (locals, addresses) = (slot.locals.clone(), slot.addresses.clone());
+                let event = Event::Addresses { node: id, addresses };
+                self.tell(id, event, |node, now| node.handle_addresses(now, &locals));
+            }
+            Due::Action(action) => self.act(action),
+        }
+    }
+
+    /// When whoever is to be told of something is awake again, if he is suspended now.
+    fn waits_for(&mut self, due: &Due) -> Option<Timestamp> {
+        let node = match due {
+            Due::Signal { to, .. } => *to,
+            Due::Answer { node, .. } | Due::Addresses(node) => *node,
+            Due::Tcp(due) => self.subject(due)?,
+            Due::Datagram { .. } | Due::Queued { .. } | Due::Action(_) => return None,
+        };
+        self.slot(node).map(|slot| slot.resumes_at).filter(|resumes_at| *resumes_at > self.now)
+    }
+
+    /// Tells `id` what has happened, and takes what it has to say to that.
+    pub(super) fn tell(
+        &mut self,
+        id: NodeId,
+        event: Event,
+        handle: impl FnOnce(&mut Occupant<N>, Timestamp),
+    ) {
+        self.trace.record(self.now, event);
+        let now = self.clock_of(id);
+        if let Some(slot) = self.slot_mut(id) {
+            handle(&mut slot.occupant, now);
+            self.drain(id);
         }
     }
 
     /// Serves the deadline of `id`.
     fn wake(&mut self, id: NodeId) {
-        let now = self.now;
-        self.trace.record(now, Event::Timeout { node: id });
+        let now = self.clock_of(id);
+        self.trace.record(self.now, Event::Timeout { node: id });
         let Some(slot) = self.slot_mut(id) else { return };
         slot.counters.timeouts += 1;
         let count = if slot.wakes.at == now { slot.wakes.count + 1 } else { 1 };

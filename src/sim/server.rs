@@ -46,6 +46,12 @@ impl StunServer {
     }
 }
 
+impl StunServer {
+    pub(super) fn set_dead(&mut self, dead: bool) {
+        self.dead = dead;
+    }
+}
+
 impl Node for StunServer {
     fn handle_datagram(&mut self, now: Timestamp, path: Path, datagram: &[u8]) {
         if let Some(answer) = answer(datagram, path.remote())

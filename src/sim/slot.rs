@@ -2,8 +2,11 @@
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
-use core::net::SocketAddr;
+use core::net::{IpAddr, SocketAddr};
+use core::time::Duration;
 
+use super::connection::{ConnectError, Ended};
+use super::host::LocalAddress;
 use super::node::{Node, NodeId, Output};
 use super::server::StunServer;
 use super::turn_server::TurnServer;
@@ -13,18 +16,75 @@ use crate::{Path, Timestamp};
 /// A node and what the world keeps about it.
 pub(super) struct Slot<N> {
     pub(super) occupant: Occupant<N>,
+    pub(super) locals: Vec<LocalAddress>,
+    /// The addresses of these.
     pub(super) addresses: Vec<SocketAddr>,
-    /// As it was when the node had last been drained.
+    /// By the node's clock, as it was when the node had last been drained.
     pub(super) deadline: Option<Timestamp>,
+    pub(super) clock: Clock,
+    /// Until then the node is not called.
+    pub(super) resumes_at: Timestamp,
     pub(super) counters: Counters,
     pub(super) wakes: Wakes,
 }
 
 impl<N: Node> Slot<N> {
+    pub(super) fn new(occupant: Occupant<N>, locals: Vec<LocalAddress>, clock: Clock) -> Self {
+        let addresses = locals.iter().map(|local| local.address).collect();
+        Self {
+            occupant,
+            locals,
+            addresses,
+            deadline: None,
+            clock,
+            resumes_at: Timestamp::ZERO,
+            counters: Counters::default(),
+            wakes: Wakes::default(),
+        }
+    }
+
     /// Whether the node has something to say, or another deadline than it had when it was drained.
     pub(super) fn speaks(&mut self) -> bool {
         self.occupant.poll_output().is_some() || self.occupant.deadline() != self.deadline
     }
+
+    /// When the node wants to be woken, by the world's clock, and can be.
+    pub(super) fn due_at(&self) -> Option<Timestamp> {
+        self.deadline.map(|deadline| self.clock.world(deadline))
+    }
+
+    pub(super) fn set_locals(&mut self, locals: Vec<LocalAddress>) {
+        self.addresses = locals.iter().map(|local| local.address).collect();
+        self.locals = locals;
+    }
+}
+
+/// A node's clock: so many nanoseconds ahead of the world's, or behind.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Clock(i64);
+
+impl Clock {
+    pub(super) fn ahead(offset: Duration) -> Self {
+        Self(nanos(offset))
+    }
+
+    pub(super) fn jump(&mut self, forward: Duration, back: Duration) {
+        self.0 = self.0.saturating_add(nanos(forward)).saturating_sub(nanos(back));
+    }
+
+    /// What the node reads when it is `now` in the world. No clock goes below zero.
+    pub(super) fn local(self, now: Timestamp) -> Timestamp {
+        Timestamp::from_nanos(now.as_nanos().saturating_add_signed(self.0))
+    }
+
+    /// When the node reads `at`.
+    pub(super) fn world(self, at: Timestamp) -> Timestamp {
+        Timestamp::from_nanos(at.as_nanos().saturating_add_signed(self.0.saturating_neg()))
+    }
+}
+
+fn nanos(duration: Duration) -> i64 {
+    i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX)
 }
 
 /// How often a deadline was served at one instant.
@@ -82,5 +142,29 @@ impl<N: Node> Node for Occupant<N> {
 
     fn violation(&self) -> Option<&str> {
         self.node().violation()
+    }
+
+    fn handle_addresses(&mut self, now: Timestamp, addresses: &[LocalAddress]) {
+        self.node_mut().handle_addresses(now, addresses);
+    }
+
+    fn handle_connect(&mut self, now: Timestamp, id: u64, outcome: Result<Path, ConnectError>) {
+        self.node_mut().handle_connect(now, id, outcome);
+    }
+
+    fn handle_accept(&mut self, now: Timestamp, path: Path) {
+        self.node_mut().handle_accept(now, path);
+    }
+
+    fn handle_bytes(&mut self, now: Timestamp, path: Path, bytes: &[u8]) {
+        self.node_mut().handle_bytes(now, path, bytes);
+    }
+
+    fn handle_disconnect(&mut self, now: Timestamp, path: Path, how: Ended) {
+        self.node_mut().handle_disconnect(now, path, how);
+    }
+
+    fn handle_resolved(&mut self, now: Timestamp, id: u64, address: Option<IpAddr>) {
+        self.node_mut().handle_resolved(now, id, address);
     }
 }

@@ -1,11 +1,11 @@
 //! Networks, who is on them, and the way of a datagram through them.
 
 use alloc::vec::Vec;
-use core::net::{IpAddr, Ipv4Addr, SocketAddr};
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 
 use super::chance::{Chance, Purpose};
 use super::gateway::{Gateway, Kind};
-use super::host::{Attachment, Host, Interfaces};
+use super::host::{Attachment, Interfaces, LocalAddress, Place, Tunnel};
 use super::link::Lane;
 use super::nat::{Hairpin, Nat};
 use super::node::NodeId;
@@ -29,8 +29,33 @@ pub(super) struct Interface {
     pub(super) up: Lane,
     pub(super) down: Lane,
     pub(super) plugged: bool,
+    removed: bool,
+    /// The interface of the same node that carries what is sent and received here.
+    pub(super) over: Option<usize>,
     network: NetworkId,
     ip: IpAddr,
+    /// The zone that the node knows a link-local address by.
+    scope: u32,
+}
+
+impl Interface {
+    fn is_of(&self, node: NodeId) -> bool {
+        self.node == node && !self.removed
+    }
+
+    fn has(&self, address: SocketAddr) -> bool {
+        self.ip == address.ip() && (scope(address) == 0 || scope(address) == self.scope)
+    }
+
+    /// `address` as the node knows it, if it is of this interface.
+    pub(super) fn scoped(&self, address: SocketAddr) -> SocketAddr {
+        match address {
+            SocketAddr::V6(v6) if is_link_local(address.ip()) => {
+                SocketAddr::V6(SocketAddrV6::new(*v6.ip(), v6.port(), 0, self.scope))
+            }
+            _ => address,
+        }
+    }
 }
 
 /// A datagram between two networks' worth of gateways: out of the sender's, not yet into the receiver's.
@@ -93,26 +118,35 @@ impl Topology {
         id
     }
 
-    /// Attaches `node` as `host` says. Returns its addresses, or `None` if another has one of them.
-    pub(super) fn attach(&mut self, node: NodeId, host: Host) -> Option<Vec<SocketAddr>> {
-        host.attachments
-            .into_iter()
-            .map(|attachment| {
-                let (network, address) = match attachment {
-                    Attachment::Address(network, address) => (network, address),
-                    Attachment::Network(network) => (network, self.assign_socket(network)),
-                    Attachment::Nat(nat) if nat.is_none() => {
-                        (NetworkId::PUBLIC, self.assign_socket(NetworkId::PUBLIC))
-                    }
-                    Attachment::Nat(nat) => {
-                        let network = self.add_network(NetworkId::PUBLIC, nat);
-                        (network, self.assign_socket(network))
-                    }
-                };
-                self.add_interface(node, network, address.ip())?;
-                Some(address)
-            })
-            .collect()
+    /// Attaches `node`. Returns the address, or `None` if another node has it or there is nothing to tunnel it through.
+    pub(super) fn attach(&mut self, node: NodeId, attachment: Attachment) -> Option<LocalAddress> {
+        let (network, address) = match attachment.place {
+            Place::Address(network, address) => (network, address),
+            Place::Ipv4(network) => (network, self.assign_socket(network)),
+            Place::Ipv6(network) => (network, SocketAddr::new(self.assign_ipv6(network), PORT)),
+            Place::Nat(nat) if nat.is_none() => (NetworkId::PUBLIC, self.assign_socket(NetworkId::PUBLIC)),
+            Place::Nat(nat) => {
+                let network = self.add_network(NetworkId::PUBLIC, nat);
+                (network, self.assign_socket(network))
+            }
+        };
+        let over = match attachment.tunnel {
+            Tunnel::None => None,
+            Tunnel::Over(ip) => Some(self.interface_of(node, SocketAddr::new(ip, 0))?),
+            Tunnel::OverTheLast => Some(self.interfaces.iter().rposition(|other| other.is_of(node))?),
+        };
+        let interface = self.add_interface(node, network, address)?;
+        interface.over = over;
+        if let Some(link) = attachment.link {
+            interface.up.set(link);
+            interface.down.set(link);
+        }
+        Some(LocalAddress { address, network: attachment.network })
+    }
+
+    /// Takes the interfaces of `node` with the address `ip` away, or all.
+    pub(super) fn detach(&mut self, interfaces: Interfaces) {
+        self.select(interfaces).for_each(|interface| interface.removed = true);
     }
 
     pub(super) fn reboot(&mut self, network: NetworkId) {
@@ -200,9 +234,15 @@ impl Topology {
         Ok(source)
     }
 
-    /// The interface of `node` with the address `ip`.
-    pub(super) fn interface_of(&self, node: NodeId, ip: IpAddr) -> Option<usize> {
-        self.interfaces.iter().position(|interface| interface.node == node && interface.ip == ip)
+    /// The interface of `node` with this address; the port does not matter.
+    pub(super) fn interface_of(&self, node: NodeId, address: SocketAddr) -> Option<usize> {
+        self.interfaces.iter().position(|interface| interface.is_of(node) && interface.has(address))
+    }
+
+    /// Whether packets can leave and reach this interface.
+    pub(super) fn is_plugged(&self, interface: usize) -> bool {
+        let Some(interface) = self.interfaces.get(interface) else { return false };
+        interface.plugged && !interface.removed && interface.over.is_none_or(|under| self.is_plugged(under))
     }
 
     pub(super) fn interface(&mut self, index: usize) -> Option<&mut Interface> {
@@ -211,13 +251,52 @@ impl Topology {
 
     pub(super) fn select(&mut self, selected: Interfaces) -> impl Iterator<Item = &mut Interface> {
         self.interfaces.iter_mut().filter(move |interface| {
-            interface.node == selected.node && selected.ip.is_none_or(|ip| ip == interface.ip)
+            interface.is_of(selected.node) && selected.ip.is_none_or(|ip| ip == interface.ip)
         })
     }
 
-    /// The network of the interface of `node` with the address `ip`.
-    pub(super) fn network_of(&self, node: NodeId, ip: IpAddr) -> Option<NetworkId> {
-        Some(self.interfaces.get(self.interface_of(node, ip)?)?.network)
+    /// Does something with each direction that a packet of this interface crosses, nearest to the node first.
+    pub(super) fn cross_up(
+        &mut self,
+        interface: usize,
+        mut act: impl FnMut(&mut Lane) -> Result<(), Dropped>,
+    ) -> Result<(), Dropped> {
+        let interface = self.interfaces.get_mut(interface).ok_or(Dropped::NotLocal)?;
+        act(&mut interface.up)?;
+        match interface.over {
+            Some(under) => self.cross_up(under, act),
+            None => Ok(()),
+        }
+    }
+
+    /// The same on the way in, nearest to the node first.
+    pub(super) fn cross_down(
+        &mut self,
+        interface: usize,
+        mut act: impl FnMut(&mut Lane) -> Result<(), Dropped>,
+    ) -> Result<(), Dropped> {
+        let interface = self.interfaces.get_mut(interface).ok_or(Dropped::NoRoute)?;
+        act(&mut interface.down)?;
+        match interface.over {
+            Some(under) => self.cross_down(under, act),
+            None => Ok(()),
+        }
+    }
+
+    /// The first interface of `node`.
+    pub(super) fn first_of(&self, node: NodeId) -> Option<usize> {
+        self.interfaces.iter().position(|interface| interface.is_of(node))
+    }
+
+    /// The network of the interface of `node` with this address.
+    pub(super) fn network_of(&self, node: NodeId, address: SocketAddr) -> Option<NetworkId> {
+        Some(self.interfaces.get(self.interface_of(node, address)?)?.network)
+    }
+
+    /// Whether two nodes have an interface on one network.
+    pub(super) fn are_neighbours(&self, one: NodeId, other: NodeId) -> bool {
+        let of = |node| self.interfaces.iter().filter(move |interface| interface.is_of(node));
+        of(one).any(|first| of(other).any(|second| first.network == second.network))
     }
 
     /// How it all hangs together.
@@ -242,26 +321,43 @@ impl Topology {
         self.gateway(network).map(Gateway::address)
     }
 
-    fn add_interface(&mut self, node: NodeId, network: NetworkId, ip: IpAddr) -> Option<()> {
+    fn add_interface(
+        &mut self,
+        node: NodeId,
+        network: NetworkId,
+        address: SocketAddr,
+    ) -> Option<&mut Interface> {
         let mut others = self.interfaces.iter();
-        if let Some(other) = others.find(|other| other.network == network && other.ip == ip) {
-            return (other.node == node).then_some(()); // another port of the same address
-        }
-        let index = number(self.interfaces.len());
-        self.interfaces.push(Interface {
-            node,
-            up: Lane::new(self.seed, Purpose::Up(index), Purpose::UpOrder(index)),
-            down: Lane::new(self.seed, Purpose::Down(index), Purpose::DownOrder(index)),
-            plugged: true,
-            network,
-            ip,
-        });
-        Some(())
+        let other =
+            others.position(|other| other.network == network && other.ip == address.ip() && !other.removed);
+        let index = match other {
+            // Another port of the same address.
+            Some(other) => {
+                Some(other).filter(|other| self.interfaces.get(*other).is_some_and(|it| it.node == node))?
+            }
+            None => {
+                let number = number(self.interfaces.len());
+                self.interfaces.push(Interface {
+                    node,
+                    up: Lane::new(self.seed, Purpose::Up(number), Purpose::UpOrder(number)),
+                    down: Lane::new(self.seed, Purpose::Down(number), Purpose::DownOrder(number)),
+                    plugged: true,
+                    removed: false,
+                    over: None,
+                    network,
+                    ip: address.ip(),
+                    scope: scope(address),
+                });
+                self.interfaces.len() - 1
+            }
+        };
+        self.interfaces.get_mut(index)
     }
 
     /// The next step downwards from `network` to `ip`: a host on it, or the gateway of a network behind it.
     fn next(&self, network: NetworkId, ip: IpAddr) -> Option<Next> {
-        let on_it = |interface: &Interface| interface.network == network && interface.ip == ip;
+        let on_it =
+            |interface: &Interface| interface.network == network && interface.ip == ip && !interface.removed;
         if let Some(host) = self.interfaces.iter().position(on_it) {
             return Some(Next::Host(host));
         }
@@ -308,12 +404,20 @@ impl Topology {
             NetworkId::PUBLIC => PUBLIC_PREFIX,
             NetworkId(inner) => PRIVATE_PREFIX.wrapping_add(inner << 8),
         };
+        self.next_free(network, |number| IpAddr::V4(Ipv4Addr::from_bits(prefix.wrapping_add(number))))
+    }
+
+    /// The next IPv6 address of `network`: 2001:db8:0:x::1 and on.
+    fn assign_ipv6(&mut self, network: NetworkId) -> IpAddr {
+        let prefix = IPV6_PREFIX | u128::from(network.0) << 64;
+        self.next_free(network, |number| IpAddr::V6(Ipv6Addr::from_bits(prefix | u128::from(number))))
+    }
+
+    fn next_free(&mut self, network: NetworkId, address: impl Fn(u32) -> IpAddr) -> IpAddr {
         loop {
-            let Some(entry) = self.networks.get_mut(index(network)) else {
-                return IpAddr::V4(Ipv4Addr::UNSPECIFIED);
-            };
+            let Some(entry) = self.networks.get_mut(index(network)) else { return address(0) };
             entry.assigned = entry.assigned.wrapping_add(1);
-            let ip = IpAddr::V4(Ipv4Addr::from_bits(prefix.wrapping_add(entry.assigned)));
+            let ip = address(entry.assigned);
             if self.next(network, ip).is_none() {
                 return ip;
             }
@@ -325,6 +429,13 @@ fn is_link_local(ip: IpAddr) -> bool {
     match ip {
         IpAddr::V4(ip) => ip.is_link_local(),
         IpAddr::V6(ip) => ip.is_unicast_link_local(),
+    }
+}
+
+fn scope(address: SocketAddr) -> u32 {
+    match address {
+        SocketAddr::V6(v6) if is_link_local(address.ip()) => v6.scope_id(),
+        _ => 0,
     }
 }
 
@@ -340,6 +451,9 @@ fn number(index: usize) -> u32 {
 const PUBLIC_PREFIX: u32 = Ipv4Addr::new(198, 18, 0, 0).to_bits();
 
 const PRIVATE_PREFIX: u32 = Ipv4Addr::new(10, 0, 0, 0).to_bits();
+
+/// The network for documentation of RFC 3849.
+const IPV6_PREFIX: u128 = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 0).to_bits();
 
 /// The port of hosts whose address is of the world's choice.
 const PORT: u16 = 4000;

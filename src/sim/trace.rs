@@ -4,13 +4,16 @@ mod hash;
 mod text;
 
 use alloc::collections::VecDeque;
-use core::net::SocketAddr;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::net::{IpAddr, SocketAddr};
 
 use bytes::Bytes;
 
 use hash::Fnv;
 use text::Tail;
 
+use super::connection::{ConnectError, Ended};
 use super::node::NodeId;
 use crate::{Path, Timestamp};
 
@@ -24,7 +27,7 @@ pub enum Dropped {
     Unplugged,
     /// Its source is not an address of the node that sent it.
     NotLocal,
-    /// The world carries datagrams only.
+    /// It was to be [transmitted](super::Output::Transmit) on a path of TCP, which is [written](super::Output::Write) to.
     NotUdp,
     /// Nobody in reach has the destination address: private addresses are known on their own network alone.
     NoRoute,
@@ -44,6 +47,10 @@ pub enum Dropped {
     Forbidden,
     /// The same, and the firewall has said so.
     Rejected,
+    /// Its receiver is suspended.
+    Suspended,
+    /// It was written to a connection that is not there.
+    NotConnected,
     /// The world was told to [`block`](super::World::block) it.
     Blocked,
     /// The world's [`filter`](super::World::filter) said [`Verdict::Drop`](super::Verdict::Drop).
@@ -69,6 +76,8 @@ impl Dropped {
             Self::Congested => 13,
             Self::Forbidden => 14,
             Self::Rejected => 15,
+            Self::Suspended => 16,
+            Self::NotConnected => 17,
         }
     }
 }
@@ -133,6 +142,100 @@ pub enum Event {
         to: NodeId,
         /// What.
         message: Bytes,
+    },
+    /// The node wants a connection.
+    Connecting {
+        /// Who.
+        node: NodeId,
+        /// From where; port 0 is any.
+        local: SocketAddr,
+        /// Where to.
+        remote: SocketAddr,
+    },
+    /// What has come of it.
+    Connected {
+        /// Who.
+        node: NodeId,
+        /// The path, as the node sees it.
+        outcome: Result<Path, ConnectError>,
+    },
+    /// The node has got a connection from somebody else.
+    Accepted {
+        /// Who.
+        node: NodeId,
+        /// The path, as the node sees it.
+        path: Path,
+    },
+    /// The node wrote to a connection.
+    Written {
+        /// Who.
+        node: NodeId,
+        /// The path, as the node sees it.
+        path: Path,
+        /// What.
+        payload: Bytes,
+    },
+    /// The node read from a connection.
+    Read {
+        /// Who.
+        node: NodeId,
+        /// The path, as the node sees it.
+        path: Path,
+        /// What.
+        payload: Bytes,
+    },
+    /// What the node wrote does not get through for now.
+    Stalled {
+        /// Whose.
+        node: NodeId,
+        /// The path, as the node sees it.
+        path: Path,
+        /// Why.
+        reason: Dropped,
+    },
+    /// The node closes a connection.
+    Disconnecting {
+        /// Who.
+        node: NodeId,
+        /// The path, as the node sees it.
+        path: Path,
+    },
+    /// The node lost a connection.
+    Disconnected {
+        /// Who.
+        node: NodeId,
+        /// The path, as the node sees it.
+        path: Path,
+        /// How.
+        how: Ended,
+    },
+    /// The node asked for the address of a name.
+    Resolving {
+        /// Who.
+        node: NodeId,
+        /// Of what.
+        name: String,
+    },
+    /// The node got the answer.
+    Resolved {
+        /// Who.
+        node: NodeId,
+        /// The address, if there is one.
+        address: Option<IpAddr>,
+    },
+    /// The addresses of the node are other ones.
+    Addresses {
+        /// Whose.
+        node: NodeId,
+        /// All that there are now.
+        addresses: Vec<SocketAddr>,
+    },
+    /// Something that the world was told to do [at a time](super::World::at).
+    Acted {
+        /// What.
+        action: &'static str,
+        /// To whom.
+        node: Option<NodeId>,
     },
 }
 

@@ -5,12 +5,12 @@ use core::time::Duration;
 use bytes::Bytes;
 
 use super::gateway::Kind;
-use super::link::Crossing;
+use super::link::Copies;
 use super::node::{Node, NodeId};
 use super::topology::Packet;
 use super::trace::{Dropped, Event};
 use super::world::{Datagram, Due, Verdict, World};
-use crate::{Path, Transport};
+use crate::{Path, Timestamp, Transport};
 
 impl<N: Node> World<N> {
     pub(super) fn transmit(&mut self, id: NodeId, path: Path, payload: Bytes) {
@@ -30,44 +30,54 @@ impl<N: Node> World<N> {
             return Err(Dropped::NotUdp);
         }
         let now = self.now;
-        let interface = self.topology.interface_of(id, path.local().ip()).ok_or(Dropped::NotLocal)?;
-        if self.topology.interface(interface).is_none_or(|interface| !interface.plugged) {
+        let interface = self.topology.interface_of(id, path.local()).ok_or(Dropped::NotLocal)?;
+        if !self.topology.is_plugged(interface) {
             return Err(Dropped::Unplugged);
         }
-        let packet =
-            self.topology.ascend(now, interface, Packet::new(Kind::Datagram, path.local(), path.remote()))?;
+        let packet = Packet::new(Kind::Datagram, path.local(), path.remote());
+        let packet = self.topology.ascend(now, interface, packet)?;
         let (payload, held) = self.filtered(id, path, &packet, payload)?;
-        let size = size(&packet, &payload);
-        let up = &mut self.topology.interface(interface).ok_or(Dropped::NotLocal)?.up;
-        up.fits(size)?;
-        let crossing = up.draw();
-        let waiting = up.enqueue(now, size)?;
+        let size = size(&packet, payload.len(), UDP_HEADER_LEN);
+        let mut copies = Copies::one(now + held);
+        self.topology.cross_up(interface, |lane| {
+            lane.fits(size)?;
+            let waiting = lane.enqueue(now, size);
+            copies.cross(waiting.unwrap_or_default(), || lane.draw());
+            waiting.map(drop)
+        })?;
         // Where it goes is known now, whether it is let in only when it is there.
         let receiver = self.topology.descend(now, &packet).ok().map(|descent| descent.interface);
-        let mut lost = true;
-        for delay in crossing.delays() {
-            let at = now + held + waiting + delay;
-            let down = receiver
-                .and_then(|interface| Some((interface, &mut self.topology.interface(interface)?.down)));
-            let (crossing, queued) = match down {
-                Some((interface, down)) => {
-                    down.fits(size)?;
-                    (down.draw(), down.is_paced().then_some(interface))
-                }
-                None => (Crossing::Once(Duration::ZERO), None),
-            };
-            for further in crossing.delays() {
-                lost = false;
+        let Some(receiver) = receiver else {
+            for at in copies.iter() {
                 let (packet, payload) = (packet.clone(), payload.clone());
-                match queued {
-                    None => self.schedule(at + further, Due::Datagram { from: id, packet, payload }),
-                    Some(interface) => {
-                        self.schedule(at, Due::Queued { interface, further, from: id, packet, payload });
-                    }
+                self.schedule(at, Due::Datagram { from: id, packet, payload });
+            }
+            return if copies.is_empty() { Err(Dropped::Lost) } else { Ok(()) };
+        };
+        let mut arrived = false;
+        for at in copies.iter() {
+            let mut further = Copies::one(Timestamp::ZERO);
+            let mut queued = false;
+            self.topology.cross_down(receiver, |lane| {
+                lane.fits(size)?;
+                queued |= lane.is_paced();
+                further.cross(Duration::ZERO, || lane.draw());
+                Ok(())
+            })?;
+            for delay in further.iter() {
+                arrived = true;
+                let (packet, payload, further) = (packet.clone(), payload.clone(), delay.since_epoch());
+                if queued {
+                    self.schedule(
+                        at,
+                        Due::Queued { interface: receiver, further, from: id, packet, payload },
+                    );
+                } else {
+                    self.schedule(at + further, Due::Datagram { from: id, packet, payload });
                 }
             }
         }
-        if lost { Err(Dropped::Lost) } else { Ok(()) }
+        if arrived { Ok(()) } else { Err(Dropped::Lost) }
     }
 
     /// Lets a datagram wait for its turn on the link to its receiver.
@@ -79,13 +89,14 @@ impl<N: Node> World<N> {
         packet: Packet,
         payload: Bytes,
     ) {
-        let (now, size) = (self.now, size(&packet, &payload));
-        let waiting = match self.topology.interface(interface) {
-            Some(interface) => interface.down.enqueue(now, size),
-            None => Err(Dropped::NoRoute),
-        };
-        match waiting {
-            Ok(waiting) => self.schedule(now + waiting + further, Due::Datagram { from, packet, payload }),
+        let (now, size) = (self.now, size(&packet, payload.len(), UDP_HEADER_LEN));
+        let mut at = now;
+        let queued = self.topology.cross_down(interface, |lane| {
+            at = at + lane.enqueue(at, size)?;
+            Ok(())
+        });
+        match queued {
+            Ok(()) => self.schedule(at + further, Due::Datagram { from, packet, payload }),
             Err(reason) => {
                 self.lose(Some(from), reason, Path::udp(packet.source, packet.destination), payload);
             }
@@ -121,24 +132,27 @@ impl<N: Node> World<N> {
     }
 
     /// Whom `packet` is for and how that node sees it, once all gateways have let it in.
-    fn route(&mut self, from: Option<NodeId>, packet: &Packet) -> Result<(NodeId, Path), Dropped> {
+    pub(super) fn route(&mut self, from: Option<NodeId>, packet: &Packet) -> Result<(NodeId, Path), Dropped> {
         let descent = self.topology.descend(self.now, packet)?;
         let receiver = self.topology.interface(descent.interface).ok_or(Dropped::NoRoute)?;
-        let (node, plugged) = (receiver.node, receiver.plugged);
+        let (node, destination) = (receiver.node, receiver.scoped(descent.destination));
         if from.is_some_and(|from| self.interference.blocked.contains(&(from, node))) {
             return Err(Dropped::Blocked);
         }
         let source = self.topology.admit(self.now, packet, &descent)?;
-        if !plugged {
+        if !self.topology.is_plugged(descent.interface) {
             return Err(Dropped::Unplugged);
         }
-        Ok((node, Path::udp(descent.destination, source)))
+        if self.is_suspended(node) {
+            return Err(Dropped::Suspended);
+        }
+        Ok((node, Path::new(packet.kind.transport(), destination, source)))
     }
 
     /// Hands `id` a datagram.
     pub(super) fn deliver(&mut self, id: NodeId, path: Path, payload: Bytes) {
-        let now = self.now;
-        self.trace.record(now, Event::Delivered { node: id, path, payload: payload.clone() });
+        self.trace.record(self.now, Event::Delivered { node: id, path, payload: payload.clone() });
+        let now = self.clock_of(id);
         let Some(slot) = self.slot_mut(id) else { return };
         slot.counters.received += 1;
         slot.counters.received_bytes += length(&payload);
@@ -149,19 +163,25 @@ impl<N: Node> World<N> {
     fn lose(&mut self, from: Option<NodeId>, reason: Dropped, path: Path, payload: Bytes) {
         let (source, destination) = (path.local(), path.remote());
         self.trace.record(self.now, Event::Dropped { reason, source, destination, payload });
-        *self.dropped.entry(reason).or_default() += 1;
+        self.count_dropped(reason);
         if let Some(slot) = from.and_then(|from| self.slot_mut(from)) {
             slot.counters.dropped += 1;
         }
     }
+
+    pub(super) fn count_dropped(&mut self, reason: Dropped) {
+        *self.dropped.entry(reason).or_default() += 1;
+    }
 }
 
-/// How long a datagram is on the wire: the headers of UDP and IP count.
-fn size(packet: &Packet, payload: &Bytes) -> usize {
-    let headers = if packet.destination.is_ipv4() { 28 } else { 48 };
-    payload.len().saturating_add(headers)
+/// How long a packet is on the wire, with the headers of IP and of what is in it.
+pub(super) fn size(packet: &Packet, payload: usize, header: usize) -> usize {
+    let ip_header = if packet.destination.is_ipv4() { 20 } else { 40 };
+    payload.saturating_add(header).saturating_add(ip_header)
 }
 
 fn length(payload: &Bytes) -> u64 {
     u64::try_from(payload.len()).unwrap_or(u64::MAX)
 }
+
+const UDP_HEADER_LEN: usize = 8;

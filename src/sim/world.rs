@@ -10,13 +10,16 @@ use core::time::Duration;
 use bytes::Bytes;
 
 use super::chance::{Chance, Purpose};
-use super::host::Host;
+use super::host::{Host, LocalAddress};
+use super::names::Names;
 use super::nat::Nat;
 use super::node::{Node, NodeId};
 use super::oracle::ServerPlan;
 use super::server::StunServer;
 use super::signal::Signals;
-use super::slot::{Occupant, Slot, Wakes};
+use super::slot::{Clock, Occupant, Slot};
+use super::tcp::{self, Connections};
+use super::timeline::Action;
 use super::topology::{NetworkId, Packet, Topology};
 use super::trace::{Dropped, Event, Trace};
 use super::turn_server::TurnServer;
@@ -33,6 +36,8 @@ pub struct World<N> {
     /// Of the next thing to be under way.
     pub(super) sequence: u64,
     pub(super) signals: Signals,
+    pub(super) connections: Connections,
+    pub(super) names: Names,
     pub(super) interference: Interference,
     pub(super) lateness: Duration,
     pub(super) nudging: bool,
@@ -102,6 +107,8 @@ impl<N: Node> World<N> {
             queue: BTreeMap::new(),
             sequence: 0,
             signals: Signals::new(seed),
+            connections: Connections::new(seed),
+            names: Names::default(),
             interference: Interference::default(),
             lateness: Duration::ZERO,
             nudging: false,
@@ -129,29 +136,50 @@ impl<N: Node> World<N> {
         host: impl Into<Host>,
         build: impl FnOnce(NodeId, Timestamp, &[SocketAddr]) -> N,
     ) -> NodeId {
-        let now = self.now;
-        self.add(host.into(), |id, addresses| Occupant::Node(build(id, now, addresses)))
+        self.add_host(host, |id, now, locals| {
+            let addresses: Vec<_> = locals.iter().map(|local| local.address).collect();
+            build(id, now, &addresses)
+        })
+    }
+
+    /// The same where the node is to know what its networks are and what they cost.
+    ///
+    /// # Panics
+    ///
+    /// As [`add_node`](Self::add_node).
+    pub fn add_host(
+        &mut self,
+        host: impl Into<Host>,
+        build: impl FnOnce(NodeId, Timestamp, &[LocalAddress]) -> N,
+    ) -> NodeId {
+        self.add(host.into(), |id, now, locals| Occupant::Node(build(id, now, locals)))
     }
 
     /// Adds a STUN server on `host`, usually [`NetworkId::PUBLIC`]; [`address`](Self::address) tells where it listens.
     pub fn add_server(&mut self, host: impl Into<Host>, server: StunServer) -> NodeId {
-        self.add(host.into(), |_, _| Occupant::Server(server))
+        self.add(host.into(), |_, _, _| Occupant::Server(server))
     }
 
     /// Adds a TURN server on `host`, usually [`NetworkId::PUBLIC`]. It listens at the [addresses](Self::addresses) of
     /// the host, and gives out relayed ones on them.
     pub fn add_turn_server(&mut self, host: impl Into<Host>, server: TurnServer) -> NodeId {
-        self.add(host.into(), |_, addresses| Occupant::TurnServer(Box::new(server.at(addresses))))
+        self.add(host.into(), |_, _, locals| {
+            let addresses: Vec<_> = locals.iter().map(|local| local.address).collect();
+            Occupant::TurnServer(Box::new(server.at(&addresses)))
+        })
     }
 
     /// Gives `id` a command, then takes what it has to say as after any other input.
     ///
     /// # Panics
     ///
-    /// If `id` is not a node of this world, or a server.
+    /// If `id` is not a node of this world, is a server, or is [suspended](Self::suspend).
     pub fn with<R>(&mut self, id: NodeId, command: impl FnOnce(&mut N, Timestamp) -> R) -> R {
         self.trace.record(self.now, Event::Command { node: id });
-        let now = self.now;
+        if self.is_suspended(id) {
+            self.violation(id, "is suspended and hears no command");
+        }
+        let now = self.clock_of(id);
         let Some(Slot { occupant: Occupant::Node(node), .. }) = self.slot_mut(id) else {
             self.violation(id, "is not a node to command");
         };
@@ -171,7 +199,7 @@ impl<N: Node> World<N> {
         command: impl FnOnce(&mut TurnServer, Timestamp) -> R,
     ) -> R {
         self.trace.record(self.now, Event::Command { node: id });
-        let now = self.now;
+        let now = self.clock_of(id);
         let Some(Slot { occupant: Occupant::TurnServer(server), .. }) = self.slot_mut(id) else {
             self.violation(id, "is not a TURN server to command");
         };
@@ -204,9 +232,14 @@ impl<N: Node> World<N> {
         }
     }
 
-    /// The addresses of `id`, as it was told when built; none if there is no such node.
+    /// The addresses of `id`, as it was told; none if there is no such node.
     pub fn addresses(&self, id: NodeId) -> &[SocketAddr] {
         self.slot(id).map_or(&[], |slot| &slot.addresses)
+    }
+
+    /// The same with what is known of their networks.
+    pub fn local_addresses(&self, id: NodeId) -> &[LocalAddress] {
+        self.slot(id).map_or(&[], |slot| &slot.locals)
     }
 
     /// The first address of `id`.
@@ -227,7 +260,7 @@ impl<N: Node> World<N> {
     ///
     /// If `id` is not a node of this world, or has no address.
     pub fn network(&self, id: NodeId) -> NetworkId {
-        match self.topology.network_of(id, self.address(id).ip()) {
+        match self.topology.network_of(id, self.address(id)) {
             Some(network) => network,
             None => self.violation(id, "is on no network"),
         }
@@ -268,19 +301,19 @@ impl<N: Node> World<N> {
         &self.trace
     }
 
-    fn add(&mut self, host: Host, build: impl FnOnce(NodeId, &[SocketAddr]) -> Occupant<N>) -> NodeId {
+    fn add(
+        &mut self,
+        host: Host,
+        build: impl FnOnce(NodeId, Timestamp, &[LocalAddress]) -> Occupant<N>,
+    ) -> NodeId {
         let id = NodeId::new(u32::try_from(self.slots.len()).unwrap_or(u32::MAX));
-        let Some(addresses) = self.topology.attach(id, host) else {
+        let locals = host.attachments.into_iter().map(|attachment| self.topology.attach(id, attachment));
+        let Some(locals) = locals.collect::<Option<Vec<_>>>() else {
             self.violation(id, "is given an address that another has");
         };
-        let occupant = build(id, &addresses);
-        self.slots.push(Slot {
-            occupant,
-            addresses,
-            deadline: None,
-            counters: Counters::default(),
-            wakes: Wakes::default(),
-        });
+        let clock = Clock::ahead(host.clock);
+        let occupant = build(id, clock.local(self.now), &locals);
+        self.slots.push(Slot::new(occupant, locals, clock));
         self.trace.record(self.now, Event::Command { node: id });
         self.drain(id);
         id
@@ -302,6 +335,10 @@ impl<N: Node> World<N> {
             }
         };
         (0..).zip(&self.slots).filter_map(server).collect()
+    }
+
+    pub(super) fn slot_clock(&self, id: NodeId) -> Clock {
+        self.slot(id).map(|slot| slot.clock).unwrap_or_default()
     }
 
     pub(super) fn slot(&self, id: NodeId) -> Option<&Slot<N>> {
@@ -345,6 +382,16 @@ pub(super) enum Due {
         to: NodeId,
         message: Bytes,
     },
+    /// Something of a connection.
+    Tcp(tcp::Due),
+    Answer {
+        node: NodeId,
+        id: u64,
+        address: Option<IpAddr>,
+    },
+    /// A node that was suspended when its addresses changed learns of them.
+    Addresses(NodeId),
+    Action(Action),
 }
 
 /// What a test has told the world to do to datagrams.

@@ -140,9 +140,7 @@ impl<'a> Message<'a> {
     pub fn attributes(&self) -> impl Iterator<Item = (AttributeType, &'a [u8])> + use<'a> {
         let content = self.body().get(..self.seals.content_end).unwrap_or_default();
         // The pass in `parse` has seen every attribute whole: there is no error to meet here.
-        Attributes { body: content, at: 0 }
-            .map_while(Result::ok)
-            .map(|attribute| (attribute.kind, attribute.value))
+        Attributes::of(content).map_while(Result::ok).map(|attribute| (attribute.kind, attribute.value))
     }
 
     /// The first attribute of type `A` (rfc8489-6.3-6): `None` if there is none, an error if its value is malformed.
@@ -250,7 +248,7 @@ impl Seals {
     /// The one pass over all attributes: sizes, number, and the order in which seals may come.
     fn find(body: &[u8]) -> Result<Self, DecodeError> {
         let mut seals = Self { content_end: body.len(), sha1_at: None, sha256: None, fingerprint_at: None };
-        for (n, attribute) in (Attributes { body, at: 0 }).enumerate() {
+        for (n, attribute) in Attributes::of(body).enumerate() {
             let RawAttribute { at, kind, value } = attribute?;
             if n >= ATTRIBUTES_MAX {
                 return Err(DecodeError::TooManyAttributes);
@@ -292,16 +290,22 @@ fn well_sized(well: bool, kind: AttributeType) -> Result<(), DecodeError> {
 }
 
 /// An attribute as it stands in the body, at offset `at`.
-struct RawAttribute<'a> {
+pub(super) struct RawAttribute<'a> {
     at: usize,
-    kind: AttributeType,
-    value: &'a [u8],
+    pub(super) kind: AttributeType,
+    pub(super) value: &'a [u8],
 }
 
 /// Walks attributes; ends after the first error.
-struct Attributes<'a> {
+pub(super) struct Attributes<'a> {
     body: &'a [u8],
     at: usize,
+}
+
+impl<'a> Attributes<'a> {
+    pub(super) const fn of(body: &'a [u8]) -> Self {
+        Self { body, at: 0 }
+    }
 }
 
 impl<'a> Iterator for Attributes<'a> {

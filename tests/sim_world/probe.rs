@@ -1,10 +1,10 @@
 //! A node that sends what it is told to and keeps what it gets.
 
-use core::net::SocketAddr;
+use core::net::{IpAddr, SocketAddr};
 use std::collections::VecDeque;
 
 use bytes::Bytes;
-use floe::sim::{Host, NetworkId, Node, NodeId, Output, World};
+use floe::sim::{ConnectError, Ended, Host, LocalAddress, NetworkId, Node, NodeId, Output, World};
 use floe::{Path, Timestamp};
 
 #[derive(Debug, Default)]
@@ -14,6 +14,13 @@ pub(crate) struct Probe {
     pub(crate) woken: Vec<Timestamp>,
     pub(crate) wake_at: Option<Timestamp>,
     pub(crate) outputs: VecDeque<Output>,
+    /// What came of connections asked for, by the number given.
+    pub(crate) connected: Vec<(Timestamp, u64, Result<Path, ConnectError>)>,
+    pub(crate) accepted: Vec<(Timestamp, Path)>,
+    pub(crate) reads: Vec<(Timestamp, Path, Vec<u8>)>,
+    pub(crate) lost: Vec<(Timestamp, Path, Ended)>,
+    pub(crate) addresses: Vec<(Timestamp, Vec<LocalAddress>)>,
+    pub(crate) resolved: Vec<(Timestamp, u64, Option<IpAddr>)>,
 }
 
 impl Probe {
@@ -24,6 +31,11 @@ impl Probe {
     /// The payloads that came, in order.
     pub(crate) fn heard(&self) -> Vec<&[u8]> {
         self.datagrams.iter().map(|(_, _, payload)| payload.as_slice()).collect()
+    }
+
+    /// All that was read, in one.
+    pub(crate) fn stream(&self) -> Vec<u8> {
+        self.reads.iter().flat_map(|(_, _, bytes)| bytes.clone()).collect()
     }
 
     /// The sources of what came, in order.
@@ -52,6 +64,30 @@ impl Node for Probe {
 
     fn handle_signal(&mut self, now: Timestamp, from: NodeId, message: &[u8]) {
         self.signals.push((now, from, message.to_vec()));
+    }
+
+    fn handle_addresses(&mut self, now: Timestamp, addresses: &[LocalAddress]) {
+        self.addresses.push((now, addresses.to_vec()));
+    }
+
+    fn handle_connect(&mut self, now: Timestamp, id: u64, outcome: Result<Path, ConnectError>) {
+        self.connected.push((now, id, outcome));
+    }
+
+    fn handle_accept(&mut self, now: Timestamp, path: Path) {
+        self.accepted.push((now, path));
+    }
+
+    fn handle_bytes(&mut self, now: Timestamp, path: Path, bytes: &[u8]) {
+        self.reads.push((now, path, bytes.to_vec()));
+    }
+
+    fn handle_disconnect(&mut self, now: Timestamp, path: Path, how: Ended) {
+        self.lost.push((now, path, how));
+    }
+
+    fn handle_resolved(&mut self, now: Timestamp, id: u64, address: Option<IpAddr>) {
+        self.resolved.push((now, id, address));
     }
 }
 

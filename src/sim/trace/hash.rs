@@ -3,7 +3,7 @@
 use core::net::{IpAddr, SocketAddr};
 
 use super::{Entry, Event};
-use crate::sim::NodeId;
+use crate::sim::{ConnectError, Ended, NodeId};
 use crate::{Path, Transport};
 
 /// FNV-1a over 64 bits, of an encoding of its own: `core::hash` promises no bytes that stay the same.
@@ -36,6 +36,53 @@ impl Fnv {
             Event::SignalDelivered { from, to, message } => {
                 self.nodes(7, *from, *to);
                 self.payload(message);
+            }
+            Event::Connecting { node, local, remote } => {
+                self.nodes(8, *node, *node);
+                self.address(*local);
+                self.address(*remote);
+            }
+            Event::Connected { node, outcome: Ok(path) } => self.datagram(9, *node, path, &[]),
+            Event::Connected { node, outcome: Err(error) } => {
+                self.nodes(10, *node, *node);
+                self.number(match error {
+                    ConnectError::Unreachable => 1,
+                    ConnectError::Refused => 2,
+                    ConnectError::TimedOut => 3,
+                });
+            }
+            Event::Accepted { node, path } => self.datagram(11, *node, path, &[]),
+            Event::Written { node, path, payload } => self.datagram(12, *node, path, payload),
+            Event::Read { node, path, payload } => self.datagram(13, *node, path, payload),
+            Event::Stalled { node, path, reason } => {
+                self.datagram(14, *node, path, &[]);
+                self.number(reason.number());
+            }
+            Event::Disconnecting { node, path } => self.datagram(15, *node, path, &[]),
+            Event::Disconnected { node, path, how } => {
+                self.datagram(16, *node, path, &[]);
+                self.number(match how {
+                    Ended::Closed => 1,
+                    Ended::Reset => 2,
+                    Ended::TimedOut => 3,
+                });
+            }
+            Event::Resolving { node, name } => {
+                self.nodes(17, *node, *node);
+                self.payload(name.as_bytes());
+            }
+            Event::Resolved { node, address } => {
+                self.nodes(18, *node, *node);
+                address.iter().for_each(|ip| self.address(SocketAddr::new(*ip, 0)));
+            }
+            Event::Addresses { node, addresses } => {
+                self.nodes(19, *node, *node);
+                addresses.iter().for_each(|address| self.address(*address));
+            }
+            Event::Acted { action, node } => {
+                self.number(20);
+                self.payload(action.as_bytes());
+                self.number(node.map_or(u64::MAX, |node| node.as_u32().into()));
             }
         }
     }

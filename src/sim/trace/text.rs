@@ -51,6 +51,35 @@ impl fmt::Display for Entry {
             Event::SignalDelivered { from, to, message } => {
                 write!(f, "{to} <= {from} {} bytes", message.len())
             }
+            Event::Connecting { node, local, remote } => write!(f, "{node} {local} connects to {remote}"),
+            Event::Connected { node, outcome: Ok(path) } => {
+                write!(f, "{node} {} connected to {}", path.local(), path.remote())
+            }
+            Event::Connected { node, outcome: Err(error) } => write!(f, "{node} not connected: {error}"),
+            Event::Accepted { node, path } => {
+                write!(f, "{node} {} accepts {}", path.local(), path.remote())
+            }
+            Event::Written { node, path, payload } => {
+                write!(f, "{node} {} => {} {}", path.local(), path.remote(), Summary(payload))
+            }
+            Event::Read { node, path, payload } => {
+                write!(f, "{node} {} <= {} {}", path.local(), path.remote(), Summary(payload))
+            }
+            Event::Stalled { node, path, reason } => {
+                write!(f, "{node} {} =x {} {reason:?}", path.local(), path.remote())
+            }
+            Event::Disconnecting { node, path } => {
+                write!(f, "{node} {} closes {}", path.local(), path.remote())
+            }
+            Event::Disconnected { node, path, how } => {
+                write!(f, "{node} {} lost {}: {how:?}", path.local(), path.remote())
+            }
+            Event::Resolving { node, name } => write!(f, "{node} asks for {name}"),
+            Event::Resolved { node, address: Some(address) } => write!(f, "{node} is told {address}"),
+            Event::Resolved { node, address: None } => write!(f, "{node} is told that there is no address"),
+            Event::Addresses { node, addresses } => write!(f, "{node} now has {addresses:?}"),
+            Event::Acted { action, node: Some(node) } => write!(f, "   {action} {node}"),
+            Event::Acted { action, node: None } => write!(f, "   {action}"),
         }
     }
 }
