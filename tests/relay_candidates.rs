@@ -119,6 +119,7 @@ fn a_host_of_one_family_meets_one_of_the_other_over_a_relay() {
 /// Two dual-stack hosts that reach each other over their server alone: whoever controls, what is relayed keeps the family in
 /// which it came to the server.
 ///
+/// Proves: rfc8445-5.1.2.2-2, rfc8656-7.3-7
 /// Lesson: L-60, R-17
 #[test]
 fn a_relay_that_changes_the_family_is_the_last_resort() {
@@ -152,6 +153,9 @@ fn a_relay_that_changes_the_family_is_the_last_resort() {
         for id in session.ends() {
             let ours = relayed(&session, id);
             assert_eq!(ours.len(), 4);
+            let preferences: std::collections::BTreeSet<u16> =
+                ours.iter().map(|candidate| candidate.priority().local_preference()).collect();
+            assert_eq!(preferences.len(), 4);
             for (_, pair) in &allocations {
                 let of_pair = |it: &&Candidate| it.ip().is_some_and(|relayed| pair.contains(&relayed));
                 let mut both: Vec<&Candidate> = ours.iter().filter(of_pair).collect();

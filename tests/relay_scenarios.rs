@@ -208,6 +208,54 @@ fn a_server_that_has_forgotten_an_allocation_is_left_the_moment_it_says_so() {
     assert_eq!(later.count(), 0);
 }
 
+/// The server knows nothing of the 5-tuple that it sees now. Nobody has to wait for the next refresh to learn that.
+///
+/// Proves: rfc8656-5-4
+/// Lesson: R-22
+#[test]
+fn a_relay_whose_translator_has_taken_another_port_is_replaced_in_seconds() {
+    let config = || Config::new().continual_gathering(true).relay_only(true);
+    let alice = controlling(Nat::symmetric()).config(config());
+    let (mut session, server) = between(alice, controlled(Nat::symmetric()).config(config()), turn_server());
+    session.connect();
+    session.world.run_for(secs(30));
+    let network = session.world.network(session.alice);
+    let before = session.selected(session.alice, 1).unwrap().local;
+    session.world.reboot(network);
+    let rebooted_at = session.world.now();
+    session.world.run_for(secs(12));
+    let lost_at = session.when(session.alice, |event| matches!(event, Event::ServerFailed { .. })).unwrap();
+    assert!((rebooted_at..rebooted_at + secs(9)).contains(&lost_at), "{lost_at:?} {rebooted_at:?}");
+    assert_ne!(session.assert_mirrored(1).local, before);
+    session.assert_data_flows(1);
+    assert_no_violations(&session, server);
+}
+
+/// In an hour nothing but keepalives goes to the server, which the translator would else forget a hundred times.
+///
+/// Proves: rfc8656-8-1
+/// Lesson: L-25, L-26, R-22
+#[test]
+fn a_relay_that_has_been_idle_for_an_hour_takes_over_when_the_direct_path_dies() {
+    let config = || Config::new().continual_gathering(true);
+    let nat = || Nat::port_restricted().lifetime(secs(30)).inbound_refresh(false);
+    let alice = controlling(nat()).config(config());
+    let (mut session, server) = between(alice, controlled(nat()).config(config()), turn_server());
+    session.connect();
+    assert!(!session.assert_mirrored(1).kinds.contains(&CandidateKind::Relayed));
+    session.world.run_for(secs(3_600));
+    let expired = session.world.turn_server(server).expired();
+    assert_eq!(expired.allocations, 0);
+    let (alice, bob) = (session.alice, session.bob);
+    session.world.block(alice, bob);
+    session.world.block(bob, alice);
+    session.world.run_for(secs(25));
+    let selected = session.assert_mirrored(1);
+    assert!(selected.kinds.contains(&CandidateKind::Relayed), "{selected:?}");
+    session.assert_data_flows(1);
+    assert_no_violations(&session, server);
+}
+
 /// Proves: rfc8656-8-3, rfc8656-8-4
 /// Scenario: S-51
 #[test]

@@ -55,6 +55,7 @@ fn answered(session: &Session, server: NodeId, method: Method) -> u64 {
 /// One allocation shows both addresses: no Binding request is needed for the second.
 ///
 /// Proves: rfc8445-5.1.1.2-5, rfc8445-5.1.1.2-7
+/// Lesson: R-18
 #[test]
 fn one_authenticated_allocation_yields_a_relayed_and_a_reflexive_candidate() {
     let (mut session, server) = between(Nat::port_restricted(), NetworkId::PUBLIC, turn_server());
@@ -221,6 +222,7 @@ fn a_relay_outlives_the_direct_path_and_takes_over_when_that_dies() {
 
 /// Both can reach relays alone: no datagram passes between the two hosts, nor from a host to the other's relay.
 ///
+/// Proves: rfc8445-6.1.2.4-2
 /// Lesson: L-55
 #[test]
 fn relay_to_relay_is_selected_where_nothing_else_works() {
@@ -235,7 +237,18 @@ fn relay_to_relay_is_selected_where_nothing_else_works() {
         session.world.block(one, other);
         session.world.block(other, one);
     }
-    session.connect();
+    session.call();
+    session.world.run_for(ms(300));
+    // Only what leaves from the same base for the same address is redundant.
+    let alice = session.world.node(session.alice);
+    let formed: Vec<[CandidateKind; 2]> =
+        alice.agent().pairs(alice.stream()).map(|pair| [pair.local().kind(), pair.remote().kind()]).collect();
+    for local in [CandidateKind::Host, CandidateKind::Relayed] {
+        for remote in [CandidateKind::Host, CandidateKind::Relayed] {
+            assert_eq!(formed.iter().filter(|kinds| **kinds == [local, remote]).count(), 1, "{formed:?}");
+        }
+    }
+    session.settle(secs(60));
     assert_eq!(session.assert_mirrored(1).kinds, [CandidateKind::Relayed; 2]);
     session.assert_data_flows(1);
     for server in servers {
@@ -243,6 +256,7 @@ fn relay_to_relay_is_selected_where_nothing_else_works() {
     }
 }
 
+/// Proves: rfc8656-9-2
 /// Lesson: L-54
 #[test]
 fn one_relay_is_enough_between_two_symmetric_translators() {
@@ -260,6 +274,15 @@ fn one_relay_is_enough_between_two_symmetric_translators() {
         let mut session = Session::new(world, alice, bob);
         session.connect();
         let kinds = session.assert_mirrored(1).kinds;
+        // The end without a relay has another port towards the relay than was signalled for it.
+        let reached = session.selected(session.ends()[relayed_side], 1).unwrap().remote;
+        let [shown] =
+            &signalled(&session, session.ends()[1 - relayed_side], CandidateKind::ServerReflexive)[..]
+        else {
+            panic!("one reflexive candidate")
+        };
+        let shown = shown.ip().unwrap();
+        assert!(shown.ip() == reached.ip() && shown.port() != reached.port(), "{shown} {reached}");
         assert!(
             kinds.contains(&CandidateKind::Relayed) && kinds.contains(&CandidateKind::PeerReflexive),
             "{kinds:?}"

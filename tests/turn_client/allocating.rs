@@ -57,8 +57,8 @@ fn both_families_come_from_one_allocation() {
     assert!(!refresh.has(0x0017));
 }
 
-/// Lesson: L-56
 /// Proves: rfc8489-9.2.5-12
+/// Lesson: L-56
 #[test]
 fn an_unsigned_or_forged_grant_changes_nothing() {
     let mut bench = Bench::new();

@@ -211,6 +211,7 @@ fn a_storm_of_forged_challenges_ends() {
 }
 
 /// A response that cannot be believed changes nothing, whatever the request.
+///
 /// Lesson: L-56
 #[test]
 fn forgeries_change_nothing() {

@@ -201,6 +201,7 @@ fn a_refresh_that_fails_for_now_is_repeated() {
 }
 
 /// Nobody signs a 401: the allocation is not given up for one, and not asked for over and over.
+///
 /// Lesson: R-24
 #[test]
 fn credentials_that_have_become_wrong_let_the_allocation_run_out() {
@@ -223,6 +224,7 @@ fn credentials_that_have_become_wrong_let_the_allocation_run_out() {
     assert_eq!(bench.client.deadline(), None);
 }
 
+/// Proves: rfc8656-9-3
 /// Lesson: R-35
 #[test]
 fn after_a_suspend_the_server_is_asked_once_whether_it_still_knows_us() {
@@ -284,6 +286,7 @@ fn time_does_not_run_backwards() {
     assert!(bench.client.deadline() > Some(bench.now));
 }
 
+/// Proves: rfc8489-6.2.1-7
 /// Lesson: R-22
 #[test]
 fn an_idle_allocation_keeps_its_mapping_alive() {

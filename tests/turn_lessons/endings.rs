@@ -162,6 +162,7 @@ fn a_network_that_fails_while_allocating_costs_bounded_time() {
     }
 }
 
+/// Proves: rfc8489-6.2.1-3, rfc8656-8.3-5
 /// Lesson: R-21
 #[test]
 fn a_server_that_vanishes_is_lost_when_the_lifetime_is_over_and_found_again() {

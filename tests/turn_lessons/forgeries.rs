@@ -8,6 +8,7 @@ use floe::turn::{Event, Failure, State};
 
 use crate::turn_world::{METHODS, Relay, config, dual_stack, server};
 
+/// Proves: rfc8489-9.2.5-12
 /// Lesson: L-56
 #[test]
 fn one_answer_that_is_not_authentic_is_waited_out() {

@@ -44,6 +44,7 @@ fn three_of_four_peers_are_forbidden_and_the_fourth_is_reached() {
     }
 }
 
+/// Proves: rfc8656-9-2
 /// Lesson: L-54
 #[test]
 fn a_permission_is_for_all_ports_of_a_peer() {

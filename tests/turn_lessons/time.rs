@@ -8,6 +8,7 @@ use floe::turn::{Failure, State};
 
 use crate::turn_world::{Relay, config, server};
 
+/// Proves: rfc8656-8-1, rfc8656-9-1, rfc8656-12-4
 /// Lesson: L-26
 #[test]
 fn an_idle_hour_behind_any_translator_loses_no_relay() {
@@ -22,12 +23,15 @@ fn an_idle_hour_behind_any_translator_loses_no_relay() {
         relay.peer_sends(0, b"are you there?");
         relay.run(1);
         assert_eq!(relay.user().received.len(), before + 1, "{seconds} s");
+        let expired = relay.turn_server().expired();
+        assert_eq!((expired.allocations, expired.permissions, expired.channels), (0, 0, 0), "{seconds} s");
         relay.assert_clean();
     }
 }
 
 /// The indications that keep the mapping alive get lost, every one, while data flows; nobody takes the relay for dead.
 ///
+/// Proves: rfc8489-6.2.1-7
 /// Lesson: L-25
 #[test]
 fn a_relay_whose_keepalives_are_lost_lives_as_long_as_data_flows() {
