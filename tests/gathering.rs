@@ -118,6 +118,29 @@ fn every_base_asks_every_server_of_its_family_one_in_a_ta() {
     assert_eq!(sent_at(&bench), [0, 50, 100, 150, 200]);
 }
 
+/// Each address of a name is a server of its own, in the order in which they are to be tried.
+///
+/// Proves: rfc8489-8.1-4, rfc8445-5.1.1.2-12
+#[test]
+fn the_next_address_of_a_server_is_asked_before_the_first_has_timed_out() {
+    let mut bench = Bench::bare(Config::new(), Role::Controlling);
+    bench.base(harness::LOCAL);
+    for server in [SERVER, OTHER_SERVER] {
+        let server = Server::stun(address(server)).named("stun.example.org");
+        bench.agent.add_server(bench.now, server).unwrap();
+    }
+    bench.run_until(at(60));
+    let asked: Vec<Sent> = bench.questions();
+    assert_eq!(
+        asked.iter().map(|it| it.path.remote()).collect::<Vec<_>>(),
+        [SERVER, OTHER_SERVER].map(address)
+    );
+    assert_eq!(sent_at(&bench), [0, 50], "half a second before the first is repeated");
+    assert_eq!(bench.serve(&asked[1], MAPPED), Fed::Control);
+    let kinds: Vec<CandidateKind> = bench.announced().iter().map(|it| it.kind()).collect();
+    assert_eq!(kinds, [CandidateKind::Host, CandidateKind::ServerReflexive]);
+}
+
 /// Proves: rfc8445-5.1.1.2-2
 #[test]
 fn a_question_carries_no_credentials() {

@@ -116,6 +116,35 @@ fn a_host_of_one_family_meets_one_of_the_other_over_a_relay() {
     }
 }
 
+/// Behind NAT64 (RFC 6146) the caller writes the prefix before the server's address (RFC 6052), as getaddrinfo does by itself;
+/// what the server says of addresses is about IPv4 all the same.
+///
+/// Proves: rfc8445-5.1.1.2-11
+#[test]
+fn a_host_of_ipv6_alone_has_candidates_of_ipv4_from_a_server_behind_nat64() {
+    let [synthesised, ours] = ["[64:ff9b::c633:6401]:3478", "[2001:db8::2]:4000"].map(address);
+    let [ipv4, mapped] = ["198.51.100.1:3478", "192.0.2.64:1024"].map(address);
+    let mut world = World::new(1);
+    let fault = Fault::new(Deviation::Mapped(mapped)).on(Method::ALLOCATE);
+    let server = Host::new().address(NetworkId::PUBLIC, ipv4).address(NetworkId::PUBLIC, synthesised);
+    let server = world.add_turn_server(server, turn_server().faulty(fault));
+    let alice = controlling(Host::new().address(NetworkId::PUBLIC, ours)).relays(synthesised);
+    let bob = controlled(Host::new().address(NetworkId::PUBLIC, both(3)[0]));
+    let mut session = Session::new(world, alice, bob);
+    session.connect();
+    let told: Vec<(CandidateKind, bool)> = session
+        .candidates(session.alice)
+        .iter()
+        .map(|candidate| (candidate.kind(), candidate.ip().unwrap().is_ipv4()))
+        .collect();
+    for expected in [(CandidateKind::ServerReflexive, true), (CandidateKind::Relayed, true)] {
+        assert!(told.contains(&expected), "{told:?}");
+    }
+    assert_eq!(session.assert_mirrored(1).kinds, [CandidateKind::Relayed, CandidateKind::Host]);
+    session.assert_data_flows(1);
+    assert_eq!(session.world.turn_server(server).violations(), []);
+}
+
 /// Two dual-stack hosts that reach each other over their server alone: whoever controls, what is relayed keeps the family in
 /// which it came to the server.
 ///

@@ -11,6 +11,7 @@ use super::message::Message;
 use super::oauth::Token;
 use super::signer::{Password, Signer};
 use core::fmt;
+use core::time::Duration;
 
 /// A long-term credential as a client uses it with one server.
 ///
@@ -196,6 +197,12 @@ impl LongTerm {
     pub fn set_token(&mut self, token: Token) {
         self.token = Some(token);
         self.renew();
+    }
+
+    /// For how long the token is good, if there is one, and the server has not said that it takes passwords alone.
+    pub(crate) fn token_lifetime(&self) -> Option<Duration> {
+        let may_serve = self.terms.as_ref().is_none_or(|terms| terms.third_party.is_some());
+        self.token.as_ref().filter(|_| may_serve)?.lifetime()
     }
 
     /// Forgets what the server has said: the next request goes out bare, and any realm will do.

@@ -7,6 +7,7 @@ use super::message::DecodeError;
 use super::text::{RECEIVED_MAX, Username, at_most};
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::time::Duration;
 use core::{fmt, str};
 use zeroize::Zeroizing;
 
@@ -61,6 +62,7 @@ pub struct Token {
     kid: String,
     token: Zeroizing<Vec<u8>>,
     key: Key,
+    lifetime: Option<Duration>,
 }
 
 impl Token {
@@ -78,7 +80,22 @@ impl Token {
             return Err(EncodeError::TooLong { attribute, limit: TOKEN_MAX, unit: Unit::Bytes });
         }
         // rfc7635-5-1: the key as it is, without a hash of names around it.
-        Ok(Self { kid: kid.into(), token: token.to_vec().into(), key: Key::short_term(mac_key) })
+        Ok(Self {
+            kid: kid.into(),
+            token: token.to_vec().into(),
+            key: Key::short_term(mac_key),
+            lifetime: None,
+        })
+    }
+
+    /// For how long the token is good, as the authorization server says (`expires_in`): for good, unless it is said.
+    #[must_use]
+    pub fn expires_in(self, lifetime: Duration) -> Self {
+        Self { lifetime: Some(lifetime), ..self }
+    }
+
+    pub(crate) const fn lifetime(&self) -> Option<Duration> {
+        self.lifetime
     }
 
     pub(super) fn kid(&self) -> &str {

@@ -9,6 +9,7 @@ use super::permission::{Permissions, WantError};
 use super::request::{Purpose, Request};
 use super::route::Route;
 use super::terms::Terms;
+use super::token::TokenClock;
 use super::{AddressFamily, ChannelNumber, Config};
 use crate::entropy::{Entropy, Purpose as Draw, Seed};
 use crate::net::{Path, Transmit, Transport, canonical, is_sendable, unscoped};
@@ -39,6 +40,8 @@ use core::time::Duration;
 pub struct Client {
     pub(super) config: Config,
     pub(super) credential: LongTerm,
+    /// Of the token, if it ends.
+    pub(super) token: Option<TokenClock>,
     /// For the next allocation: the present one lives and dies with the credentials that made it (rfc8656-5-3).
     renewed: Option<LongTerm>,
     pub(super) terms: Terms,
@@ -64,6 +67,7 @@ impl Client {
     pub fn new(config: Config, path: Path, seed: Seed) -> Self {
         Self {
             credential: config.credential.clone(),
+            token: None,
             renewed: None,
             terms: Terms::new(&config),
             path,
@@ -91,9 +95,13 @@ impl Client {
     pub fn allocate(&mut self, now: Timestamp) -> Result<(), Error> {
         self.begin(now)?;
         if matches!(self.phase, Phase::Idle) {
+            if self.token.is_none() {
+                self.start_token();
+            }
             let not_before = self.terms.not_before().map_err(Error::Refused)?.max(self.now);
             self.terms.begin(not_before, self.config.relayed);
             self.phase = Phase::waiting(not_before, None);
+            self.tend_token();
             self.pump();
         }
         Ok(())
@@ -112,7 +120,10 @@ impl Client {
     }
 
     /// An access token (RFC 7635): for all requests from now on, those of the present allocation included, since that is
-    /// how a token that runs out is replaced (rfc7635-8-2).
+    /// how a token that runs out is replaced.
+    ///
+    /// If it [ends](Token::expires_in), another one is asked for a minute ahead ([`Event::TokenWanted`]); without that no more
+    /// requests leave once it has ended, and the allocation is lost with its lifetime.
     ///
     /// # Errors
     ///
@@ -121,6 +132,8 @@ impl Client {
         self.begin(now)?;
         self.credential.set_token(token);
         self.terms.pardon();
+        self.start_token();
+        self.pump();
         Ok(())
     }
 
@@ -288,7 +301,7 @@ impl Client {
             Purpose::Allocate => self.credential.is_challenged(),
             _ => request.purpose.is_release(),
         });
-        if matches!(phase, Phase::Allocated(_)) {
+        if matches!(phase, Phase::Allocated(_)) && !self.lacks_token() {
             self.ask(self.path, Purpose::Release, None);
         }
         self.finish_closing();
@@ -327,6 +340,9 @@ impl Client {
                 deadline.at(self.keepalive_at());
             }
             _ => {}
+        }
+        if let Some(token) = self.token.filter(|_| self.needs_token()) {
+            token.deadlines(&mut deadline);
         }
         self.permissions.deadlines(&mut deadline);
         self.bindings.deadlines(&mut deadline);
@@ -478,6 +494,31 @@ impl Client {
     /// A number for the indications of an allocation.
     pub(super) fn draw_indication(&mut self) -> TransactionId {
         self.entropy.bytes::<12>(Draw::Transactions).into()
+    }
+
+    /// The clock of the token that there is.
+    fn start_token(&mut self) {
+        let lifetime = self.credential.token_lifetime();
+        self.token = lifetime.map(|lifetime| TokenClock::start(self.now, lifetime));
+    }
+
+    /// Asks for another token when it is time.
+    pub(super) fn tend_token(&mut self) {
+        let (now, needs_token) = (self.now, self.needs_token());
+        if self.token.as_mut().is_some_and(|token| needs_token && token.handle_timeout(now)) {
+            self.emit(Event::TokenWanted);
+        }
+    }
+
+    /// Whether there is a use for a token, and the one that there is ends some time.
+    fn needs_token(&self) -> bool {
+        let in_use = matches!(self.phase, Phase::Waiting { .. } | Phase::Allocating | Phase::Allocated(_));
+        in_use && self.credential.token_lifetime().is_some()
+    }
+
+    /// rfc7635-8-2: requests wait until there is another token.
+    pub(super) fn lacks_token(&self) -> bool {
+        self.token.is_some_and(|token| token.is_over(self.now)) && self.credential.token_lifetime().is_some()
     }
 
     /// The credentials for a new allocation.

@@ -78,6 +78,10 @@ pub enum Event {
         /// What went wrong.
         failure: Failure,
     },
+    /// The access token is about to end: get another one for
+    /// [`third_party_server`](super::Client::third_party_server), and hand it over
+    /// ([`set_token`](super::Client::set_token)). Said once for each token.
+    TokenWanted,
     /// No allocation came about.
     Failed(Failure),
     /// The allocation is gone, with its permissions and channels. [`Client::allocate`](super::Client::allocate) asks for

@@ -101,6 +101,7 @@ mod response;
 mod route;
 mod terms;
 mod timer;
+mod token;
 pub mod uri;
 
 pub use attribute::{

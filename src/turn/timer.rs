@@ -28,9 +28,12 @@ impl Client {
             }
         }
         let now = self.now;
+        self.tend_token();
         let passage = self.allocation_mut().map(|allocation| allocation.handle_timeout(now));
         if let Some(Passage::Expired(failure)) = passage {
             self.lose(failure);
+        } else if self.lacks_token() && self.allocation().is_some_and(|allocation| allocation.overdue) {
+            self.lose(Failure::TokenWanted);
         }
         self.permissions.handle_timeout(now);
         self.bindings.handle_timeout(now);
@@ -72,6 +75,9 @@ impl Client {
 
     /// Sends what can be sent: the only place where requests begin.
     pub(super) fn pump(&mut self) {
+        if self.lacks_token() {
+            return;
+        }
         if self.may_allocate(!self.config.paced) {
             let Phase::Waiting { repeats, .. } = self.phase else { return };
             if repeats.is_none() {

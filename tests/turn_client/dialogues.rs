@@ -99,14 +99,8 @@ fn a_fingerprint_is_welcome_and_not_required_but_has_to_be_right() {
     }
 }
 
-/// A token that is replaced in time is used by the allocation that the old one has made.
-#[test]
-fn a_new_token_is_used_from_the_next_request_on() {
-    let token = |kid: &str| Token::new(kid, b"opaque", &[7; 32]).unwrap();
-    let mut bench = Bench::with(Config::new(LongTerm::third_party()));
-    bench.key = Key::short_term(&[7; 32]);
-    bench.client.allocate(bench.now).unwrap();
-    let bare = bench.next_request();
+/// What a server of RFC 7635 answers to a bare request.
+fn challenge_for_token(bench: &mut Bench, bare: &Asked) {
     let mut out = Vec::new();
     Builder::error(&mut out, bare.method, bare.id, &ErrorCode::UNAUTHENTICATED)
         .attribute(&Realm::new(REALM).unwrap())
@@ -114,6 +108,88 @@ fn a_new_token_is_used_from_the_next_request_on() {
         .raw(AttributeType::THIRD_PARTY_AUTHORIZATION, b"turn1.example.org")
         .fingerprint();
     assert_eq!(bench.feed(&out), Received::Control);
+}
+
+fn token(kid: &str) -> Token {
+    Token::new(kid, b"opaque", &[7; 32]).unwrap()
+}
+
+/// An allocation for ten minutes by a token for 400 seconds.
+fn allocated_by_token() -> Bench {
+    let mut bench = Bench::with(Config::new(LongTerm::third_party()));
+    bench.key = Key::short_term(&[7; 32]);
+    bench.client.set_token(bench.now, token("first").expires_in(secs(400))).unwrap();
+    bench.client.allocate(bench.now).unwrap();
+    let bare = bench.next_request();
+    challenge_for_token(&mut bench, &bare);
+    let asked = bench.next_request();
+    bench.grant(&asked, 600);
+    bench.permitted("192.0.2.150");
+    bench
+}
+
+/// Proves: rfc7635-8-2
+#[test]
+fn once_a_token_has_ended_no_request_leaves_before_there_is_another_one() {
+    for renewed in [true, false] {
+        let mut bench = allocated_by_token();
+        let start = bench.now;
+        for _ in 0..339 {
+            bench.run_for(secs(1));
+            for permit in bench.requests() {
+                bench.succeed(&permit, |response| response);
+            }
+        }
+        assert!(!bench.events().contains(&Event::TokenWanted));
+        bench.run_for(secs(1));
+        assert_eq!(bench.last_event(), Some(Event::TokenWanted));
+        // The permission is due at 480 s or so, and the allocation at 540 s.
+        bench.run_for(secs(230));
+        assert!(bench.requests().is_empty());
+        assert_eq!(bench.client.state(), State::Allocated);
+        if renewed {
+            bench.client.set_token(bench.now, token("second")).unwrap();
+            let mut asked = bench.requests();
+            asked.sort_by_key(|it| it.method);
+            let methods: Vec<_> = asked.iter().map(|it| it.method).collect();
+            assert_eq!(methods, [Method::REFRESH, Method::CREATE_PERMISSION]);
+            assert!(asked.iter().all(|it| it.at == bench.now && it.raw(0x0006) == Some(b"second".to_vec())));
+            continue;
+        }
+        bench.run_for(secs(60));
+        assert!(bench.requests().is_empty());
+        let (at, lost) = *bench.events.last().unwrap();
+        assert_eq!((at.saturating_since(start), lost), (secs(600), Event::Lost(Failure::TokenWanted)));
+        assert_eq!(bench.client.deadline(), None);
+        assert_eq!(bench.events().iter().filter(|event| **event == Event::TokenWanted).count(), 1);
+        bench.client.allocate(bench.now).unwrap();
+        bench.drain();
+        assert_eq!((bench.requests().len(), bench.client.deadline()), (0, None));
+        bench.client.set_token(bench.now, token("third")).unwrap();
+        assert_eq!(bench.requests().len(), 1);
+    }
+}
+
+/// Nor is the server told: it would not believe that it is us.
+#[test]
+fn closing_with_a_token_that_has_ended_says_nothing() {
+    let mut bench = allocated_by_token();
+    bench.run_for(secs(401));
+    bench.requests();
+    bench.client.close(bench.now);
+    bench.drain();
+    assert_eq!(bench.last_event(), Some(Event::Released));
+    assert_eq!((bench.requests().len(), bench.client.deadline()), (0, None));
+}
+
+/// A token that is replaced in time is used by the allocation that the old one has made.
+#[test]
+fn a_new_token_is_used_from_the_next_request_on() {
+    let mut bench = Bench::with(Config::new(LongTerm::third_party()));
+    bench.key = Key::short_term(&[7; 32]);
+    bench.client.allocate(bench.now).unwrap();
+    let bare = bench.next_request();
+    challenge_for_token(&mut bench, &bare);
     assert_eq!(bench.events(), [Event::Failed(Failure::TokenWanted)]);
     assert_eq!(bench.client.third_party_server(), Some("turn1.example.org"));
     assert_eq!(bench.client.allocate(bench.now), Err(Error::Refused(Failure::TokenWanted)));
@@ -121,13 +197,7 @@ fn a_new_token_is_used_from_the_next_request_on() {
     bench.client.allocate(bench.now).unwrap();
     let mut asked = bench.next_request();
     if asked.nonce().is_none() {
-        out.clear();
-        Builder::error(&mut out, asked.method, asked.id, &ErrorCode::UNAUTHENTICATED)
-            .attribute(&Realm::new(REALM).unwrap())
-            .attribute(&Nonce::new(bench.nonce).unwrap())
-            .raw(AttributeType::THIRD_PARTY_AUTHORIZATION, b"turn1.example.org")
-            .fingerprint();
-        assert_eq!(bench.feed(&out), Received::Control);
+        challenge_for_token(&mut bench, &asked);
         asked = bench.next_request();
     }
     assert_eq!(asked.raw(0x0006), Some(b"first".to_vec()));
