@@ -109,9 +109,10 @@ impl Peer {
             "remote-credentials" => {
                 let credentials = Credentials::new(text(&command["ufrag"])?, text(&command["pwd"])?)?;
                 let mut remote = Remote::new(credentials);
-                if let Some(options) = command["options"].as_str() {
-                    remote = remote.options(options);
-                }
+                remote = match command["options"].as_str() {
+                    Some(options) => remote.options(options),
+                    None => remote.of_rfc5245(),
+                };
                 if let Some(pacing) = command["pacing"].as_u64() {
                     remote = remote.pacing(Duration::from_millis(pacing));
                 }

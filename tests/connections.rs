@@ -6,12 +6,12 @@ use core::net::SocketAddr;
 use core::time::Duration;
 
 use floe::framing::Framing;
-use floe::ice::{CandidateKind, ConnectId, Role, ServerId};
+use floe::ice::{CandidateKind, ConnectId, Credentials, Role, ServerId};
 use floe::sim::{Deviation, Fault, Node, TurnServer};
 use floe::stun::{Message, Method};
 use floe::{
-    Config, Connect, Endpoint, Error, Event, Path, Security, Server, ServerError, StreamState, Timestamp,
-    Transport,
+    Config, Connect, Endpoint, Error, Event, Path, Remote, Security, Server, ServerError, StreamState,
+    Timestamp, Transport,
 };
 use harness::{Bench, address, at, host, ms};
 
@@ -29,8 +29,12 @@ struct Relaying {
 
 impl Relaying {
     fn over(transport: Transport, security: Security) -> Self {
+        Self::with_role(transport, security, Role::Controlling)
+    }
+
+    fn with_role(transport: Transport, security: Security, role: Role) -> Self {
         let server = Server::turn(address(SERVER), "alice", "secret").over(transport, security);
-        let mut bench = Bench::bare(Config::new(), Role::Controlling);
+        let mut bench = Bench::bare(Config::new(), role);
         bench.agent.add_server(bench.now, server.named("turn.example.org")).unwrap();
         bench.base(harness::LOCAL);
         let server = TurnServer::new("example.org").user("alice", "secret").at(&[address(SERVER)]);
@@ -311,6 +315,38 @@ fn a_permission_is_asked_for_with_the_pair_and_not_with_its_check() {
         .map(|(_, sent)| Message::parse(&sent.payload).unwrap().method())
         .collect();
     assert_eq!(methods, [Method::CREATE_PERMISSION]);
+}
+
+/// An open relay would work before the holes in translators are there, and be nominated for it.
+#[test]
+fn to_a_peer_that_may_nominate_what_works_first_a_relay_opens_with_our_own_check() {
+    for (role, options, early) in [
+        (Role::Controlled, "trickle", false),
+        (Role::Controlled, "ice2 trickle", true),
+        (Role::Controlling, "trickle", true),
+    ] {
+        let mut relaying = Relaying::with_role(Transport::Udp, Security::Plain, role);
+        relaying.run_until(at(500));
+        let bench = &mut relaying.bench;
+        let before = bench.sent.len();
+        let credentials = Credentials::new(harness::REMOTE_UFRAG, harness::REMOTE_PASSWORD).unwrap();
+        let remote = Remote::new(credentials).options(options);
+        bench.agent.set_remote(bench.now, bench.stream, remote).unwrap();
+        bench.trickle(host("1", 1, harness::REMOTE));
+        relaying.run_until(at(1_000));
+        let sent: Vec<(Method, bool)> = relaying.bench.sent[before..]
+            .iter()
+            .map(|(_, sent)| {
+                let method = Message::parse(&sent.payload).unwrap().method();
+                (method, sent.path.remote() == address(harness::REMOTE))
+            })
+            .collect();
+        let asked = sent.iter().position(|(method, _)| *method == Method::CREATE_PERMISSION).unwrap();
+        let checked = sent.iter().position(|it| *it == (Method::BINDING, true)).unwrap();
+        assert_eq!(asked < checked, early, "{role:?} {options}: {sent:?}");
+        // Nothing is lost by that.
+        assert!(sent[asked..].iter().any(|(method, _)| *method == Method::SEND), "{sent:?}");
+    }
 }
 
 /// A password that has expired is turned down; the next one leads to the allocation.

@@ -258,7 +258,9 @@ impl Agent {
             }
         }
         let id = self.next_pair_id();
-        self.permit(path);
+        if !self.may_nominate_first(component.stream()) {
+            self.permit(path);
+        }
         self.lists.insert(CandidatePair {
             id,
             component,

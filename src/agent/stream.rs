@@ -41,6 +41,16 @@ pub struct Remote {
     pub(crate) implementation: Implementation,
     pub(crate) continual: bool,
     pub(crate) answers: Option<Box<str>>,
+    pub(crate) standard: Standard,
+}
+
+/// By which RFC the peer goes, which says how it nominates.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Standard {
+    /// A pair of its choice.
+    Rfc8445,
+    /// Perhaps the first pair that works.
+    Rfc5245,
 }
 
 impl Remote {
@@ -56,6 +66,7 @@ impl Remote {
             implementation: Implementation::Full,
             continual: false,
             answers: None,
+            standard: Standard::Rfc8445,
         }
     }
 
@@ -84,14 +95,24 @@ impl Remote {
         self
     }
 
-    /// The ice-options that the peer announced, separated by spaces: `trickle`, `renomination`,
-    /// `renomination2` and `continual` are understood, and without `trickle` the description is complete.
+    /// The ice-options that the peer announced, separated by spaces: `trickle`, `renomination`, `renomination2`, `continual`
+    /// and `ice2` are understood. Without `trickle` the description is complete, without `ice2` the peer is
+    /// [of RFC 5245](Self::of_rfc5245).
     #[must_use]
     pub fn options(mut self, options: &str) -> Self {
         let has = |wanted: &str| options.split_ascii_whitespace().any(|option| option == wanted);
         self.trickle = has("trickle");
         self.renomination = Renomination::among(has);
         self.continual = has("continual");
+        self.standard = if has("ice2") { Standard::Rfc8445 } else { Standard::Rfc5245 };
+        self
+    }
+
+    /// The peer does not announce `ice2`: it may nominate whichever pair works first (RFC 5245 section 8.1.1.2). While it
+    /// controls, our relays open to it with our own checks, which come after those of better pairs, and not before.
+    #[must_use]
+    pub const fn of_rfc5245(mut self) -> Self {
+        self.standard = Standard::Rfc5245;
         self
     }
 
@@ -201,6 +222,7 @@ pub(crate) struct RemoteSide {
     pub(crate) implementation: Implementation,
     /// Both sides gather continually.
     pub(crate) continual: bool,
+    pub(crate) standard: Standard,
     /// Until then the peer's checks may still bring a candidate (the PAC timer, RFC 8863 section 4).
     pub(crate) patient_until: Timestamp,
     /// Whether the end of that stands in for the end of the peer's candidates (rfc8863-5-2).
@@ -218,6 +240,7 @@ impl RemoteSide {
             username,
             pacing: remote.pacing,
             trickle: remote.trickle,
+            standard: remote.standard,
             renomination: remote.renomination,
             backups: 0,
             implementation: remote.implementation,
