@@ -49,7 +49,7 @@ fn fate(transport: Transport, response: &[u8]) -> (usize, Timestamp, Option<Fail
     transactions.start(Timestamp::ZERO, id, path, bytes.into(), Rto::default(), sent);
     let (mut transmissions, mut now) = (1, Timestamp::ZERO);
     while let Some(deadline) = transactions.deadline() {
-        now += core::time::Duration::from_millis(100);
+        now += Duration::from_millis(100);
         match credential.handle_response(&Message::parse(response).unwrap(), sent) {
             Verdict::Forged(_) => {
                 if transactions.note_forged(id).is_some() {
