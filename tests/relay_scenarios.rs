@@ -157,8 +157,7 @@ fn whatever_a_server_refuses_gathering_ends_and_the_session_goes_on() {
         session.connect();
         session.world.run_for(secs(30));
         let alice = session.alice;
-        // A world has no other sockets for a second try after 437.
-        let expected = if code == 437 { ServerError::Unreachable } else { ServerError::Rejected(code) };
+        let expected = ServerError::Rejected(code);
         let failed = |event: &Event| matches!(event, Event::ServerFailed { error, .. } if *error == expected);
         assert!(session.when(alice, failed).is_some(), "{code}: {:?}", session.world.node(alice).events());
         let complete = |event: &Event| matches!(event, Event::GatheringComplete { .. });
@@ -171,7 +170,9 @@ fn whatever_a_server_refuses_gathering_ends_and_the_session_goes_on() {
         assert!(!kinds(&session, alice).contains(&CandidateKind::Relayed), "{code}");
         assert!(talk(&session, alice).iter().all(|(_, _, path, _)| path.remote() != elsewhere));
         let refused = session.world.turn_server(server).answered(Method::ALLOCATE, Some(code));
-        assert!((1..=2).contains(&refused), "{code} was heard {refused} times");
+        // After 437 on two more 5-tuples as well.
+        let most = if code == 437 { 6 } else { 2 };
+        assert!((most / 2..=most).contains(&refused), "{code} was heard {refused} times");
         session.assert_data_flows(1);
     }
 }

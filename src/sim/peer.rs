@@ -1,23 +1,31 @@
 //! An agent as a node: one end of a session, which signals to the other end as a program would, in lines of SDP.
 
-use alloc::collections::VecDeque;
+mod connections;
+mod description;
+
+use alloc::collections::{BTreeMap, VecDeque};
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
-use core::net::SocketAddr;
+use core::net::{IpAddr, SocketAddr};
 
 use bytes::Bytes;
 
-use crate::ice::{Candidate, ComponentId, Credentials, Role, StreamId};
+use description::Description;
+
+use crate::framing::Deframer;
+use crate::ice::{BaseId, CandidateId, ComponentId, Credentials, Role, StreamId};
 use crate::sdp::{CandidateLine, Line};
-use crate::sim::{Node, NodeId, Output, Watch};
-use crate::{Agent, Base, Config, Event, Path, Provenance, Received, Remote, Seed, Timestamp};
+use crate::sim::{ConnectError, Ended, LocalAddress, Node, NodeId, Output, Watch};
+use crate::{Agent, Base, Config, Event, Path, Provenance, Received, Remote, Seed, Timestamp, Transport};
 
 /// An [`Agent`] in a world, with what it has seen and received.
 ///
 /// It signals to the other end from [`call`](Self::call) on: its credentials, its candidates as they come, and that there
 /// are no more; what the other end signals goes into the agent. Commands reach the agent through
-/// [`World::with`](crate::sim::World::with) and [`agent_mut`](Self::agent_mut). A [`Watch`] looks at everything that the
+/// [`World::with`](crate::sim::World::with) and [`agent_mut`](Self::agent_mut). It opens the connections that the agent
+/// asks for, in plain text where that wants TLS, has names resolved by the world, and follows it when interfaces come and
+/// go, unless its bases are declared [one by one](Self::add_base). A [`Watch`] looks at everything that the
 /// agent does, and the world ends when a rule is broken.
 ///
 /// ```
@@ -52,6 +60,13 @@ pub struct Peer {
     events: Vec<(Timestamp, Event)>,
     received: Vec<Delivery>,
     watch: Watch,
+    /// The bases that come and go with the addresses of the host.
+    bases: Vec<(SocketAddr, BaseId)>,
+    follows: bool,
+    /// The connections over TCP, each with what has come of a frame.
+    deframers: BTreeMap<Path, Deframer>,
+    /// Of the next socket of its own for a server.
+    next_port: u16,
 }
 
 /// Application data that has arrived.
@@ -69,11 +84,19 @@ pub struct Delivery {
 }
 
 impl Peer {
-    /// An agent with one stream of one component, and a base on each of `addresses`.
-    pub fn new(now: Timestamp, config: Config, role: Role, seed: Seed, addresses: &[SocketAddr]) -> Self {
+    /// An agent with one stream of one component, and a base on each of `addresses`, which are those of its host. When the
+    /// world says that there are other ones, bases come and go.
+    pub fn new<A: Copy + Into<LocalAddress>>(
+        now: Timestamp,
+        config: Config,
+        role: Role,
+        seed: Seed,
+        addresses: &[A],
+    ) -> Self {
         let mut peer = Self::with_components(now, config, role, seed, 1);
+        peer.follows = true;
         for address in addresses {
-            peer.add_base(now, 1, *address);
+            peer.follow(now, (*address).into());
         }
         peer
     }
@@ -94,6 +117,10 @@ impl Peer {
             events: Vec::new(),
             received: Vec::new(),
             watch: Watch::new(),
+            bases: Vec::new(),
+            follows: false,
+            deframers: BTreeMap::new(),
+            next_port: FIRST_PORT,
         }
     }
 
@@ -135,7 +162,7 @@ impl Peer {
         let Some(route) = self.agent.route(self.stream.component(component)) else { return false };
         let mut datagram = Vec::new();
         route.encode(payload, &mut datagram);
-        self.outputs.push_back(Output::Transmit(route.path(), Bytes::from(datagram)));
+        self.outputs.push_back(on(route.path(), Bytes::from(datagram)));
         true
     }
 
@@ -176,6 +203,37 @@ impl Peer {
         &self.received
     }
 
+    /// Hands the agent a datagram, or a frame of a connection.
+    fn take(&mut self, path: Path, datagram: &[u8]) {
+        let now = self.now;
+        self.watch.datagram(&self.agent, now, path, datagram);
+        let received = self.agent.handle_datagram(now, path, datagram);
+        self.watch.received(path, &received);
+        if let Received::Data { component, provenance, payload, .. } = received {
+            self.received.push(Delivery { at: now, component, provenance, payload: payload.to_vec() });
+        }
+    }
+
+    fn follow(&mut self, now: Timestamp, local: LocalAddress) {
+        if let Ok(base) = self.agent.add_base(now, self.stream.component(1), Base::from(local)) {
+            self.bases.push((local.address, base));
+        }
+    }
+
+    fn follow_all(&mut self, locals: &[LocalAddress]) {
+        let now = self.now;
+        for local in locals {
+            if self.bases.iter().all(|(address, _)| *address != local.address) {
+                self.follow(now, *local);
+            }
+        }
+        let stays = |address: SocketAddr| locals.iter().any(|local| local.address == address);
+        for (_, base) in self.bases.extract_if(.., |(address, _)| !stays(*address)) {
+            // A base that the agent has given up itself is gone already.
+            let _ = self.agent.remove_base(now, base);
+        }
+    }
+
     /// Signals lines, or keeps them until it may.
     fn say(&mut self, lines: Vec<String>) {
         self.unsaid.extend(lines);
@@ -206,52 +264,48 @@ impl Peer {
                 self.say([format!("a={}", CandidateLine(candidate))].into())
             }
             Event::GatheringComplete { .. } => self.say([Line::EndOfCandidates.to_string()].into()),
+            Event::Resolve { id, name } => {
+                self.outputs.push_back(Output::Resolve(id.to_raw().into(), name.to_string()));
+            }
             _ => {}
         }
         self.events.push((self.now, event));
     }
 }
 
-/// What one signalled message says.
-#[derive(Debug, Default)]
-struct Description {
-    ufrag: String,
-    password: String,
-    pacing: Option<core::time::Duration>,
-    options: String,
-    lite: bool,
-    candidates: Vec<Candidate>,
-    ended: bool,
-}
-
-impl Description {
-    fn read(text: &str) -> Self {
-        let mut description = Self::default();
-        for line in text.lines() {
-            match Line::parse(line) {
-                Ok(Some(Line::Ufrag(ufrag))) => description.ufrag = ufrag.to_string(),
-                Ok(Some(Line::Password(password))) => description.password = password.as_str().to_string(),
-                Ok(Some(Line::Options(options))) => description.options = options.to_string(),
-                Ok(Some(Line::Lite)) => description.lite = true,
-                Ok(Some(Line::Pacing(ta))) => description.pacing = Some(ta),
-                Ok(Some(Line::Candidate(candidate))) => description.candidates.push(*candidate),
-                Ok(Some(Line::EndOfCandidates)) => description.ended = true,
-                // What does not concern us, or cannot be read, does no harm.
-                _ => {}
-            }
-        }
-        description
-    }
-}
-
 impl Node for Peer {
     fn handle_datagram(&mut self, now: Timestamp, path: Path, datagram: &[u8]) {
         self.now = self.now.max(now);
-        self.watch.datagram(&self.agent, self.now, path, datagram);
-        let received = self.agent.handle_datagram(now, path, datagram);
-        self.watch.received(path, &received);
-        if let Received::Data { component, provenance, payload, .. } = received {
-            self.received.push(Delivery { at: now, component, provenance, payload: payload.to_vec() });
+        self.take(path, datagram);
+    }
+
+    fn handle_addresses(&mut self, now: Timestamp, addresses: &[LocalAddress]) {
+        self.now = self.now.max(now);
+        if self.follows {
+            self.follow_all(addresses);
+        }
+    }
+
+    fn handle_connect(&mut self, now: Timestamp, id: u64, outcome: Result<Path, ConnectError>) {
+        self.now = self.now.max(now);
+        self.connected(id, outcome);
+    }
+
+    fn handle_bytes(&mut self, now: Timestamp, path: Path, bytes: &[u8]) {
+        self.now = self.now.max(now);
+        self.take_bytes(path, bytes);
+    }
+
+    fn handle_disconnect(&mut self, now: Timestamp, path: Path, _how: Ended) {
+        self.now = self.now.max(now);
+        self.deframers.remove(&path);
+        self.agent.handle_disconnect(now, path);
+    }
+
+    fn handle_resolved(&mut self, now: Timestamp, id: u64, address: Option<IpAddr>) {
+        self.now = self.now.max(now);
+        if let Ok(id) = u32::try_from(id) {
+            self.agent.handle_resolved(now, CandidateId::from_raw(id), address);
         }
     }
 
@@ -273,13 +327,14 @@ impl Node for Peer {
             self.watch.output(&self.agent, self.now, &output);
             match output {
                 crate::Output::Transmit(transmit) => {
-                    return Some(Output::Transmit(transmit.path, transmit.payload));
+                    return Some(on(transmit.path, transmit.payload));
                 }
-                // A world has no connections yet, and its hosts no further sockets.
-                crate::Output::Connect(connect) => {
-                    let _ = self.agent.handle_connect(self.now, connect.id, None);
+                crate::Output::Connect(connect) => self.connect(connect),
+                crate::Output::Disconnect(path) => {
+                    if self.deframers.remove(&path).is_some() {
+                        return Some(Output::Disconnect(path));
+                    }
                 }
-                crate::Output::Disconnect(_) => {}
                 crate::Output::Event(event) => self.note(event),
             }
         }
@@ -320,3 +375,14 @@ impl Node for Peer {
         }
     }
 }
+
+/// How bytes leave on a path.
+fn on(path: Path, bytes: Bytes) -> Output {
+    match path.transport() {
+        Transport::Udp => Output::Transmit(path, bytes),
+        Transport::Tcp => Output::Write(path, bytes),
+    }
+}
+
+/// Of the sockets beside the bases: those of the world are below.
+const FIRST_PORT: u16 = 50_000;

@@ -69,7 +69,7 @@ pub enum Action {
     ServerDown(NodeId),
     /// As [`World::resume_server`].
     ServerUp(NodeId),
-    /// As [`TurnServer::restart`](super::TurnServer::restart), with the connections of the server lost.
+    /// As [`TurnServer::restart`](super::TurnServer::restart).
     ServerRestart(NodeId),
     /// As [`World::reset_connections`].
     ResetConnections(NodeId),
@@ -143,10 +143,7 @@ impl<N: Node> World<N> {
             Action::SetBackClock(node, duration) => self.set_back_clock(node, duration),
             Action::ServerDown(node) => self.stop_server(node),
             Action::ServerUp(node) => self.resume_server(node),
-            Action::ServerRestart(node) => {
-                self.forget_connections(node);
-                self.with_turn_server(node, |server, _| server.restart());
-            }
+            Action::ServerRestart(node) => self.with_turn_server(node, |server, _| server.restart()),
             Action::ResetConnections(node) => self.reset_connections(node),
             Action::ForgetConnections(node) => self.forget_connections(node),
             Action::Block(from, to) => self.block(from, to),

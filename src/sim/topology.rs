@@ -180,6 +180,9 @@ impl Topology {
     ) -> Result<Packet, Dropped> {
         packet.network = self.interfaces.get(interface).ok_or(Dropped::NotLocal)?.network;
         let destination = packet.destination;
+        if packet.source.is_ipv4() != destination.is_ipv4() {
+            return Err(Dropped::NoRoute);
+        }
         while self.next(packet.network, destination.ip()).is_none() {
             if is_link_local(destination.ip()) {
                 return Err(Dropped::NoRoute);
@@ -307,7 +310,8 @@ impl Topology {
                 (gateway.nat().clone(), index(gateway.outside()), gateway.address());
             Some(Gate { nat, outside, address })
         });
-        let interfaces = self.interfaces.iter().map(|interface| oracle::plan::Interface {
+        let there = self.interfaces.iter().filter(|interface| !interface.removed);
+        let interfaces = there.map(|interface| oracle::plan::Interface {
             node: interface.node,
             network: index(interface.network),
             ip: interface.ip,

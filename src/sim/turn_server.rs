@@ -1,6 +1,7 @@
 //! A TURN server, and STUN server at once, with all that one in life may do to its clients.
 
 mod allocation;
+mod connections;
 mod credentials;
 mod fault;
 mod mobility;
@@ -18,6 +19,7 @@ use core::time::Duration;
 use bytes::Bytes;
 
 pub use allocation::Allocation;
+use connections::Connections;
 use credentials::Credentials;
 pub use credentials::Mechanism;
 use fault::Faults;
@@ -27,12 +29,17 @@ use ports::Ports;
 use reply::Reply;
 pub use violation::{Expired, Traffic, Violation};
 
+use super::connection::Ended;
 use super::node::{Node, Output};
 use crate::stun::{Class, Kind, Message, Method, TransactionId};
 use crate::turn::{AddressFamily, ChannelData};
 use crate::{Path, Timestamp};
 
-/// A TURN server (RFC 8656) over UDP with long-term credentials, that answers Binding requests as well.
+/// A TURN server (RFC 8656) over UDP and TCP with long-term credentials, that answers Binding requests as well.
+///
+/// TLS is a connection to another port, in plain text: a server whose host has the same address with the ports 3478 and
+/// 443 listens on both. In a world it hears the connections of both; whoever drives it without one, and cuts the streams
+/// himself, hands it the frames as datagrams on a path of TCP.
 ///
 /// It gives out relayed addresses on the addresses of its host, keeps permissions for 300 seconds, channels for 600 and
 /// allocations for as long as it has promised, all to the nanosecond. It reads what its clients send as strictly as
@@ -67,6 +74,7 @@ pub struct TurnServer {
     mobility: Mobility,
     /// The answers of late, for requests that come again.
     answers: VecDeque<Answered>,
+    connections: Connections,
     /// Datagrams to send, by time and order.
     outgoing: BTreeMap<(Timestamp, u64), (Path, Bytes)>,
     /// Of the next datagram.
@@ -140,6 +148,7 @@ impl TurnServer {
             ports: Ports::new(),
             mobility: Mobility::default(),
             answers: VecDeque::new(),
+            connections: Connections::default(),
             outgoing: BTreeMap::new(),
             sequence: 0,
             now: Timestamp::ZERO,
@@ -291,7 +300,7 @@ impl TurnServer {
         self.credentials.remove_user(username);
     }
 
-    /// Forgets everything: allocations, reservations, nonces, what it was about to send. Ports and nonces that it gave
+    /// Forgets everything: allocations, reservations, nonces, what it was about to send; its connections are closed. Ports and nonces that it gave
     /// out before are not the next ones again.
     pub fn restart(&mut self) {
         self.allocations.clear();
@@ -300,6 +309,7 @@ impl TurnServer {
         self.credentials.forget();
         self.answers.clear();
         self.outgoing.clear();
+        self.connections.close_all();
     }
 
     /// Neither answers nor relays from now on, until [`reappear`](Self::reappear). Nothing is forgotten; time passes.
@@ -503,12 +513,31 @@ impl Node for TurnServer {
         self.expire();
     }
 
+    fn handle_accept(&mut self, now: Timestamp, path: Path) {
+        self.handle_timeout(now);
+        self.connections.open(path);
+    }
+
+    fn handle_bytes(&mut self, now: Timestamp, path: Path, bytes: &[u8]) {
+        self.handle_timeout(now);
+        self.take_bytes(path, bytes);
+    }
+
+    fn handle_disconnect(&mut self, now: Timestamp, path: Path, _how: Ended) {
+        self.handle_timeout(now);
+        self.connections.forget(path);
+        self.end_with_connection(path);
+    }
+
     fn poll_output(&mut self) -> Option<Output> {
         loop {
-            let entry = self.outgoing.first_entry().filter(|entry| entry.key().0 <= self.now)?;
+            let now = self.now;
+            let Some(entry) = self.outgoing.first_entry().filter(|entry| entry.key().0 <= now) else {
+                return self.connections.next_to_close().map(Output::Disconnect);
+            };
             let (path, datagram) = entry.remove();
             if self.present {
-                return Some(Output::Transmit(path, datagram));
+                return Some(self.connections.output(path, datagram));
             }
         }
     }

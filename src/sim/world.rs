@@ -163,10 +163,13 @@ impl<N: Node> World<N> {
     /// Adds a TURN server on `host`, usually [`NetworkId::PUBLIC`]. It listens at the [addresses](Self::addresses) of
     /// the host, and gives out relayed ones on them.
     pub fn add_turn_server(&mut self, host: impl Into<Host>, server: TurnServer) -> NodeId {
-        self.add(host.into(), |_, _, locals| {
+        let id = self.add(host.into(), |_, _, locals| {
             let addresses: Vec<_> = locals.iter().map(|local| local.address).collect();
             Occupant::TurnServer(Box::new(server.at(&addresses)))
-        })
+        });
+        let addresses = self.slots.last().map(|slot| &*slot.addresses).unwrap_or_default();
+        self.connections.listeners.extend(addresses.iter().map(|address| (id, *address)));
+        id
     }
 
     /// Gives `id` a command, then takes what it has to say as after any other input.

@@ -6,9 +6,9 @@ use core::net::SocketAddr;
 use bytes::Bytes;
 
 use super::{TurnServer, Violation};
+use crate::Path;
 use crate::stun::{Builder, Message, Method, TransactionId};
 use crate::turn::{ChannelData, Data, Icmp, XorPeerAddress};
-use crate::{Path, Transport};
 
 impl TurnServer {
     /// Relays a Send indication.
@@ -59,12 +59,13 @@ impl TurnServer {
             traffic.unwanted += 1;
             return;
         };
+        let path = self.mobility.way_back(path);
         traffic.to_clients += 1;
         let mut out = Vec::new();
         match allocation.channel_of(peer).and_then(|number| ChannelData::new(number, datagram)) {
             Some(message) => {
                 traffic.by_channel += 1;
-                message.encode(Transport::Udp, &mut out);
+                message.encode(path.transport(), &mut out);
             }
             None => {
                 let _ = Builder::indication(&mut out, Method::DATA, id(self.sequence))
@@ -72,7 +73,7 @@ impl TurnServer {
                     .attribute(&Data(datagram));
             }
         }
-        self.send(self.mobility.way_back(path), out.into());
+        self.send(path, out.into());
     }
 }
 
