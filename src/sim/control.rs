@@ -198,6 +198,12 @@ impl<N: Node> World<N> {
         self.signals.set_between(from, to, signalling);
     }
 
+    /// Keeps so many entries of the trace, the last ones, from now on. Its hash covers all entries anyway, so a world of
+    /// which only that is wanted keeps none.
+    pub fn set_entries_kept(&mut self, entries: usize) {
+        self.trace.keep(entries);
+    }
+
     /// Serves every deadline late by `lateness`, as a busy caller would.
     pub fn set_lateness(&mut self, lateness: Duration) {
         self.lateness = lateness;

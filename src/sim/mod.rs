@@ -2,9 +2,10 @@
 //!
 //! A [`World`] holds nodes, each a machine that does no I/O of its own ([`Node`]), on hosts with one or several
 //! addresses ([`Host`]), on the public network or behind translators and firewalls ([`Nat`]), behind links that delay,
-//! lose, double and reorder ([`Link`]). It moves time from event to event, so an hour takes as long as what happens in
-//! it, and draws all chance from one number: the same number makes the same world, byte for byte, on every platform
-//! ([`Trace::hash`]).
+//! lose, double and reorder, are slow or narrow ([`Link`]). It carries datagrams and connections over TCP, answers for
+//! names, and does to all of it what is set for a time ([`Action`]). It moves time from event to event, so an hour takes
+//! as long as what happens in it, and draws all chance from one number: the same number makes the same world, byte for
+//! byte, on every platform ([`Trace::hash`]).
 //!
 //! # Whole example
 //!
@@ -83,6 +84,81 @@
 //! latter counts what clients do that they must not, and can be told to fail them in every way that is known from
 //! practice ([`Fault`]).
 //!
+//! # Networks
+//!
+//! All networks form a tree. [`NetworkId::PUBLIC`] is its root; [`World::add_network`] puts one behind a gateway, on the
+//! public network or on any other, so that translators stand behind translators and firewalls before them. A host has
+//! [attachments](Attachment) to any of them, with addresses of either family, a cost, and a tunnel where one is wanted;
+//! [`World::add_interface`] and [`World::remove_interface`] change them, and the node is told
+//! ([`Node::handle_addresses`]).
+//!
+//! # Connections
+//!
+//! A node asks for a connection with [`Output::Connect`] and lets others in with [`Output::Listen`]. What it writes
+//! arrives whole and in order, however much the links lose, if later than otherwise; reads end anywhere
+//! ([`World::set_read_splitting`]). A connection passes gateways as datagrams do, by mappings of its own, and ends by being
+//! closed, reset ([`World::reset_connections`]), or for want of an answer: whoever writes to a peer that is gone without a
+//! word learns of it after a hundred seconds. There is no window: whatever is written leaves at once, at the rate of the
+//! links.
+//!
+//! ```
+//! use core::net::SocketAddr;
+//! use core::time::Duration;
+//! use std::collections::VecDeque;
+//!
+//! use floe::sim::{Connect, ConnectError, Nat, NetworkId, Node, Output, World};
+//! use floe::{Path, Timestamp};
+//!
+//! /// Says what it has to say once it is connected, and keeps what it reads.
+//! #[derive(Default)]
+//! struct Talker {
+//!     outputs: VecDeque<Output>,
+//!     heard: Vec<u8>,
+//! }
+//!
+//! impl Node for Talker {
+//!     fn handle_connect(&mut self, _: Timestamp, _: u64, outcome: Result<Path, ConnectError>) {
+//!         if let Ok(path) = outcome {
+//!             self.outputs.push_back(Output::Write(path, "hello".into()));
+//!             self.outputs.push_back(Output::Disconnect(path));
+//!         }
+//!     }
+//!
+//!     fn handle_bytes(&mut self, _: Timestamp, _: Path, bytes: &[u8]) {
+//!         self.heard.extend_from_slice(bytes);
+//!     }
+//!
+//!     fn poll_output(&mut self) -> Option<Output> {
+//!         self.outputs.pop_front()
+//!     }
+//!
+//!     fn handle_datagram(&mut self, _: Timestamp, _: Path, _: &[u8]) {}
+//!     fn handle_timeout(&mut self, _: Timestamp) {}
+//!     fn deadline(&self) -> Option<Timestamp> {
+//!         None
+//!     }
+//! }
+//!
+//! let mut world = World::new(7);
+//! let server = world.add_node(NetworkId::PUBLIC, |_, _, _| Talker::default());
+//! let address = world.address(server);
+//! world.with(server, |talker, _| talker.outputs.push_back(Output::Listen(address)));
+//!
+//! let client = world.add_node(Nat::symmetric().without_udp(), |_, _, own| {
+//!     let connect = Connect::new(1, SocketAddr::new(own[0].ip(), 0), address);
+//!     Talker { outputs: [Output::Connect(connect)].into(), ..Talker::default() }
+//! });
+//! world.run_for(Duration::from_secs(1));
+//! assert_eq!(world.node(server).heard, b"hello");
+//! # let _ = client;
+//! ```
+//!
+//! # Time
+//!
+//! [`World::at`] sets an [`Action`] for a time: links that go down, hosts that roam, translators that reboot, machines that
+//! sleep, clocks that jump, servers that are away. Every node has a clock of its own, which is the world's unless it was
+//! [set otherwise](Host::clock) or has jumped; the trace has the world's.
+//!
 //! # Order
 //!
 //! [`World::step`] lets one thing happen. At one instant arrivals come first, in the order in which they were sent,
@@ -96,6 +172,12 @@
 //! links draw what becomes of it. When it arrives it passes the gateways of its receiver, in their state of that
 //! moment, so that two datagrams that cross open both translators. Whatever is dropped is counted with its reason
 //! ([`Dropped`]).
+//!
+//! # Traces
+//!
+//! [`World::trace`] is a text, an entry a line, and a [number](Trace::hash). Two that ought to be the same and are not are
+//! compared with [`Trace::first_difference`]. Who makes many worlds and wants only the number keeps no entries
+//! ([`World::set_entries_kept`]).
 //!
 //! # What no node may do
 //!
@@ -144,7 +226,7 @@ pub use server::StunServer;
 pub use signal::Signalling;
 pub use timeline::Action;
 pub use topology::NetworkId;
-pub use trace::{Dropped, Entry, Event, Trace};
+pub use trace::{Difference, Dropped, Entry, Event, Trace};
 pub use turn_server::{Allocation, Deviation, Expired, Fault, Mechanism, Traffic, TurnServer, Violation};
 pub use watch::Watch;
 pub use world::{Counters, Datagram, Verdict, World};

@@ -251,10 +251,12 @@ pub struct Entry {
 
 /// What happened in a world, oldest first; its `Display` is the text.
 ///
-/// The last [`ENTRIES_MAX`](Self::ENTRIES_MAX) entries are kept, the hash covers all.
+/// The last [`ENTRIES_MAX`](Self::ENTRIES_MAX) entries are kept unless the world is told to keep
+/// [another number](super::World::set_entries_kept), the hash covers all.
 #[derive(Debug)]
 pub struct Trace {
     entries: VecDeque<Entry>,
+    kept: usize,
     recorded: u64,
     hash: Fnv,
 }
@@ -264,7 +266,7 @@ impl Trace {
     pub const ENTRIES_MAX: usize = 65_536;
 
     pub(super) fn new() -> Self {
-        Self { entries: VecDeque::new(), recorded: 0, hash: Fnv::default() }
+        Self { entries: VecDeque::new(), kept: Self::ENTRIES_MAX, recorded: 0, hash: Fnv::default() }
     }
 
     /// The entries that were kept, oldest first.
@@ -283,11 +285,51 @@ impl Trace {
         self.hash.value()
     }
 
+    /// The first entry in which two traces differ, if they do: for two runs that should have been the same.
+    ///
+    /// ```
+    /// use core::time::Duration;
+    /// use floe::sim::{Nat, NetworkId, Peer, World};
+    ///
+    /// let run = |latency| {
+    ///     let mut world = World::<Peer>::new(7);
+    ///     let network = world.add_network(NetworkId::PUBLIC, Nat::none());
+    ///     world.add_server(network, floe::sim::StunServer::new());
+    ///     world.run_for(Duration::from_secs(1));
+    ///     world.spoof("192.0.2.1:1".parse().unwrap(), "192.0.2.2:1".parse().unwrap(), latency);
+    ///     world
+    /// };
+    /// let (one, same, other) = (run(b"one"), run(b"one"), run(b"other"));
+    /// assert!(one.trace().first_difference(same.trace()).is_none());
+    /// let difference = one.trace().first_difference(other.trace()).unwrap();
+    /// assert_eq!(difference.number, 1);
+    /// assert!(difference.to_string().contains("3 bytes NoRoute"), "{difference}");
+    /// ```
+    pub fn first_difference<'a>(&'a self, other: &'a Self) -> Option<Difference<'a>> {
+        let first_kept = self.first_kept().max(other.first_kept());
+        let last = self.recorded.max(other.recorded);
+        for number in first_kept..last {
+            let (here, there) = (self.entry(number), other.entry(number));
+            if here != there {
+                return Some(Difference { number, here, there });
+            }
+        }
+        (self.hash() != other.hash()).then_some(Difference { number: first_kept, here: None, there: None })
+    }
+
+    pub(super) fn keep(&mut self, entries: usize) {
+        self.kept = entries;
+        self.entries.drain(..self.entries.len().saturating_sub(entries));
+    }
+
     pub(super) fn record(&mut self, at: Timestamp, event: Event) {
         let entry = Entry { at, event };
         self.hash.entry(&entry);
         self.recorded = self.recorded.saturating_add(1);
-        if self.entries.len() == Self::ENTRIES_MAX {
+        if self.kept == 0 {
+            return;
+        }
+        if self.entries.len() >= self.kept {
             self.entries.pop_front();
         }
         self.entries.push_back(entry);
@@ -297,4 +339,27 @@ impl Trace {
     pub(super) const fn tail(&self, count: usize) -> Tail<'_> {
         Tail::new(self, count)
     }
+
+    /// The number of the oldest entry that was kept.
+    fn first_kept(&self) -> u64 {
+        self.recorded.saturating_sub(u64::try_from(self.entries.len()).unwrap_or(u64::MAX))
+    }
+
+    fn entry(&self, number: u64) -> Option<&Entry> {
+        self.entries.get(usize::try_from(number.checked_sub(self.first_kept())?).ok()?)
+    }
+}
+
+/// Where two traces part.
+///
+/// `Display` shows the two entries one below the other.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct Difference<'a> {
+    /// The number of the entry, from zero on. If neither trace has kept it, they part somewhere before.
+    pub number: u64,
+    /// What the one trace has there, unless it is over or has not kept it.
+    pub here: Option<&'a Entry>,
+    /// What the other has.
+    pub there: Option<&'a Entry>,
 }

@@ -103,6 +103,69 @@ fn the_trace_reads_as_text() {
 }
 
 #[test]
+fn two_traces_are_compared_and_the_first_difference_is_named() {
+    let (one, same, other) = (story(1), story(1), story(2));
+    assert_eq!(one.trace().first_difference(same.trace()), None);
+    let difference = one.trace().first_difference(other.trace()).unwrap();
+    let (here, there) = (difference.here.unwrap(), difference.there.unwrap());
+    let number = difference.number as usize;
+    let (ours, theirs) = (one.trace(), other.trace());
+    assert!(ours.entries().take(number).eq(theirs.entries().take(number)));
+    assert_eq!((ours.entries().nth(number), theirs.entries().nth(number)), (Some(here), Some(there)));
+    assert_eq!(difference.to_string(), format!("- {number} {here}\n+ {number} {there}\n"));
+}
+
+#[test]
+fn a_trace_that_goes_on_differs_from_one_that_ends() {
+    let (one, mut longer) = (story(1), story(1));
+    let end = one.trace().recorded();
+    let node = first(&longer);
+    longer.with(node, |_, _| ());
+    let difference = one.trace().first_difference(longer.trace()).unwrap();
+    assert_eq!((difference.number, difference.here), (end, None));
+    assert!(difference.there.is_some_and(|entry| entry.to_string().ends_with("n0 command")));
+}
+
+/// The first node of a world.
+fn first(world: &World<Probe>) -> NodeId {
+    let entry = world.trace().entries().next().unwrap();
+    let floe::sim::Event::Command { node } = entry.event else { panic!("{entry}") };
+    node
+}
+
+#[test]
+fn a_trace_keeps_as_many_entries_as_asked_and_hashes_all() {
+    let kept = |entries| {
+        let mut world = World::new(1);
+        world.set_entries_kept(entries);
+        let (alice, bob) = (probe(&mut world, NetworkId::PUBLIC), probe(&mut world, NetworkId::PUBLIC));
+        let to = world.address(bob);
+        (0..10).for_each(|number| send(&mut world, alice, to, &[number]));
+        world
+    };
+    let (all, some, none) = (kept(1_000), kept(7), kept(0));
+    // Two nodes; ten times a command, what was sent and what arrived.
+    for (world, entries) in [(&all, 32), (&some, 7), (&none, 0)] {
+        assert_eq!((world.trace().entries().len(), world.trace().recorded()), (entries, 32));
+        assert_eq!(world.trace().hash(), all.trace().hash());
+        assert_eq!(all.trace().first_difference(world.trace()), None);
+    }
+    assert!(some.trace().entries().eq(all.trace().entries().skip(25)));
+
+    // What was not kept is told by the hash.
+    let mut other = World::new(1);
+    probe(&mut other, NetworkId::PUBLIC);
+    other.run_for(MS);
+    probe(&mut other, NetworkId::PUBLIC);
+    other.set_entries_kept(0);
+    let mut like = World::new(1);
+    (0..2).for_each(|_| _ = probe(&mut like, NetworkId::PUBLIC));
+    like.set_entries_kept(0);
+    let difference = other.trace().first_difference(like.trace()).unwrap();
+    assert_eq!((difference.number, difference.here, difference.there), (2, None, None));
+}
+
+#[test]
 fn counters_count() {
     let mut world = World::new(1);
     let (alice, bob) = (probe(&mut world, NetworkId::PUBLIC), probe(&mut world, NetworkId::PUBLIC));

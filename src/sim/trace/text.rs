@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use super::{Entry, Event, Trace};
+use super::{Difference, Entry, Event, Trace};
 use crate::stun::{AttributeType, Message, Method};
 
 impl fmt::Display for Trace {
@@ -28,6 +28,17 @@ impl fmt::Display for Tail<'_> {
         let entries = &self.trace.entries;
         let skipped = entries.len().saturating_sub(self.count);
         entries.iter().skip(skipped).try_for_each(|entry| writeln!(f, "{entry}"))
+    }
+}
+
+impl fmt::Display for Difference<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut side = |sign, entry: Option<&Entry>| match entry {
+            Some(entry) => writeln!(f, "{sign} {} {entry}", self.number),
+            None => writeln!(f, "{sign} {} nothing, or nothing that was kept", self.number),
+        };
+        side('-', self.here)?;
+        side('+', self.there)
     }
 }
 
