@@ -73,6 +73,10 @@ fn a_peer_that_still_answers_where_it_was_is_not_followed() {
             bench.run_answering(bench.now + ms(60_000), only(alive));
             assert_eq!((route(&bench), bench.selections().len()), (address(REMOTE), 1), "{alive:?}");
             assert_eq!(bench.agent.state(bench.stream), Some(StreamState::Completed));
+            // When nobody answers any more, what was heard from elsewhere once is no place to go to.
+            bench.run_answering(bench.now + ms(20_000), only(&[]));
+            let nominated = bench.checks().into_iter().filter(|check| check.use_candidate);
+            assert!(nominated.into_iter().all(|check| check.path.remote() == address(REMOTE)), "{alive:?}");
         }
     }
 }
