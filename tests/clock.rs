@@ -68,6 +68,39 @@ fn a_suspend_whose_probe_stays_unanswered_is_a_loss() {
     assert_eq!(bench.agent.deadline(), None);
 }
 
+/// The same when the machine falls asleep with an answer overdue, and while a restart waits for its answer: the path of the old
+/// generation is held as well, and is back with the answer to its own check.
+///
+/// Proves: rfc7675-5.1-14, rfc7675-5.1-16
+/// Lesson: L-23
+#[test]
+fn a_suspend_in_trouble_or_during_a_restart_holds_data_and_one_answer_brings_it_back() {
+    for restarting in [false, true] {
+        let mut bench = completed();
+        let asked = bench.next_check();
+        bench.run_until(asked.at + ms(2_500));
+        assert_eq!(bench.agent.state(bench.stream), Some(StreamState::Unconfirmed(Reason::AnswerOverdue)));
+        if restarting {
+            bench.agent.restart(bench.now, bench.stream).unwrap();
+            bench.drain();
+        }
+        assert!(has_route(&bench));
+        bench.now += JUMP;
+        let sent = bench.sent.len();
+        tick(&mut bench);
+        assert!(!has_route(&bench), "{restarting}");
+        assert_eq!(bench.sent.len(), sent + 1, "one check, no history");
+        let probe = bench.checks().pop().unwrap();
+        assert_eq!(bench.answer(&asked), Fed::Ignored(floe::Ignored::UnknownTransaction), "too late");
+        assert!(!has_route(&bench), "{restarting}");
+        bench.run_for(ms(20));
+        bench.answer(&probe);
+        assert!(has_route(&bench), "{restarting}");
+        let state = if restarting { StreamState::New } else { StreamState::Completed };
+        assert_eq!(bench.agent.state(bench.stream), Some(state));
+    }
+}
+
 /// What was asked before the suspend says nothing about the peer afterwards: its answer may have waited in a socket for
 /// hours. It does not matter whether the timeout or the datagram is handed over first.
 ///

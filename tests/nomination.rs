@@ -146,6 +146,7 @@ fn a_pair_that_is_not_the_direct_one_is_nominated_at_once_only_when_nothing_bett
     assert_eq!(nominated_after(false), at(500));
 }
 
+/// Proves: rfc8445-12.1-1
 /// Lesson: L-17
 #[test]
 fn the_direct_pair_wins_over_a_relay_that_answers_sooner_and_the_relay_carries_data_until_then() {

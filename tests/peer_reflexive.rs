@@ -312,3 +312,26 @@ fn a_learned_candidate_that_is_signalled_counts_with_the_signalled_ones() {
     assert_eq!(signal(&mut bench, &place(4)), Err(Error::Limit));
     assert_eq!(kinds(&bench), [false, false, true]);
 }
+
+/// What the peer has seen of us is a candidate like others, in our pairs: it can be signalled, and then the peer pairs it with
+/// all of its own.
+///
+/// Proves: rfc8445-7.2.5.3.1-5
+#[test]
+fn an_address_that_the_peer_has_seen_can_be_signalled_and_is_paired_with_all_of_its_candidates() {
+    let mut ours = Bench::with(manual(), Role::Controlling);
+    let check = ours.next_check();
+    let answer = ours.success(&check, address("203.0.113.9:9999"));
+    ours.feed(&answer);
+    let pair = ours.agent.pairs(ours.stream).find(|pair| pair.is_valid()).unwrap();
+    assert_eq!(pair.local().kind(), CandidateKind::PeerReflexive);
+    let line = floe::sdp::CandidateLine(pair.local()).to_string();
+    assert!(line.contains("typ prflx raddr 192.0.2.1 rport 1000"), "{line}");
+    let mut theirs = Bench::bare(manual(), Role::Controlled);
+    theirs.base(LOCAL);
+    theirs.base(SECOND_LOCAL);
+    theirs.remote();
+    theirs.trickle(harness::candidate(&line));
+    assert_eq!(states_of(&theirs, "203.0.113.9:9999").len(), 2);
+    assert!(theirs.pair_states().iter().all(|(remote, _)| *remote == address("203.0.113.9:9999")));
+}

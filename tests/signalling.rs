@@ -3,9 +3,9 @@
 mod harness;
 
 use floe::ice::Role;
-use floe::sdp::{Description, Media, Options};
+use floe::sdp::{DefaultFamily, Description, Media, Options, default_candidate};
 use floe::{Agent, Config, Remote, Seed, Server, StreamState, Timestamp};
-use harness::{Bench, LOCAL, address, host, ms};
+use harness::{Bench, LOCAL, address, candidate, host, ms};
 
 /// The options are the agent's, not a stream's: what one stream announces all announce.
 ///
@@ -93,4 +93,48 @@ fn a_description_that_is_sent_again_may_bring_new_candidates() {
     assert_eq!(change, floe::RemoteChange::Unchanged);
     let paired: Vec<_> = bench.pair_states().into_iter().map(|(remote, _)| remote).collect();
     assert_eq!(paired, [address(harness::REMOTE), address("198.51.100.7:2000")]);
+}
+
+/// Proves: rfc8445-5.2-7
+#[test]
+fn a_lite_agent_of_both_families_names_the_one_that_is_configured_as_its_default() {
+    let mut bench = Bench::with_components(Config::new().lite(true), Role::Controlled, 2);
+    for component in [1, 2] {
+        for ip in ["[2001:db8::7]", "198.51.100.7", "[fe80::7%3]"] {
+            bench.base_of(component, &format!("{ip}:{}", 4_000 + component));
+        }
+    }
+    bench.agent.end_of_bases(bench.now, bench.stream).unwrap();
+    let candidates: Vec<_> = bench.agent.local_candidates(bench.stream).map(|(_, it)| it.clone()).collect();
+    assert_eq!(candidates.len(), 6);
+    let default =
+        |component, family| default_candidate(&candidates, component, family).unwrap().ip().unwrap();
+    for component in [1, 2] {
+        let port = 4_000 + component;
+        let expected = ["198.51.100.7", "[2001:db8::7]"].map(|ip| address(&format!("{ip}:{port}")));
+        assert_eq!([DefaultFamily::Ipv4, DefaultFamily::Ipv6].map(|it| default(component, it)), expected);
+    }
+    assert!(default_candidate(&candidates, 3, DefaultFamily::Ipv4).is_none());
+}
+
+/// What is behind more walls comes later: a relay can be sent to by anybody, a host perhaps by nobody.
+#[test]
+fn the_default_is_what_most_peers_can_send_to() {
+    let lines = [
+        "1 1 udp 2130706431 fe80::7 4000 typ host",
+        "2 1 udp 2130706175 2001:db8::7 4000 typ host",
+        "3 1 udp 2130705919 10.0.0.7 4000 typ host",
+        "4 1 udp 2130705663 203.0.113.7 4000 typ host",
+        "5 1 udp 1694498815 198.51.100.7 4001 typ srflx raddr 10.0.0.7 rport 4000",
+        "6 1 udp 16777215 198.51.100.9 5000 typ relay raddr 198.51.100.7 rport 4001",
+        "7 2 udp 2130706430 203.0.113.7 4001 typ host",
+        "8 1 udp 2130706431 8a1c9a5e-53a2-4f0c-9b8a-0a4d4bfbca51.local 4000 typ host",
+    ];
+    let mut candidates: Vec<_> = lines.map(|line| candidate(&format!("candidate:{line}"))).into();
+    let mut chosen = Vec::new();
+    while let Some(default) = default_candidate(&candidates, 1, DefaultFamily::Ipv4).cloned() {
+        chosen.push(default.foundation().to_string());
+        candidates.retain(|it| *it != default);
+    }
+    assert_eq!(chosen, ["6", "5", "4", "3", "2", "1"]);
 }

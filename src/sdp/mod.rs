@@ -24,10 +24,12 @@
 mod attributes;
 mod candidate;
 mod description;
+mod destination;
 mod error;
 mod fields;
 
 pub use attributes::{Line, Options, Password, RemoteCandidates};
 pub use candidate::{CandidateLine, parse_candidate};
 pub use description::{Description, DescriptionError, Media};
+pub use destination::{DefaultFamily, default_candidate};
 pub use error::{ParseError, ParseErrorKind};
