@@ -25,9 +25,50 @@ impl Table {
         Self { wanted, once }
     }
 
+    /// Whether the command line names a case.
+    #[allow(dead_code, reason = "not every program has cases that are dear to set up")]
+    pub fn wants(&self, name: &str) -> bool {
+        self.wanted.is_empty() || self.wanted.iter().any(|part| name.contains(part.as_str()))
+    }
+
+    /// Prints what was found by other means.
+    #[allow(dead_code, reason = "not every program finds anything by other means")]
+    pub fn value(&self, name: &str, unit: &str, value: f64) {
+        if !self.once && self.wants(name) {
+            println!("{name:<44} {value:>12.1} {unit}");
+        }
+    }
+
+    /// Measures `work` that goes round among `size` things: the mean of whole rounds, and of ten times at least a hundred thousand
+    /// pieces of work the fastest.
+    #[allow(dead_code, reason = "not every program has many things")]
+    pub fn spread<T>(&self, name: &str, size: usize, mut work: impl FnMut() -> T) {
+        if !self.wants(name) {
+            return;
+        }
+        if self.once {
+            return self.case(name, work);
+        }
+        let pieces = size * 100_000_usize.div_ceil(size);
+        let mut round = || {
+            let started = Instant::now();
+            for _ in 0..pieces {
+                black_box(work());
+            }
+            started.elapsed()
+        };
+        round();
+        let memory = allocation_counter::measure(|| drop(round()));
+        let best = (0..ROUNDS).map(|_| round()).min().unwrap_or_default();
+        let nanos = best.as_secs_f64() * 1e9 / pieces as f64;
+        let [count, bytes] =
+            [memory.count_total, memory.bytes_total].map(|total| total as f64 / pieces as f64);
+        println!("{name:<44} {nanos:>12.1} {count:>10.2} {bytes:>12.1}");
+    }
+
     /// Measures `work`, which is to leave everything as it has found it, but for what has grown.
     pub fn case<T>(&self, name: &str, mut work: impl FnMut() -> T) {
-        if !self.wanted.is_empty() && !self.wanted.iter().any(|part| name.contains(part.as_str())) {
+        if !self.wants(name) {
             return;
         }
         for _ in 0..WARM_UP {
@@ -70,3 +111,4 @@ fn fastest(mut work: impl FnMut()) -> f64 {
 const WARM_UP: u32 = 3;
 const BATCH: Duration = Duration::from_micros(400);
 const BATCHES: u32 = 300;
+const ROUNDS: u32 = 10;
