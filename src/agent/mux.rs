@@ -202,7 +202,8 @@ impl<K: Copy + Ord> Mux<K> {
         agent.gatherer.shares_sockets = false;
         self.vacant.push(place);
         if self.keys.is_empty() {
-            (self.places, self.vacant) = (Vec::new(), Vec::new());
+            // A map that has become empty keeps a node.
+            (self.keys, self.places, self.vacant) = (BTreeMap::new(), Vec::new(), Vec::new());
             self.ledger.clear();
         }
         Some(agent)

@@ -67,6 +67,7 @@ impl Ledger {
 
     /// Nobody is left: nothing is kept but the time and the pace.
     pub(super) fn clear(&mut self) {
+        self.claims = Claims::default();
         self.timers = Timers::default();
         self.pace.clear();
         self.speakers = Speakers::default();
