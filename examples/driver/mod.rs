@@ -37,6 +37,8 @@ pub(crate) struct Driver<M> {
     sockets: BTreeMap<SocketAddr, UdpSocket>,
     /// To servers that are not reached from one of the sockets.
     connections: BTreeMap<ConnectId, Wire>,
+    /// Those that are closed, and may still be sending what they were given.
+    closing: BTreeSet<ConnectId>,
     /// Whose certificates are trusted; looked up when the first one is shown.
     trust: Option<Arc<Trust>>,
     /// From one piece of a stream, as there may be several frames in it.
@@ -87,6 +89,7 @@ impl<M: Send + 'static> Driver<M> {
             epoch,
             sockets: BTreeMap::new(),
             connections: BTreeMap::new(),
+            closing: BTreeSet::new(),
             trust: None,
             data: VecDeque::new(),
             inbox,
@@ -146,15 +149,17 @@ impl<M: Send + 'static> Driver<M> {
         true
     }
 
-    /// Takes leave: the agent releases what it holds on servers, and they are given a moment to confirm it.
+    /// Takes leave: the agent releases what it holds on servers, and they are given a moment to confirm it. What was to be
+    /// sent has been sent then, so a program may end.
     pub(crate) fn close(mut self) {
         self.agent.close(self.now());
         let until = Instant::now() + FAREWELL;
         loop {
             while self.carry_out().is_some() {}
             let patience = until.saturating_duration_since(Instant::now());
-            let idle =
-                self.agent.deadline().is_none() && self.connections.values().all(|wire| wire.path.is_none());
+            let idle = self.agent.deadline().is_none()
+                && self.closing.is_empty()
+                && self.connections.values().all(|wire| wire.path.is_none());
             if idle || patience.is_zero() {
                 return;
             }
@@ -176,7 +181,10 @@ impl<M: Send + 'static> Driver<M> {
                 }
                 Output::Connect(connect) => self.connect(connect),
                 // Dropped, it sends what it was given before it closes.
-                Output::Disconnect(path) => self.connections.retain(|_, wire| wire.path != Some(path)),
+                Output::Disconnect(path) => {
+                    let closed = self.connections.extract_if(.., |_, wire| wire.path == Some(path));
+                    self.closing.extend(closed.map(|(id, _)| id));
+                }
                 Output::Event(Event::Resolve { id, name }) => self.resolve(id, name),
                 Output::Event(event) => return Some(event),
             }
@@ -190,7 +198,12 @@ impl<M: Send + 'static> Driver<M> {
             None => self.agent.handle_timeout(self.now()),
             Some(Input::Message(message)) => return Some(message),
             Some(Input::Datagram { path, bytes }) => self.hear(path, &bytes),
-            Some(Input::Connection(id, report)) => self.handle_report(id, report),
+            Some(Input::Connection(id, report)) => {
+                if matches!(report, Report::Ended(_)) {
+                    self.closing.remove(&id);
+                }
+                self.handle_report(id, report);
+            }
             Some(Input::Resolved(id, address)) => self.agent.handle_resolved(self.now(), id, address),
         }
         None

@@ -2,11 +2,16 @@
 
 use std::io::{ErrorKind, Read};
 use std::net::{TcpListener, UdpSocket};
+use std::thread;
 use std::time::{Duration, Instant};
 
-use super::coturn::{REALM, V4};
+use floe::ice::Role;
+use floe::{Agent, Config, Security, Seed, Server, Transport};
+
+use super::coturn::{PASSWORD, REALM, USER, V4};
 use super::link::{Link, PATIENCE, Way};
 use crate::driver::connection::Trust;
+use crate::driver::{Driver, Happening};
 
 #[test]
 fn what_was_sent_before_a_connection_is_dropped_arrives() {
@@ -22,6 +27,32 @@ fn what_was_sent_before_a_connection_is_dropped_arrives() {
     server.read_to_end(&mut arrived).unwrap();
     let sent: Vec<u8> = (0..50).flat_map(|number| [number; 100]).collect();
     assert_eq!(arrived, sent);
+}
+
+/// A program may end as soon as its driver has taken leave, and its threads with it.
+#[test]
+fn what_an_agent_has_said_has_left_when_its_driver_has_taken_leave() {
+    let listener = TcpListener::bind((V4, 0)).unwrap();
+    let agent = Agent::new(Config::new().loopback(true), Role::Controlling, Seed::from_os());
+    let mut driver: Driver<()> = Driver::new(agent, Instant::now());
+    let stream = driver.agent.add_stream(1).unwrap();
+    let server = Server::turn(listener.local_addr().unwrap(), USER, PASSWORD);
+    driver.agent.add_server(driver.now(), server.over(Transport::Tcp, Security::Plain)).unwrap();
+    driver.open(stream.component(1), V4).unwrap();
+    let mailbox = driver.mailbox();
+    let server = thread::spawn(move || {
+        let mut server = listener.accept().unwrap().0;
+        // An Allocate: the connection is in use.
+        server.read_exact(&mut [0; 20]).unwrap();
+        mailbox.send(());
+        server
+    });
+    while !matches!(driver.next(), Happening::Message(())) {}
+    driver.close();
+    let mut server = server.join().unwrap();
+    server.set_nonblocking(true).unwrap();
+    // To the end, and without waiting for it.
+    server.read_to_end(&mut Vec::new()).unwrap();
 }
 
 /// It holds up nobody, either.
