@@ -246,6 +246,46 @@ fn the_candidates_of_a_connection_go_with_it() {
     assert_eq!(relaying.bench.agent.framing(path), None);
 }
 
+/// As when its server restarts: the first try comes too early, and what comes of the last one is lost again at once.
+///
+/// Lesson: L-49
+#[test]
+fn a_connection_that_is_lost_is_asked_for_again_less_and_less_often() {
+    let mut relaying = Relaying::over(Transport::Tcp, Security::Tls);
+    relaying.run_until(at(60));
+    let connect = relaying.wanted();
+    let mut path = relaying.connected(connect, CONNECTED);
+    relaying.run_until(at(500));
+    let (mut pauses, mut port) = (Vec::new(), 50_010);
+    loop {
+        relaying.server.restart();
+        relaying.bench.agent.handle_disconnect(relaying.bench.now, path);
+        relaying.bench.drain();
+        let lost_at = relaying.bench.now;
+        while relaying.bench.wanted.is_empty() && relaying.bench.now < lost_at + ms(30_000) {
+            relaying.bench.run_for(ms(10));
+        }
+        if relaying.bench.wanted.is_empty() {
+            break;
+        }
+        pauses.push(relaying.bench.now.saturating_since(lost_at).as_millis() / 500 * 500);
+        let connect = relaying.wanted();
+        if pauses.len() == 1 {
+            assert_eq!(relaying.bench.agent.handle_connect(relaying.bench.now, connect.id, None), None);
+            relaying.bench.drain();
+            continue;
+        }
+        port += 1;
+        path = relaying.connected(connect, &format!("192.0.2.1:{port}"));
+        relaying.run_until(relaying.bench.now + ms(200));
+        assert_eq!(relaying.server.allocations().count(), 1);
+    }
+    // Gathering does not wait for a sixth.
+    assert_eq!(pauses, [500, 1_000, 2_000, 4_000, 8_000]);
+    assert_eq!(relaying.bench.agent.framing(path), None);
+    assert_eq!(relaying.bench.agent.local_candidates(relaying.bench.stream).count(), 1);
+}
+
 #[test]
 fn a_server_that_is_removed_is_told_and_its_connection_closed() {
     let mut relaying = Relaying::over(Transport::Tcp, Security::Tls);

@@ -104,7 +104,7 @@ impl Agent {
     fn add_relayed(&mut self, id: RelayId, allocated: &Allocated) {
         let (relayed, mapped) = ([Some(allocated.relayed), allocated.second], allocated.mapped);
         let Some(relay) = self.gatherer.relays.get_mut(id) else { return };
-        relay.awaited_until = None;
+        (relay.awaited_until, relay.granted_at) = (None, Some(self.now));
         let (base, server, connected) = (relay.base, relay.server, relay.connected);
         let Some(entry) = self.gatherer.base(base).cloned() else { return };
         if !connected {
@@ -316,9 +316,7 @@ impl Agent {
         self.forget_unused_peers();
         let mut late = Vec::new();
         for relay in self.gatherer.relays.iter_mut() {
-            if let Some(client) = relay.any_client_mut() {
-                client.handle_timeout(now);
-            }
+            relay.handle_timeout(now);
             if relay.awaited_until.is_some_and(|until| until <= now) {
                 // What has been granted is not given up for an answer that is late.
                 match relay.is_allocated() {
@@ -380,7 +378,7 @@ impl Agent {
     pub(super) fn doubt_relays_of(&mut self, stream: StreamId) {
         let limit = self.now + self.config.gathering_limit;
         for relay in self.gatherer.relays.iter_mut() {
-            if relay.component.stream() == stream && relay.is_allocated() {
+            if relay.component.stream() == stream && !matches!(relay.state, RelayState::Releasing(_)) {
                 relay.awaited_until = Some(limit);
             }
         }
@@ -448,7 +446,7 @@ impl Stream {
 }
 
 /// Whether ICE has concluded, one way or the other.
-const fn is_over(stream: &Stream) -> bool {
+pub(super) const fn is_over(stream: &Stream) -> bool {
     match stream.state {
         StreamState::New | StreamState::Checking | StreamState::Connected => false,
         StreamState::Completed

@@ -1,7 +1,9 @@
 //! The servers that the caller knows, and the connections to them: asked for, opened, lost (RFC 8656 sections 3.1 and 7.1).
 
 use core::net::SocketAddr;
+use core::time::Duration;
 
+use crate::agent::relaying::is_over;
 use crate::agent::stream::Gathering;
 use crate::agent::{Agent, Connect, Endpoint, Error, Output, ServerError, stream_of};
 use crate::framing::Framing;
@@ -104,7 +106,9 @@ impl Agent {
                 self.gatherer.relays.get_mut(id).into_iter().for_each(|relay| relay.connected = true);
             }
             None => {
-                self.forget_relay(id);
+                if !self.reconnect_later(id) {
+                    self.forget_relay(id);
+                }
                 self.fail_server(server, base, ServerError::Unreachable);
             }
         }
@@ -124,11 +128,37 @@ impl Agent {
         let (id, server, base) = (relay.id, relay.server, relay.base);
         let releasing = matches!(relay.state, RelayState::Releasing(_));
         self.remove_bases_where(|entry| entry.origin == Origin::Relay(id));
-        self.gatherer.relays.remove(|relay| relay.id == id);
         if !releasing {
             self.fail_server(server, base, ServerError::Disconnected);
         }
+        if releasing || !self.reconnect_later(id) {
+            self.gatherer.relays.remove(|relay| relay.id == id);
+        }
         self.settle();
+    }
+
+    /// A connection that has served is lost, or cannot be opened again yet, as happens when a server restarts: another one is
+    /// asked for in a while, where candidates may still be signalled: six times in half a minute, or until gathering ends.
+    fn reconnect_later(&mut self, id: RelayId) -> bool {
+        let (now, limit) = (self.now, self.now + self.config.gathering_limit);
+        let Some(component) = self.gatherer.relays.get(id).map(|relay| relay.component) else { return false };
+        let Some(stream) = self.stream(component.stream()) else { return false };
+        let complete = stream.gathering == Gathering::Complete;
+        let wanted = stream.is_continual() || !(complete || is_over(stream));
+        let Some(relay) = self.gatherer.relays.get_mut(id) else { return false };
+        let Some(granted_at) = relay.granted_at.filter(|_| wanted) else { return false };
+        if relay.connected && granted_at + PROVEN_AFTER <= now {
+            relay.losses = 0;
+        }
+        if relay.losses >= LOSSES_MAX {
+            return false;
+        }
+        relay.state = RelayState::Resting { until: now + FIRST_PAUSE.saturating_mul(1 << relay.losses) };
+        relay.losses += 1;
+        relay.connected = false;
+        // What has been signalled as complete is not so any more only where that is foreseen.
+        relay.awaited_until = if complete { None } else { Some(limit) };
+        true
     }
 
     /// How to cut the bytes of a connection into frames; `None` if it is none of this agent's: close it.
@@ -187,3 +217,9 @@ impl Agent {
         self.outputs.extend(path.map(Output::Disconnect));
     }
 }
+
+/// Half a second, one, two, .. 16: as long as servers take to restart.
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
+const LOSSES_MAX: u8 = 6;
+/// How long a connection has to serve for the losses before it to be forgotten.
+const PROVEN_AFTER: Duration = Duration::from_secs(60);

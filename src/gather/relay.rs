@@ -28,6 +28,10 @@ pub(crate) struct Relay {
     pub(crate) connected: bool,
     /// Gathering waits for it until then, and not once it has its answer.
     pub(crate) awaited_until: Option<Timestamp>,
+    /// When the server last granted an allocation.
+    pub(crate) granted_at: Option<Timestamp>,
+    /// How often in a row its connection was lost, or could not be opened again.
+    pub(crate) losses: u8,
     /// How often a path was given up because the server takes it for somebody else's.
     pub(crate) moves: u8,
     /// Nobody needs it any more, and it is released then.
@@ -37,15 +41,19 @@ pub(crate) struct Relay {
 /// How far a relay has come.
 ///
 /// ```text
+/// (Resting --time--> Queued)
+///
 /// Queued --slot--> Connecting --connection--> Open --no more use--> Releasing --answer--> (gone)
 ///    |                  \---no connection---> (gone)
 ///    '----slot, where the socket of the base will do----> Open
 /// ```
 ///
 /// `Open` leads back to `Queued` when the server takes the path for somebody else's, and when a connection that has served
-/// does no more; any other failure ends it.
+/// does no more, and to `Resting` when such a connection is closed; any other failure ends it.
 #[derive(Debug)]
 pub(crate) enum RelayState {
+    /// Its connection was lost, and another one is asked for at this instant.
+    Resting { until: Timestamp },
     /// Waits for its slot to ask for a connection.
     Queued,
     /// The caller is opening a connection.
@@ -61,14 +69,20 @@ impl Relay {
     pub(crate) fn client(&self) -> Option<&Client> {
         match &self.state {
             RelayState::Open(client) => Some(client),
-            RelayState::Queued | RelayState::Connecting(_) | RelayState::Releasing(_) => None,
+            RelayState::Resting { .. }
+            | RelayState::Queued
+            | RelayState::Connecting(_)
+            | RelayState::Releasing(_) => None,
         }
     }
 
     pub(crate) fn client_mut(&mut self) -> Option<&mut Client> {
         match &mut self.state {
             RelayState::Open(client) => Some(client),
-            RelayState::Queued | RelayState::Connecting(_) | RelayState::Releasing(_) => None,
+            RelayState::Resting { .. }
+            | RelayState::Queued
+            | RelayState::Connecting(_)
+            | RelayState::Releasing(_) => None,
         }
     }
 
@@ -76,14 +90,14 @@ impl Relay {
     pub(crate) fn any_client(&self) -> Option<&Client> {
         match &self.state {
             RelayState::Open(client) | RelayState::Releasing(client) => Some(client),
-            RelayState::Queued | RelayState::Connecting(_) => None,
+            RelayState::Resting { .. } | RelayState::Queued | RelayState::Connecting(_) => None,
         }
     }
 
     pub(crate) fn any_client_mut(&mut self) -> Option<&mut Client> {
         match &mut self.state {
             RelayState::Open(client) | RelayState::Releasing(client) => Some(client),
-            RelayState::Queued | RelayState::Connecting(_) => None,
+            RelayState::Resting { .. } | RelayState::Queued | RelayState::Connecting(_) => None,
         }
     }
 
@@ -106,7 +120,7 @@ impl Relay {
                 (self.awaited_until, self.release_at) = (None, None);
                 true
             }
-            RelayState::Queued | RelayState::Connecting(_) => false,
+            RelayState::Resting { .. } | RelayState::Queued | RelayState::Connecting(_) => false,
         }
     }
 
@@ -120,11 +134,24 @@ impl Relay {
         match &self.state {
             RelayState::Queued => true,
             RelayState::Open(client) => client.is_waiting(),
-            RelayState::Connecting(_) | RelayState::Releasing(_) => false,
+            RelayState::Resting { .. } | RelayState::Connecting(_) | RelayState::Releasing(_) => false,
+        }
+    }
+
+    /// Lets time pass.
+    pub(crate) fn handle_timeout(&mut self, now: Timestamp) {
+        if matches!(self.state, RelayState::Resting { until } if until <= now) {
+            self.state = RelayState::Queued;
+        }
+        if let Some(client) = self.any_client_mut() {
+            client.handle_timeout(now);
         }
     }
 
     fn deadlines(&self, deadline: &mut Deadline) {
+        if let RelayState::Resting { until } = self.state {
+            deadline.at(until);
+        }
         deadline.at(self.awaited_until);
         deadline.at(self.release_at);
         deadline.at(self.any_client().and_then(Client::deadline));
@@ -193,6 +220,8 @@ impl Relays {
             socket_path,
             state,
             connected: false,
+            granted_at: None,
+            losses: 0,
             awaited_until: Some(awaited_until),
             moves: 0,
             release_at: None,

@@ -1,11 +1,11 @@
 //! Two agents, carried by the driver of the examples, that reveal nothing but relayed addresses.
 
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use floe::ice::{Candidate, CandidateKind, Credentials, Role, StreamId};
-use floe::{Agent, Config, Event, Path, Remote, Seed, Server, StreamState};
+use floe::{Agent, Config, Event, Path, Remote, RemoteChange, Seed, Server, StreamState};
 
 use super::client::Peer;
 use super::coturn::{Coturn, PASSWORD, USER, V4, V6};
@@ -49,6 +49,35 @@ fn an_agent_that_takes_leave_gives_its_relayed_addresses_back() {
     }
 }
 
+/// Nothing but the server's own answers says that it has forgotten both.
+#[test]
+fn a_session_goes_on_after_its_server_has_restarted() {
+    for way in [Way::Udp, Way::Tls] {
+        let Some(mut server) = Coturn::start(&[]) else { return };
+        let mut alice = Side::new(&server, way, Role::Controlling, &server.trust);
+        let mut bob = Side::new(&server, way, Role::Controlled, &server.trust);
+        let (to_alice, to_bob) = (alice.driver.mailbox(), bob.driver.mailbox());
+        give_up_after(PATIENCE * 3, [&to_alice, &to_bob]);
+        let (say, hear) = mpsc::channel();
+        let bob = thread::spawn(move || {
+            bob.introduce(&to_alice);
+            bob.talk(&to_alice);
+            say.send(()).unwrap();
+            bob.talk(&to_alice);
+            bob.driver.close();
+        });
+        alice.introduce(&to_bob);
+        alice.talk(&to_bob);
+        hear.recv().unwrap();
+        server.restart();
+        alice.driver.agent.restart(alice.driver.now(), alice.stream).unwrap();
+        alice.introduce(&to_bob);
+        alice.talk(&to_bob);
+        bob.join().unwrap();
+        alice.driver.close();
+    }
+}
+
 #[test]
 fn a_server_that_cannot_prove_who_it_is_is_not_used() {
     let Some(server) = Coturn::start(&[]) else { return };
@@ -58,8 +87,10 @@ fn a_server_that_cannot_prove_who_it_is_is_not_used() {
         let mut side = Side::new(&server, way, Role::Controlling, &trust);
         let started = Instant::now();
         while !side.gathered {
-            let happening = side.driver.next();
-            side.handle(happening, None);
+            match side.driver.next() {
+                Happening::Event(event) => side.handle_event(event, None),
+                _ => panic!("nobody speaks to it"),
+            }
         }
         assert_eq!(side.candidates, [], "{way:?}");
         assert!(started.elapsed() < PATIENCE, "{way:?}");
@@ -96,14 +127,18 @@ fn connect(server: &Coturn, alices: Way, bobs: Way) -> (Story, Story) {
     let alice = Side::new(server, alices, Role::Controlling, &server.trust);
     let bob = Side::new(server, bobs, Role::Controlled, &server.trust);
     let (to_alice, to_bob) = (alice.driver.mailbox(), bob.driver.mailbox());
-    for late in [to_alice.clone(), to_bob.clone()] {
+    give_up_after(PATIENCE, [&to_alice, &to_bob]);
+    let bob = thread::spawn(move || bob.run(&to_alice));
+    (alice.run(&to_bob), bob.join().unwrap())
+}
+
+fn give_up_after(patience: Duration, both: [&Mailbox<Signal>; 2]) {
+    for late in both.map(Mailbox::clone) {
         thread::spawn(move || {
-            thread::sleep(PATIENCE);
+            thread::sleep(patience);
             late.send(Signal::GiveUp)
         });
     }
-    let bob = thread::spawn(move || bob.run(&to_alice));
-    (alice.run(&to_bob), bob.join().unwrap())
 }
 
 impl Side {
@@ -125,24 +160,29 @@ impl Side {
 
     /// Signals, connects, sends, listens until the other side has said all, and closes.
     fn run(mut self, other: &Mailbox<Signal>) -> Story {
-        let credentials = self.driver.agent.local_credentials(self.stream).unwrap().clone();
-        other.send(Signal::Credentials(credentials));
-        while !self.connected || self.heard.len() < DATAGRAMS {
-            let happening = self.driver.next();
-            self.handle(happening, Some(other));
-        }
-        let expected: Vec<_> = (0..DATAGRAMS).map(datagram).collect();
-        assert_eq!(self.heard, expected);
+        self.introduce(other);
+        self.talk(other);
         self.driver.close();
         Story { candidates: self.candidates, path: self.path }
     }
 
-    fn handle(&mut self, happening: Happening<Signal>, other: Option<&Mailbox<Signal>>) {
-        match happening {
-            Happening::Event(event) => self.handle_event(event, other),
-            Happening::Data { payload, .. } => self.heard.push(payload),
-            Happening::Message(signal) => self.handle_signal(signal),
+    fn introduce(&self, other: &Mailbox<Signal>) {
+        let credentials = self.driver.agent.local_credentials(self.stream).unwrap().clone();
+        other.send(Signal::Credentials(credentials));
+    }
+
+    /// Connects, and hears all that the other side has to say.
+    fn talk(&mut self, other: &Mailbox<Signal>) {
+        while !self.connected || self.heard.len() < DATAGRAMS {
+            match self.driver.next() {
+                Happening::Event(event) => self.handle_event(event, Some(other)),
+                Happening::Data { payload, .. } => self.heard.push(payload),
+                Happening::Message(signal) => self.handle_signal(signal, other),
+            }
         }
+        let expected: Vec<_> = (0..DATAGRAMS).map(datagram).collect();
+        assert_eq!(core::mem::take(&mut self.heard), expected);
+        self.connected = false;
     }
 
     fn handle_event(&mut self, event: Event, other: Option<&Mailbox<Signal>>) {
@@ -171,11 +211,14 @@ impl Side {
         }
     }
 
-    fn handle_signal(&mut self, signal: Signal) {
+    fn handle_signal(&mut self, signal: Signal, other: &Mailbox<Signal>) {
         let (now, agent, stream) = (self.driver.now(), &mut self.driver.agent, self.stream);
         match signal {
             Signal::Credentials(credentials) => {
-                agent.set_remote(now, stream, Remote::new(credentials)).unwrap();
+                if agent.set_remote(now, stream, Remote::new(credentials)).unwrap() == RemoteChange::Restarted
+                {
+                    self.introduce(other);
+                }
             }
             Signal::Candidate(candidate) => drop(agent.add_remote_candidate(now, stream, candidate).unwrap()),
             Signal::EndOfCandidates => agent.end_of_remote_candidates(now, stream).unwrap(),
