@@ -182,8 +182,9 @@ impl<M: Send + 'static> Driver<M> {
                 Output::Connect(connect) => self.connect(connect),
                 // Dropped, it sends what it was given before it closes.
                 Output::Disconnect(path) => {
-                    let closed = self.connections.extract_if(.., |_, wire| wire.path == Some(path));
-                    self.closing.extend(closed.map(|(id, _)| id));
+                    let closed = self.connections.iter().filter(|(_, wire)| wire.path == Some(path));
+                    self.closing.extend(closed.map(|(id, _)| *id));
+                    self.connections.retain(|id, _| !self.closing.contains(id));
                 }
                 Output::Event(Event::Resolve { id, name }) => self.resolve(id, name),
                 Output::Event(event) => return Some(event),
