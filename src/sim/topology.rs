@@ -310,15 +310,22 @@ impl Topology {
                 (gateway.nat().clone(), index(gateway.outside()), gateway.address());
             Some(Gate { nat, outside, address })
         });
-        let there = self.interfaces.iter().filter(|interface| !interface.removed);
-        let interfaces = there.map(|interface| oracle::plan::Interface {
+        let present = self.interfaces.iter().filter(|interface| !interface.removed);
+        let interfaces = present.map(|interface| oracle::plan::Interface {
             node: interface.node,
             network: index(interface.network),
             ip: interface.ip,
-            sends: interface.plugged && !interface.up.loses_everything(),
-            receives: interface.plugged && !interface.down.loses_everything(),
+            sends: self.carries(interface, |interface| &interface.up),
+            receives: self.carries(interface, |interface| &interface.down),
         });
         Plan { networks: networks.collect(), interfaces: interfaces.collect(), ..Plan::default() }
+    }
+
+    /// Whether anything passes there at all. What a tunnel carries crosses the links of both interfaces.
+    fn carries(&self, interface: &Interface, lane: fn(&Interface) -> &Lane) -> bool {
+        let is_cut = !interface.plugged || interface.removed || lane(interface).loses_everything();
+        let mut under = interface.over.into_iter().flat_map(|under| self.interfaces.get(under));
+        !is_cut && under.all(|under| self.carries(under, lane))
     }
 
     pub(super) fn outer_address(&self, network: NetworkId) -> Option<IpAddr> {

@@ -223,6 +223,24 @@ fn what_is_unplugged_blocked_dead_or_deaf_is_no_way() {
 }
 
 #[test]
+fn a_tunnel_goes_with_what_carries_it_and_an_interface_that_is_gone_is_no_way() {
+    let mut scene = Scene::new();
+    let phone = Host::from(Nat::symmetric()).tunnel(NetworkId::PUBLIC);
+    let ends = scene.reflexive(phone, Nat::port_restricted());
+    assert_eq!(scene.best(&ends), "host/srflx");
+    let [alice, bob] = ends.each_ref().map(|party| party.node);
+    let (carrier, tunnel) = (ends[0].bases[0].0.ip(), ends[0].bases[1].0.ip());
+    scene.world.unplug((alice, carrier));
+    assert_eq!(scene.best(&ends), "-");
+    scene.world.plug((alice, carrier));
+    assert_eq!(scene.best(&ends), "host/srflx");
+    scene.world.remove_interface((alice, tunnel));
+    assert_eq!(scene.best(&ends), "-");
+    scene.world.remove_interface(bob);
+    assert_eq!(scene.best(&ends), "-");
+}
+
+#[test]
 fn a_relay_speaks_to_whom_it_is_allowed_to_and_in_its_families() {
     let mut world = World::<Nobody>::new(1);
     let turn = TurnServer::new("example.org").forbid("198.51.100.2".parse().unwrap());
