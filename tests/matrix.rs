@@ -10,9 +10,9 @@ use std::fmt::Write;
 
 use floe::ice::{CandidateKind, Role};
 use floe::sim::oracle::Forecast;
-use floe::sim::{Nat, NetworkId, Peer, StunServer, TurnServer, World};
+use floe::sim::{Host, Nat, NetworkId, Peer, StunServer, TurnServer, World};
 use floe::{Event, StreamState};
-use session::{End, PASSWORD, Session, USER, ms, secs, settled};
+use session::{End, PASSWORD, Session, USER, address, ms, secs, settled};
 
 /// What an end is behind: translators, outermost first.
 type Edge = Vec<Nat>;
@@ -180,6 +180,23 @@ fn two_cones_behind_one_cone_meet_by_hairpinning_or_over_a_relay() {
     let cells =
         [outer, inner, Nat::full_cone()].map(|carrier| roles.map(|roles| meet(carrier.clone(), roles)));
     assert_eq!(cells, [[" S/S ", " S/S "], [" P/P ", " P/P "], [" S/R ", " R/S "]]);
+}
+
+/// M-56. Nothing but connections to port 443 gets out, and to nobody else: a relay that is reached over TLS there is the way.
+#[test]
+fn where_only_port_443_is_open_a_relay_over_tls_is_selected() {
+    for roles in [[Role::Controlling, Role::Controlled], [Role::Controlled, Role::Controlling]] {
+        let mut world = World::new(1);
+        let host = Host::new().address(NetworkId::PUBLIC, address("203.0.113.1:443"));
+        let turn = world.add_turn_server(host, TurnServer::new("example.org").user(USER, PASSWORD));
+        let turn = world.address(turn);
+        let office = world.add_network(NetworkId::PUBLIC, Nat::symmetric().without_udp().tcp_ports(&[443]));
+        let alice = End::new(office, roles[0]).config(settled(CONVERGENCE)).relays_over_tls(turn);
+        let bob = End::new(Nat::port_restricted(), roles[1]).config(settled(CONVERGENCE)).asks(turn);
+        let mut session = Session::new(world, alice, bob);
+        assert_eq!(cell(session.expected().unwrap()), " R/S ");
+        assert_eq!(cell(outcome(&mut session)), " R/S ");
+    }
 }
 
 /// On links that lose nothing, whatever works has shown it by then.

@@ -8,20 +8,21 @@ use floe::{Config, Profile};
 
 /// How to write one; what `--help` says.
 pub const HELP: &str = "\
-A description has a line for each thing; what follows # is a comment. Names, numbers and units:
+A description has a line for each thing; what follows # is a comment:
 
-  alice: symmetric                         what is between her and the public network
+  alice: symmetric                         # what is between her and the public network
   bob: port-restricted, delay 40 ms, jitter 10 ms, loss 5 %
-  bob: wifi; cell, cost 900, delay 30 ms   two interfaces, on networks that have names
-  network wifi: restricted, hairpin        a network behind a translator
-  network cell: behind carrier, full-cone  one behind another
+  bob: wifi; cell, cost 900, delay 30 ms   # more interfaces, on networks that have names
   network carrier: map address, filter port, ports random, lifetime 30 s
-  server stun                              on the public network, for both
+  network cell: behind carrier, full-cone  # one translator behind another
+  network wifi: restricted, hairpin
+  server stun                              # on the public network, for both
   server turn, delay 80 ms
-  policy settled                           or webrtc (which is usual), rfc8445, mobile, server-idle
-  at 5 s: unplug bob wifi                  counted from the call; or plug, restart alice, reboot wifi
-  for 20 s                                 how long it goes on: else until both ends have a result
-  seed 7                                   another number is another chance
+  server turn, tcp, port 443               # a relay that is reached over TCP
+  policy settled                           # or webrtc (which is usual), rfc8445, mobile, server-idle
+  at 5 s: unplug bob wifi                  # counted from the call; or plug, restart alice, reboot wifi
+  for 20 s                                 # how long it goes on: else until both ends have a result
+  seed 7                                   # another number is another chance
 
 Between a host or a network and the one outside it:
 
@@ -32,6 +33,7 @@ Between a host or a network and the one outside it:
   symmetric        a new port for everybody                           (map port, filter port)
   firewall         no translation, lets in answers alone
   no-udp           with any of the others: drops all UDP
+  tcp-ports N ...  with any of the others: lets connections out to these ports alone
 
   hairpin, inner-hairpin, lifetime TIME, ports preserved|sequential|random, map X, filter X
   with X one of any, address, port
@@ -40,7 +42,7 @@ An interface can also have: ipv6, cost N, delay TIME, jitter TIME, loss N %. An 
 ";
 
 /// All of it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Description {
     pub seed: u64,
     pub policy: Policy,
@@ -51,20 +53,20 @@ pub struct Description {
     pub duration: Option<Duration>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Network {
     pub name: String,
     pub behind: Option<String>,
     pub edge: Edge,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct End {
     pub interfaces: Vec<Interface>,
     pub relay_only: bool,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Interface {
     pub place: Place,
     pub ipv6: bool,
@@ -73,7 +75,7 @@ pub struct Interface {
 }
 
 /// Where an interface is.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum Place {
     Named(String),
     Own(Edge),
@@ -95,10 +97,19 @@ pub struct Line {
     pub loss: f64,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Server {
-    pub relays: bool,
+    pub help: Help,
+    pub port: u16,
     pub line: Line,
+}
+
+/// What a server is for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Help {
+    Stun,
+    Turn,
+    TurnOverTcp,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -181,13 +192,17 @@ impl Description {
                 self.networks.push(Network { name: name.to_owned(), behind, edge: edge.edge() });
             }
             ["server", what @ ("stun" | "turn")] => {
-                let mut line = Line::default();
+                let help = if what == "turn" { Help::Turn } else { Help::Stun };
+                let mut server = Server { help, port: 3478, line: Line::default() };
                 for item in items_of(text).iter().skip(1) {
-                    if !line.takes(item)? {
-                        return Err(format!("\"{}\" says nothing about a server", item.join(" ")));
+                    match item[..] {
+                        ["tcp"] if help == Help::Turn => server.help = Help::TurnOverTcp,
+                        ["port", number] => server.port = port(number)?,
+                        _ if server.line.takes(item)? => {}
+                        _ => return Err(format!("\"{}\" says nothing about a server", item.join(" "))),
                     }
                 }
-                self.servers.push(Server { relays: what == "turn", line });
+                self.servers.push(server);
             }
             ["policy", name] => self.policy = policy(name)?,
             ["seed", number] => {
@@ -200,11 +215,18 @@ impl Description {
         Ok(())
     }
 
+    /// The same with one more server.
+    pub fn with_server(&self, help: Help, port: u16) -> Self {
+        let mut description = self.clone();
+        description.servers.push(Server { help, port, line: Line::default() });
+        description
+    }
+
     /// Whether everything that is named is there.
     fn check(&self) -> Understood<()> {
         let known = |name: &String| match self.networks.iter().any(|network| network.name == *name) {
             true => Ok(()),
-            false => Err(format!("there is no network \"{name}\", nor a translator that is called so")),
+            false => Err(format!("there is no network \"{name}\", and no translator is called so")),
         };
         for (end, name) in self.ends.iter().zip(["alice", "bob"]) {
             if end.interfaces.is_empty() {
@@ -298,6 +320,10 @@ impl EdgeWords {
             ["map", what] => self.map = Some(dependence(what)?),
             ["filter", what] => self.filter = Some(dependence(what)?),
             ["no-udp"] => self.no_udp = true,
+            ["tcp-ports", ports @ ..] => {
+                let ports = ports.iter().map(|text| port(text)).collect::<Understood<Vec<u16>>>()?;
+                self.changes.push(Box::new(move |nat| nat.tcp_ports(&ports)));
+            }
             ["hairpin"] => self.changes.push(Box::new(|nat| nat.hairpinning(true))),
             ["inner-hairpin"] => self.changes.push(Box::new(Nat::hairpinning_with_inner_source)),
             ["lifetime", rest @ ..] => {
@@ -403,6 +429,10 @@ fn word(dependence: Dependence) -> &'static str {
         Dependence::AddressDependent => "address",
         _ => "port",
     }
+}
+
+fn port(text: &str) -> Understood<u16> {
+    text.parse().map_err(|_| format!("\"{text}\" is no port"))
 }
 
 /// The items between commas, each in words.

@@ -7,9 +7,9 @@ use std::collections::BTreeMap;
 use floe::ice::{CandidateKind, PairPriority, PairState, Role};
 use floe::sim::oracle::{Forecast, Party};
 use floe::sim::{Attachment, Host, NetworkId, NodeId, Peer, StunServer, TurnServer, World};
-use floe::{Server, StreamState, Timestamp};
+use floe::{Security, Server, StreamState, Timestamp, Transport};
 
-use crate::description::{Description, Edge, Event, Interface, Place};
+use crate::description::{Description, Edge, Event, Help, Interface, Place};
 
 /// Two agents, and everything about them that the pages show.
 pub struct Lab {
@@ -18,7 +18,7 @@ pub struct Lab {
     /// By name, in the order of the description.
     pub networks: Vec<(String, NetworkId, Edge)>,
     pub interfaces: [Vec<Attached>; 2],
-    pub servers: Vec<(&'static str, SocketAddr)>,
+    pub servers: Vec<(Help, SocketAddr)>,
     /// The pairs of each end, as they were last seen.
     pub pairs: [BTreeMap<(SocketAddr, SocketAddr), Row>; 2],
     /// When a pair of an end first worked, in order.
@@ -56,14 +56,15 @@ impl Lab {
         let mut world = World::new(description.seed);
         let mut servers = Vec::new();
         for (number, server) in (1..).zip(&description.servers) {
-            let address = SocketAddr::from(([203, 0, 113, number], 3478));
+            let address = SocketAddr::from(([203, 0, 113, number], server.port));
             let host = Attachment::at(NetworkId::PUBLIC, address).link(server.line.link());
-            if server.relays {
-                world.add_turn_server(host, TurnServer::new("nat.lab").user(USER, PASSWORD));
-            } else {
-                world.add_server(host, StunServer::new());
-            }
-            servers.push((if server.relays { "turn" } else { "stun" }, address));
+            match server.help {
+                Help::Stun => world.add_server(host, StunServer::new()),
+                Help::Turn | Help::TurnOverTcp => {
+                    world.add_turn_server(host, TurnServer::new("nat.lab").user(USER, PASSWORD))
+                }
+            };
+            servers.push((server.help, address));
         }
         let mut networks: Vec<(String, NetworkId, Edge)> = Vec::new();
         let mut behind: BTreeMap<NetworkId, NetworkId> = BTreeMap::new();
@@ -258,7 +259,7 @@ fn join(
     end: usize,
     host: Host,
     description: &Description,
-    servers: &[(&'static str, SocketAddr)],
+    servers: &[(Help, SocketAddr)],
 ) -> (NodeId, Party) {
     let relay_only = description.ends[end].relay_only;
     let config = description.policy.config().relay_only(relay_only);
@@ -266,10 +267,13 @@ fn join(
     let seed = world.seed_for(u64::from(end == 1));
     let id = world.add_host(host, |_, now, locals| {
         let mut peer = Peer::with_components(now, config, role, seed, 1);
-        for (kind, address) in servers {
-            let server = match *kind {
-                "turn" => Server::turn(*address, USER, PASSWORD),
-                _ => Server::stun(*address),
+        for (help, address) in servers {
+            let server = match help {
+                Help::Stun => Server::stun(*address),
+                Help::Turn => Server::turn(*address, USER, PASSWORD),
+                Help::TurnOverTcp => {
+                    Server::turn(*address, USER, PASSWORD).over(Transport::Tcp, Security::Plain)
+                }
             };
             // Fresh agents take servers and bases, as many as a description has.
             let _ = peer.agent_mut().add_server(now, server);
@@ -291,9 +295,10 @@ fn join(
             Some(preference) => party.base_preferred(*address, preference),
             None => party.base(*address),
         });
-    let party = servers.iter().fold(party, |party, (kind, address)| match *kind {
-        "turn" => party.relays(*address),
-        _ => party.asks(*address),
+    let party = servers.iter().fold(party, |party, (help, address)| match help {
+        Help::Stun => party.asks(*address),
+        Help::Turn => party.relays(*address),
+        Help::TurnOverTcp => party.relays_over_tcp(*address),
     });
     (id, party.relay_only(relay_only))
 }

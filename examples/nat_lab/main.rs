@@ -7,7 +7,7 @@
 //! ```
 //!
 //! Nothing is sent anywhere: the network is simulated (`floe::sim`), and its time is virtual. The exit status is 1 if the
-//! agents come to another result than the network permits.
+//! agents come to another result than the network permits, and 2 if the description cannot be understood.
 
 mod description;
 mod lab;
@@ -57,24 +57,32 @@ struct Options {
     style: Style,
 }
 
-fn main() -> Result<ExitCode, Box<dyn Error>> {
+fn main() -> ExitCode {
+    run().unwrap_or_else(|error| {
+        eprintln!("nat_lab: {error}");
+        ExitCode::from(2)
+    })
+}
+
+fn run() -> Result<ExitCode, Box<dyn Error>> {
     let Some(options) = options()? else { return Ok(ExitCode::SUCCESS) };
     let description = Description::parse(&options.text)?;
     let mut lab = Lab::new(&description);
     let network = page::network(&lab, &description, options.style);
     lab.run(&description);
     let forecast = lab.forecast();
-    print!("{network}");
-    if options.trace {
-        print!("\n{}", lab.world.trace());
-    } else {
-        print!("{}", page::timeline(&lab, options.full, options.style));
-    }
+    let mut pages = network;
+    pages += &match options.trace {
+        true => format!("\n{}", lab.world.trace()),
+        false => page::timeline(&lab, options.full, options.style),
+    };
     for end in if options.full { 0..2 } else { 0..1 } {
-        print!("{}", page::pairs(&lab, end, &forecast, options.style));
+        pages += &page::pairs(&lab, end, &forecast, options.style);
     }
-    let (verdict, agrees) = page::verdict(&lab, &forecast, options.style);
-    print!("{verdict}");
+    let (verdict, agrees) = page::verdict(&lab, &description, &forecast, options.style);
+    for line in pages.lines().chain(verdict.lines()) {
+        println!("{}", line.trim_end());
+    }
     Ok(if agrees { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 

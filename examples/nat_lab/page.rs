@@ -4,13 +4,13 @@ use core::fmt::Write;
 use core::time::Duration;
 
 use floe::ice::{CandidateKind, PairState, Role};
-use floe::sim::oracle::{FAILURE_BY, FAILURE_NOT_BEFORE, Forecast};
+use floe::sim::oracle::{FAILURE_BY, FAILURE_NOT_BEFORE, FeasiblePair, Forecast};
 use floe::{Event, StreamState, Timestamp};
 
-use crate::description::{Description, Line};
+use crate::description::{Description, Help, Line};
 use crate::lab::{Lab, PACKETS, Row};
 use crate::style::{Style, Tone};
-use crate::timeline::{At, lines};
+use crate::timeline::{At, lines, server, state_in_words};
 
 const NAMES: [&str; 2] = ["alice", "bob"];
 const LANE: usize = 50;
@@ -42,13 +42,15 @@ pub fn network(lab: &Lab, description: &Description, style: Style) -> String {
             );
         }
     }
-    for ((kind, address), server) in lab.servers.iter().zip(&description.servers) {
-        let line = conditions(server.line);
+    for ((help, address), described) in lab.servers.iter().zip(&description.servers) {
+        let (kind, tcp) = (server(*help), if *help == Help::TurnOverTcp { "over TCP, " } else { "" });
+        let line = format!("{tcp}{}", conditions(described.line));
+        let line = line.trim_end_matches(", ");
         let _ = writeln!(
             page,
             "  {} {address} ── public  {}",
             style.paint(Tone::Strong, kind, 6),
-            style.paint(Tone::Faint, &line, 0)
+            style.paint(Tone::Faint, line, 0)
         );
     }
     let _ = writeln!(page, "  policy {}, seed {}", description.policy, description.seed);
@@ -117,7 +119,10 @@ pub fn timeline(lab: &Lab, full: bool, style: Style) -> String {
 
 /// The pairs of an end, best first, and which of them the network permits.
 pub fn pairs(lab: &Lab, end: usize, forecast: &Forecast, style: Style) -> String {
-    let mut page = heading(&format!("The pairs of {}, best first", NAMES[end]), style);
+    let mut page = heading(
+        &format!("The pairs of {}, best first, and the network as it is in the end", NAMES[end]),
+        style,
+    );
     let head = ["its candidate", "the other's", "rtt", "it found", "the network"];
     let _ = writeln!(page, "    {}", style.paint(Tone::Faint, &columns(head), 0));
     let selected = lab.selected(end);
@@ -160,9 +165,11 @@ fn permitted(lab: &Lab, end: usize, row: &Row, forecast: &Forecast) -> (&'static
         Role::Controlling => 0,
         Role::Controlled => 1,
     };
-    let is_it = |pair: &&floe::sim::oracle::FeasiblePair| {
+    let is_direct = |kind| matches!(kind, CandidateKind::Host | CandidateKind::Relayed);
+    let is_it = |pair: &&FeasiblePair| {
         let (own, other) = (pair.sides[ours], pair.sides[1 - ours]);
-        own.base.is(row.base) && other.candidate.is(row.remote.1) && other.kind == row.remote.0
+        let kind = other.kind == row.remote.0 || !(is_direct(other.kind) || is_direct(row.remote.0));
+        own.base.is(row.base) && other.candidate.is(row.remote.1) && kind
     };
     match forecast.pairs().iter().find(is_it) {
         Some(pair) if forecast.best().contains(pair) => ("best way", Tone::Good),
@@ -171,80 +178,113 @@ fn permitted(lab: &Lab, end: usize, row: &Row, forecast: &Forecast) -> (&'static
     }
 }
 
+/// What would help two ends that have no way to each other.
+fn advice(description: &Description) -> Option<&'static str> {
+    let helps = [
+        (Help::Stun, 3478, "A server stun would show them a way."),
+        (Help::Turn, 3478, "A server turn would be a way."),
+        (Help::TurnOverTcp, 443, "A server turn, tcp, port 443 would be a way."),
+    ];
+    let is_a_way = |help, port| Lab::new(&description.with_server(help, port)).forecast().is_feasible();
+    helps.into_iter().find(|(help, port, _)| is_a_way(*help, *port)).map(|(.., advice)| advice)
+}
+
 /// What was to be expected and what came of it. Returns whether they agree.
-pub fn verdict(lab: &Lab, forecast: &Forecast, style: Style) -> (String, bool) {
+pub fn verdict(lab: &Lab, description: &Description, forecast: &Forecast, style: Style) -> (String, bool) {
     let mut page = heading("Expected, and found", style);
     match forecast.pairs() {
-        [] => page.push_str("  The network permits no pair at all.\n"),
+        [] => {
+            // What has happened to it meanwhile no server can help.
+            let advice = description.events.is_empty().then(|| advice(description)).flatten();
+            let advice = advice.unwrap_or_default();
+            let _ = writeln!(page, "  The network permits no pair at all. {advice}");
+        }
         [best, others @ ..] => {
-            let _ =
-                writeln!(page, "  The network permits {} pairs; RFC 8445 prefers {best}.", others.len() + 1);
+            let how_many = match others.len() {
+                0 => "one pair".to_owned(),
+                others => format!("{} pairs, and RFC 8445 prefers", others + 1),
+            };
+            let [ours, theirs] = best.sides;
+            let best = format!("{} {} – {} {}", ours.kind, ours.candidate, theirs.kind, theirs.candidate);
+            let _ = writeln!(page, "  The network permits {how_many}: {best}.");
         }
     }
-    let mut agrees = true;
-    let mut say = |tone: Tone, text: String| {
+    let states = [0, 1].map(|end| lab.state(end));
+    let findings = match (forecast.is_feasible(), states) {
+        (true, [StreamState::Completed, StreamState::Completed]) => success(lab, forecast),
+        (false, [StreamState::Failed(_), StreamState::Failed(_)]) => failure(lab),
+        (
+            false,
+            [StreamState::Failed(_) | StreamState::Lost(_), StreamState::Failed(_) | StreamState::Lost(_)],
+        ) => {
+            let [alice, bob] = states.map(state_in_words);
+            [(Tone::Good, format!("Both say so: alice is {alice}, and bob {bob}."))].into()
+        }
+        (_, [alice, bob]) => {
+            let [alice, bob] = [alice, bob].map(state_in_words);
+            [(Tone::Bad, format!("But alice is {alice}, and bob {bob}."))].into()
+        }
+    };
+    for (tone, text) in &findings {
         let mark = match tone {
             Tone::Good => "✓",
             Tone::Bad => "✗",
             _ => "!",
         };
-        agrees &= tone != Tone::Bad;
-        let _ = writeln!(page, "  {} {text}", style.paint(tone, mark, 1));
-    };
-    let states = [0, 1].map(|end| lab.state(end));
-    let completed = states == [StreamState::Completed; 2];
-    if !forecast.is_feasible() {
-        let failed = states.iter().all(|state| matches!(state, StreamState::Failed(_)));
-        let after = [0, 1]
-            .map(|end| when(lab, end, |event| is_state(event, |it| matches!(it, StreamState::Failed(_)))));
-        match (failed, after) {
-            (true, [Some(alice), Some(bob)]) => {
-                let in_time = [alice, bob].iter().all(|at| {
-                    (FAILURE_NOT_BEFORE..=FAILURE_BY).contains(&at.saturating_since(Timestamp::ZERO))
-                });
-                let tone = if in_time { Tone::Good } else { Tone::Doubtful };
-                say(tone, format!("Both say so, after {} s and {} s.", seconds(alice), seconds(bob)));
-            }
-            _ => say(Tone::Bad, format!("But the ends are {} and {}.", word(states[0]), word(states[1]))),
-        }
-    } else if !completed {
-        say(Tone::Bad, format!("But the ends are {} and {}.", word(states[0]), word(states[1])));
-    } else if let [Some(ours), Some(theirs)] = [lab.selected(0), lab.selected(1)] {
-        let pair = format!("{} {} – {} {}", ours.local.0, ours.local.1, theirs.local.0, theirs.local.1);
-        let took = |wanted: fn(&Event) -> bool| {
-            [0, 1].into_iter().filter_map(|end| when(lab, end, wanted)).max().map(seconds).unwrap_or_default()
-        };
-        let first = took(|event| matches!(event, Event::Route { .. }));
-        let done = took(|event| is_state(event, |state| state == StreamState::Completed));
+        let _ = writeln!(page, "  {} {text}", style.paint(*tone, mark, 1));
+    }
+    (page, findings.iter().all(|(tone, _)| *tone != Tone::Bad))
+}
+
+type Findings = Vec<(Tone, String)>;
+
+/// There is no way, and both ends have found that out: neither too soon nor too late.
+fn failure(lab: &Lab) -> Findings {
+    let is_failure = |event: &Event| is_state(event, |state| matches!(state, StreamState::Failed(_)));
+    let after = [0, 1].map(|end| when(lab, end, is_failure).unwrap_or_default());
+    let is_in_time =
+        |at: &Timestamp| (FAILURE_NOT_BEFORE..=FAILURE_BY).contains(&at.saturating_since(Timestamp::ZERO));
+    let tone = if after.iter().all(is_in_time) { Tone::Good } else { Tone::Doubtful };
+    let [alice, bob] = after.map(seconds);
+    [(tone, format!("Both say so, alice after {alice} s and bob after {bob} s."))].into()
+}
+
+/// Both ends have selected a pair.
+fn success(lab: &Lab, forecast: &Forecast) -> Findings {
+    let mut findings = Vec::new();
+    if let [Some(ours), Some(theirs)] = [lab.selected(0), lab.selected(1)] {
         let sides = [(ours.local.0, ours.base), (theirs.local.0, theirs.base)];
         let sides = match lab.world.node(lab.ids[0]).agent().role() {
             Role::Controlling => sides,
             Role::Controlled => [sides[1], sides[0]],
         };
-        let found = forecast.find(sides);
-        let (tone, remark) = match found {
-            Some(pair) if forecast.best().contains(pair) => (Tone::Good, "as RFC 8445 prefers"),
-            Some(_) => (
-                Tone::Doubtful,
-                "which is not the best: the policy did not wait for all checks, or prefers otherwise",
-            ),
-            None => (Tone::Bad, "which the network does not permit"),
+        let (tone, remark) = match forecast.find(sides) {
+            Some(pair) if forecast.best().contains(pair) => (Tone::Good, ", as was to be expected"),
+            Some(_) => (Tone::Doubtful, ": not the best one, as this policy does not wait for all checks"),
+            None => (Tone::Bad, ", which the network does not permit"),
         };
-        say(tone, format!("Both have selected {pair}, {remark}."));
-        say(Tone::Good, format!("Data could flow after {first} s, and both were done after {done} s."));
+        let [ours, theirs] = [ours.local, theirs.local];
+        let pair = format!("{} {} – {} {}", ours.0, ours.1, theirs.0, theirs.1);
+        findings.push((tone, format!("Both have selected {pair}{remark}.")));
     }
-    if completed {
-        let [alice, bob] = lab.data;
-        let tone = if alice + bob > 0 { Tone::Good } else { Tone::Bad };
-        let tone = if alice.min(bob) < PACKETS && tone == Tone::Good { Tone::Doubtful } else { tone };
-        say(
-            tone,
-            format!(
-                "Of {PACKETS} datagrams each way, {bob} have reached bob and {alice} have reached alice."
-            ),
-        );
-    }
-    (page, agrees)
+    let last = |wanted: fn(&Event) -> bool| {
+        [0, 1].into_iter().filter_map(|end| when(lab, end, wanted)).max().map(seconds).unwrap_or_default()
+    };
+    let usable = last(|event| matches!(event, Event::Route { .. }));
+    let completed = last(|event| is_state(event, |state| state == StreamState::Completed));
+    findings.push((
+        Tone::Good,
+        format!("Data could flow after {usable} s, and both were done after {completed} s."),
+    ));
+    let [alice, bob] = lab.data;
+    let tone = match alice.min(bob) {
+        0 => Tone::Bad,
+        PACKETS => Tone::Good,
+        _ => Tone::Doubtful,
+    };
+    let arrived = format!("{bob} have reached bob, and {alice} alice");
+    findings.push((tone, format!("Of {PACKETS} datagrams each way {arrived}.")));
+    findings
 }
 
 fn heading(text: &str, style: Style) -> String {
@@ -262,8 +302,4 @@ fn when(lab: &Lab, end: usize, wanted: impl Fn(&Event) -> bool) -> Option<Timest
 
 fn seconds(at: Timestamp) -> String {
     format!("{:.3}", at.saturating_since(Timestamp::ZERO).as_secs_f64())
-}
-
-fn word(state: StreamState) -> String {
-    format!("{state:?}").to_lowercase()
 }

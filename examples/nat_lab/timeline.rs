@@ -8,9 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use floe::sim::{Dropped, Entry, Event as Wire};
 use floe::stun::{AttributeType, Class, Message, Method, TransactionId};
 use floe::turn::{ChannelData, Data, XorPeerAddress};
-use floe::{Event, Timestamp};
+use floe::{Event, StreamState, Timestamp};
 
-use crate::description;
+use crate::description::{self, Help};
 use crate::lab::Lab;
 use crate::style::Tone;
 
@@ -88,7 +88,24 @@ pub fn lines(lab: &Lab, full: bool) -> (Vec<Line>, Counts) {
         server_lines(lab, &mut lines);
     }
     lines.sort_by_key(|line| line.at);
-    (lines, counts)
+    (side_by_side(lines), counts)
+}
+
+/// What happens to both ends at one instant stands in one line, where neither lane is taken.
+fn side_by_side(lines: Vec<Line>) -> Vec<Line> {
+    let mut merged: Vec<Line> = Vec::new();
+    for mut line in lines {
+        let free = |cell: &Cell| cell.text.is_empty();
+        let lane = usize::from(free(&line.lanes[0]));
+        let alone = free(&line.lanes[1 - lane]);
+        // The first line of this instant, after all that the lane has already, with room in it.
+        let from = merged.iter().rposition(|known| known.at != line.at || !free(&known.lanes[lane]));
+        match merged.get_mut(from.map_or(0, |at| at + 1)) {
+            Some(known) if alone => known.lanes[lane] = core::mem::take(&mut line.lanes[lane]),
+            _ => merged.push(line),
+        }
+    }
+    merged
 }
 
 fn from(network: Option<&str>) -> String {
@@ -109,7 +126,7 @@ fn describe(event: &Event) -> Option<(String, Tone)> {
             (format!("+ {} {address}", candidate.kind()), Tone::Faint)
         }
         Event::GatheringComplete { .. } => ("has all its candidates".to_owned(), Tone::Faint),
-        Event::State { state, .. } => (format!("{state:?}").to_lowercase(), Tone::Strong),
+        Event::State { state, .. } => (state_in_words(*state), Tone::Strong),
         Event::Selected { .. } => ("selects a pair".to_owned(), Tone::Strong),
         Event::Role(role) => (format!("is {role:?} now").to_lowercase(), Tone::Strong),
         Event::ServerFailed { error, .. } => (format!("a server is of no use: {error}"), Tone::Bad),
@@ -124,7 +141,10 @@ fn checks(lab: &Lab) -> (Vec<Check>, Counts) {
     let mut known: BTreeMap<TransactionId, usize> = BTreeMap::new();
     let mut used: BTreeSet<usize> = BTreeSet::new();
     for (at, entry) in entries.iter().enumerate() {
-        let Wire::Sent { node, path, payload } = &entry.event else { continue };
+        let (Wire::Sent { node, path, payload } | Wire::Written { node, path, payload }) = &entry.event
+        else {
+            continue;
+        };
         let Some(end) = lab.ids.iter().position(|id| id == node) else { continue };
         let (peer, core) = unwrap(payload);
         let Ok(message) = Message::parse(core) else { continue };
@@ -162,7 +182,9 @@ fn fate(
 ) -> Fate {
     for (at, entry) in entries.iter().enumerate().skip(sent + 1).take(LOOK_AHEAD) {
         let found = match &entry.event {
-            Wire::Delivered { node, path, payload } if *node == lab.ids[receiver] => {
+            Wire::Delivered { node, path, payload } | Wire::Read { node, path, payload }
+                if *node == lab.ids[receiver] =>
+            {
                 let (peer, inner) = unwrap(payload);
                 (inner == core).then(|| Fate::Arrived(peer.unwrap_or_else(|| path.remote())))
             }
@@ -233,16 +255,42 @@ fn check_line(check: &Check, number: usize, at: Timestamp, fate: Fate) -> Line {
 fn server_lines(lab: &Lab, lines: &mut Vec<Line>) {
     let mut known = BTreeSet::new();
     for entry in lab.world.trace().entries() {
-        let Wire::Sent { node, path, payload } = &entry.event else { continue };
+        let (Wire::Sent { node, path, payload } | Wire::Written { node, path, payload }) = &entry.event
+        else {
+            continue;
+        };
         let Some(end) = lab.ids.iter().position(|id| id == node) else { continue };
-        let Some((name, _)) = lab.servers.iter().find(|(_, address)| *address == path.remote()) else {
+        let Some((help, _)) = lab.servers.iter().find(|(_, address)| *address == path.remote()) else {
             continue;
         };
         let Ok(message) = Message::parse(payload) else { continue };
         if message.class() == Class::Request && known.insert(message.transaction_id()) {
-            let text = format!("asks {name}: {}", method(message.method()));
+            let text = format!("asks {}: {}", server(*help), method(message.method()));
             lines.push(line(entry.at, end, text, Tone::Faint));
         }
+    }
+}
+
+/// A state, and the reason for it.
+pub fn state_in_words(state: StreamState) -> String {
+    match state {
+        StreamState::New => "knows nobody".to_owned(),
+        StreamState::Checking => "checking".to_owned(),
+        StreamState::Connected => "connected".to_owned(),
+        StreamState::Completed => "completed".to_owned(),
+        StreamState::Unconfirmed(reason) => format!("unconfirmed: {reason}"),
+        StreamState::Lost(reason) => format!("lost: {reason}"),
+        StreamState::Failed(reason) => format!("failed: {reason}"),
+        StreamState::Closed => "closed".to_owned(),
+        _ => "in some other state".to_owned(),
+    }
+}
+
+/// What a server is called.
+pub fn server(help: Help) -> &'static str {
+    match help {
+        Help::Stun => "stun",
+        Help::Turn | Help::TurnOverTcp => "turn",
     }
 }
 

@@ -37,6 +37,8 @@
 //!   a port that its request was not sent to, and only makes the next new port (RFC 8445 section 7.2.5.2.1).
 //! * **A filter belongs to a mapping.** What was sent by one mapping of an inner address lets nobody in at another one.
 //! * **Filters are open** as soon as both ends have sent, whatever came first and was lost: checks are repeated.
+//! * **Servers answer before checks do.** Where one is late, a check may learn the mapped address first, and the candidate
+//!   stays peer-reflexive ([`Forecast::find`] takes it for what it is).
 //! * **Nothing expires.** Mappings live as long as checks go on; the world's live for two minutes unless told otherwise.
 //! * **Chance does not count**, unless a link loses everything; servers do as they should unless they are
 //!   [dead](super::StunServer::dead). What a [filter](super::World::filter) of the test's does is unknown to the oracle.

@@ -11,7 +11,9 @@ use floe::sim::{self, Host, Link, NodeId, Peer, World};
 use floe::stun::{
     AttributeType, Class, ErrorCode, IceControlled, IceControlling, Message, Method, Priority, TransactionId,
 };
-use floe::{Config, Event, Pair, Path, Profile, Remote, Seed, Server, StreamState, Timestamp};
+use floe::{
+    Config, Event, Pair, Path, Profile, Remote, Security, Seed, Server, StreamState, Timestamp, Transport,
+};
 
 /// Milliseconds.
 pub const fn ms(millis: u64) -> Duration {
@@ -46,8 +48,8 @@ pub struct End {
     /// On so many of its addresses it has bases.
     bases: usize,
     trickles: bool,
-    /// With whether they lend addresses.
-    servers: Vec<(Server, bool)>,
+    /// With how the oracle is told of them.
+    servers: Vec<(Server, Tell)>,
     relays_only: bool,
     seed: Option<Seed>,
 }
@@ -91,16 +93,22 @@ impl End {
     }
 
     pub fn asks(self, server: SocketAddr) -> Self {
-        self.uses(Server::stun(server), false)
+        self.uses(Server::stun(server), Party::asks)
     }
 
     /// Relays through a server of which it is a user, besides those it has.
     pub fn relays(self, server: SocketAddr) -> Self {
-        self.uses(Server::turn(server, USER, PASSWORD), true)
+        self.uses(Server::turn(server, USER, PASSWORD), Party::relays)
     }
 
-    fn uses(mut self, server: Server, lends: bool) -> Self {
-        self.servers.push((server, lends));
+    /// The same within TLS.
+    pub fn relays_over_tls(self, server: SocketAddr) -> Self {
+        let server = Server::turn(server, USER, PASSWORD).over(Transport::Tcp, Security::Tls);
+        self.uses(server, Party::relays_over_tcp)
+    }
+
+    fn uses(mut self, server: Server, tell: Tell) -> Self {
+        self.servers.push((server, tell));
         self
     }
 
@@ -118,8 +126,8 @@ impl End {
 
     /// Joins a world. What the oracle has to know of it comes along.
     fn join(self, world: &mut World<Peer>) -> (NodeId, Party) {
-        let servers: Vec<(SocketAddr, bool)> =
-            self.servers.iter().map(|(server, lends)| (server.address(), *lends)).collect();
+        let servers: Vec<(SocketAddr, Tell)> =
+            self.servers.iter().map(|(server, tell)| (server.address(), *tell)).collect();
         let (bases, relays_only) = (self.bases, self.relays_only);
         let id = self.enter(world);
         let peer = world.node(id);
@@ -134,13 +142,7 @@ impl End {
             .iter()
             .take(bases)
             .fold(Party::new(id), |party, address| party.base_preferred(*address, preference(address)));
-        let party =
-            servers.into_iter().fold(
-                party,
-                |party, (server, lends)| {
-                    if lends { party.relays(server) } else { party.asks(server) }
-                },
-            );
+        let party = servers.into_iter().fold(party, |party, (server, tell)| tell(party, server));
         (id, party.relay_only(relays_only))
     }
 
@@ -162,6 +164,9 @@ impl End {
         })
     }
 }
+
+/// How the oracle is told of a server.
+type Tell = fn(Party, SocketAddr) -> Party;
 
 /// An [`End`] that begins as controlling.
 pub fn controlling(host: impl Into<Host>) -> End {

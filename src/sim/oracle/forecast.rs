@@ -110,11 +110,16 @@ impl Forecast {
 
     /// The pair with these types and bases, controlling end first: what is to be compared with a selected pair. `None` if
     /// that cannot work.
+    ///
+    /// If there is none of exactly these types, a server-reflexive candidate passes for a peer-reflexive one and the other way
+    /// round: which one a mapped address becomes is up to what comes first, the answer of a server or that of a check.
     #[must_use]
     pub fn find(&self, sides: [(CandidateKind, SocketAddr); 2]) -> Option<&FeasiblePair> {
-        self.pairs.iter().find(|pair| {
-            pair.sides.iter().zip(sides).all(|(side, (kind, base))| side.kind == kind && side.base.is(base))
-        })
+        let matching = |same: fn(CandidateKind, CandidateKind) -> bool| {
+            let is_it = |side: &Side, (kind, base)| same(side.kind, kind) && side.base.is(base);
+            self.pairs.iter().find(|pair| pair.sides.iter().zip(sides).all(|(side, it)| is_it(side, it)))
+        };
+        matching(|one, other| one == other).or_else(|| matching(are_alike))
     }
 
     /// How long both ends may take to connect, on paths that lose nothing, with the default timers: `None` if they cannot. The
@@ -126,6 +131,17 @@ impl Forecast {
         let (pairs, gathering, transmissions) = (self.formed, self.asked, 2);
         self.is_feasible().then(|| Bound { pairs, gathering, transmissions, ..Bound::default() })
     }
+}
+
+/// Whether two types are one, but for the order of events.
+const fn are_alike(one: CandidateKind, other: CandidateKind) -> bool {
+    use CandidateKind::{Host, PeerReflexive, Relayed, ServerReflexive};
+    matches!(
+        (one, other),
+        (Host, Host)
+            | (Relayed, Relayed)
+            | (ServerReflexive | PeerReflexive, ServerReflexive | PeerReflexive)
+    )
 }
 
 impl FeasiblePair {

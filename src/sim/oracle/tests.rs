@@ -280,10 +280,15 @@ fn a_pair_is_found_by_types_and_bases_and_the_bound_knows_the_size_of_the_sessio
     let [ours, theirs] = parties.each_ref().map(|party| party.bases[0].0);
     let relayed = SocketAddr::new(scene.turn.ip(), 50_000);
     let find = |ours, theirs| forecast.find([ours, theirs]).map(FeasiblePair::kinds);
-    use crate::ice::CandidateKind::{Host, Relayed, ServerReflexive};
+    use crate::ice::CandidateKind::{Host, PeerReflexive, Relayed, ServerReflexive};
     assert_eq!(find((ServerReflexive, ours), (Host, theirs)), Some([ServerReflexive, Host]));
     assert_eq!(find((Relayed, relayed), (Relayed, relayed)), Some([Relayed, Relayed]));
     assert_eq!(find((Host, ours), (Host, theirs)), None);
+    assert_eq!(
+        find((PeerReflexive, ours), (Host, theirs)),
+        Some([ServerReflexive, Host]),
+        "if it comes first"
+    );
     let bound = forecast.bound().unwrap();
     // Two bases and two candidates of the peer's there, two bases and three candidates here.
     assert_eq!((bound.pairs, bound.gathering), (6, 2));
