@@ -181,6 +181,7 @@
 //! | [`turn`] | a client of TURN servers (RFC 8656), their messages and URIs | yes |
 //! | [`framing`] | streams of bytes cut into frames (RFC 4571, TURN over TCP) | yes |
 //! | [`Agent`] | gathering, checks, nomination, in one object | the whole |
+//! | [`Mux`] | many agents on one socket, with one deadline and one pace | the whole, for servers |
 //! | `sim` (feature `sim`) | a deterministic network in virtual time, for tests of any sans-IO machine | yes |
 //!
 //! Layers import downwards only: `time`, `entropy`, `net`; then `stun` and `framing`; then `turn` and `ice`; then `sdp`

@@ -192,6 +192,29 @@ fn a_path_is_learned_from_a_check_that_is_authentic_and_not_before() {
 }
 
 #[test]
+fn paths_of_ipv6_are_found_as_well() {
+    let mut mux = Mux::new();
+    let socket = address("[2001:db8::1]:3478");
+    for session in 0..3_usize {
+        let mut agent = Agent::new(Config::new().lite(true), Role::Controlled, Seed::from([7; 32]));
+        agent.add_stream_with(1, credentials(session)).unwrap();
+        agent.add_base(at(0), STREAM.component(1), Base::udp(socket)).unwrap();
+        agent.end_of_bases(at(0), STREAM).unwrap();
+        let peer = Credentials::new("peer", "passwordofthepeer/1234567").unwrap();
+        agent.set_remote(at(0), STREAM, Remote::new(peer).complete()).unwrap();
+        mux.insert(session, agent);
+        let path = Path::udp(socket, address(&format!("[2001:db8:1::{session}]:2000")));
+        let check = signed(session, credentials(session).password());
+        assert_eq!(mux.handle_datagram(at(0), path, &check), Some((session, Received::Control)));
+    }
+    for session in 0..3_usize {
+        let path = Path::udp(socket, address(&format!("[2001:db8:1::{session}]:2000")));
+        let received = mux.handle_datagram(at(0), path, b"\x80data");
+        assert!(matches!(received, Some((key, Received::Data { .. })) if key == session), "{received:?}");
+    }
+}
+
+#[test]
 fn a_guard_that_is_forgotten_is_put_right_by_the_next_call() {
     let mut crowd = Crowd::of(2);
     let mut guard = crowd.mux.get_mut(0).unwrap();

@@ -117,9 +117,9 @@ use crate::time::Timestamp;
 /// # One pace
 ///
 /// All transactions of all agents together are to be sent no more often than every 5 ms (RFC 8445 section 14.2). The agents
-/// of a `Mux` take turns: who has waited longest for leave to send something new goes first. An agent alone is at most as
-/// slow as its own Ta; of so many that the turns do not suffice, each is slower. Lite agents and those with consent alone to
-/// ask for send nothing that has to wait.
+/// of a `Mux` take turns: who has waited longest for leave to send something new goes first. A few agents are as fast as each
+/// would be alone; of many, each is slower: full agents that need two checks each connect at a hundred a second. Lite agents,
+/// consent and retransmissions have nothing to wait for.
 ///
 /// # Relays
 ///

@@ -204,3 +204,53 @@ fn agents_say_the_same_together_as_alone() {
         assert_eq!(Some(said), together.get(number), "{number}");
     }
 }
+
+/// Twenty sessions between two sockets: all on one 5-tuple. Checks and answers find theirs, and every session connects.
+#[test]
+fn many_sessions_between_the_same_two_sockets_connect() {
+    let sockets = ["192.0.2.1:3478", "198.51.100.1:3478"].map(address);
+    let mut sides = [Role::Controlling, Role::Controlled].map(|role| {
+        let mut mux = Mux::new();
+        let seed = Seed::from([u8::from(role == Role::Controlling); 32]);
+        for session in 0..20_usize {
+            let mut agent = Agent::new(Config::new(), role, seed.child(session as u64));
+            let stream = agent.add_stream(1).unwrap();
+            let local = sockets[usize::from(role == Role::Controlled)];
+            agent.add_base(at(0), stream.component(1), Base::udp(local)).unwrap();
+            agent.end_of_bases(at(0), stream).unwrap();
+            mux.insert(session, agent);
+        }
+        mux
+    });
+    for session in 0..20 {
+        let credentials = [0, 1]
+            .map(|side: usize| sides[side].get(session).unwrap().local_credentials(STREAM).unwrap().clone());
+        for (side, theirs) in credentials.into_iter().rev().enumerate() {
+            let candidate = host("1", 1, &sockets[1 - side].to_string());
+            let remote = Remote::new(theirs).candidates([candidate]).complete();
+            sides[side].get_mut(session).unwrap().set_remote(at(0), STREAM, remote).unwrap();
+        }
+    }
+    let mut now = at(0);
+    while now < at(2_000) {
+        let mut quiet = false;
+        while !quiet {
+            quiet = true;
+            for side in [0, 1] {
+                while let Some((session, output)) = sides[side].poll_output() {
+                    let Output::Transmit(transmit) = output else { continue };
+                    let path = Path::udp(transmit.path.remote(), transmit.path.local());
+                    let received = sides[1 - side].handle_datagram(now, path, &transmit.payload);
+                    assert_eq!(received, Some((session, floe::Received::Control)));
+                    quiet = false;
+                }
+            }
+        }
+        now = now.max(sides.iter().filter_map(Mux::deadline).min().unwrap());
+        sides.iter_mut().for_each(|side| side.handle_timeout(now));
+    }
+    for (side, session) in (0..2).flat_map(|side| (0..20).map(move |session| (side, session))) {
+        let state = sides[side].get(session).unwrap().state(STREAM);
+        assert_eq!(state, Some(StreamState::Completed), "{side} {session}");
+    }
+}
