@@ -6,16 +6,20 @@ use core::net::SocketAddr;
 use core::time::Duration;
 
 use floe::ice::Role;
-use floe::{Config, Remote, StreamState};
+use floe::{Config, Event, Remote, StreamState};
 use harness::{Bench, Fed, LOCAL, PeerCheck, REMOTE, Sent, address, at, host, ms, remote_credentials};
 
 const ELSEWHERE: &str = "198.51.100.9:9000";
 
 /// A controlling agent that has selected its only pair, and has heard the peer there since.
 fn selected(options: &str) -> Bench {
-    let mut bench = Bench::bare(Config::new(), Role::Controlling);
+    selected_at_pace(ms(50), options)
+}
+
+fn selected_at_pace(ta: Duration, options: &str) -> Bench {
+    let mut bench = Bench::bare(Config::new().pacing(ta), Role::Controlling);
     bench.base(LOCAL);
-    let remote = Remote::new(remote_credentials()).options(options);
+    let remote = Remote::new(remote_credentials()).pacing(ta).options(options);
     bench.agent.set_remote(bench.now, bench.stream, remote).unwrap();
     bench.trickle(host("1", 1, REMOTE));
     bench.run_answering(at(2_000), |_| Some(ms(20)));
@@ -101,4 +105,29 @@ fn without_renomination_a_peer_is_not_followed() {
     heard_elsewhere(&mut bench, 0, &[ELSEWHERE]);
     bench.run_answering(at(29_000), only(&[ELSEWHERE]));
     assert_eq!((route(&bench), bench.selections().len()), (address(REMOTE), 1));
+}
+
+/// A peer that is somewhere else at every moment, and answers nowhere but there.
+#[test]
+fn a_peer_that_hops_about_is_followed_ten_times_a_second_at_most() {
+    let mut bench = selected_at_pace(ms(5), "trickle renomination");
+    for n in 10..26 {
+        bench.run_for(ms(1));
+        let before = route(&bench);
+        let there = format!("198.51.100.{n}:9000");
+        for from in [before.to_string(), there.clone()] {
+            let check = bench.peer_check().encode();
+            assert_eq!(bench.feed_on(LOCAL, &from, &check), Fed::Control);
+        }
+        let until = bench.now + ms(300);
+        while route(&bench) == before && bench.now < until {
+            bench.run_answering(bench.now + ms(1), |check| {
+                (check.path.remote() == address(&there)).then_some(Duration::ZERO)
+            });
+        }
+    }
+    let selections = bench.events.iter().filter(|(_, event)| matches!(event, Event::Selected { .. }));
+    let selections: Vec<_> = selections.map(|(at, _)| *at).collect();
+    assert!(selections.windows(2).all(|two| two[1].saturating_since(two[0]) >= ms(100)), "{selections:?}");
+    assert!(selections.len() > 10, "it is followed: {selections:?}");
 }

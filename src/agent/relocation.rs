@@ -10,6 +10,7 @@ use crate::agent::{Agent, Owner};
 use crate::ice::early::Learned;
 use crate::ice::valid::ValidPair;
 use crate::ice::{ComponentId, PairId, Role};
+use crate::net::unscoped;
 use crate::time::Timestamp;
 
 /// What is to be done about a peer that has moved.
@@ -32,7 +33,7 @@ impl Agent {
         let Some(selected) = stream.valid.selected(request.component).map(|pair| pair.path) else {
             return false;
         };
-        let (transport, remote) = (request.path.transport(), request.path.remote());
+        let (transport, remote) = (request.path.transport(), unscoped(request.path.remote()));
         let is_known = stream.remotes.at(request.component, transport, remote).is_some();
         let Some(component) = stream.component_mut(request.component) else { return false };
         if request.path == selected {
@@ -67,7 +68,8 @@ impl Agent {
 
 /// Whether the peer is to be followed, if it has been heard from elsewhere.
 pub(super) fn relocation(views: &Views<'_>, id: ComponentId) -> Option<Relocation> {
-    let (relocated, since) = views.stream.component(id)?.relocated?;
+    let component = views.stream.component(id)?;
+    let (relocated, since) = component.relocated?;
     let selected = views.stream.valid.selected(id)?;
     let found = views.stream.valid.get(views.list.pair(relocated)?.valid?)?;
     if selected.answered_at >= since {
@@ -79,6 +81,8 @@ pub(super) fn relocation(views: &Views<'_>, id: ComponentId) -> Option<Relocatio
     let asked_at = asked_at(views, selected)?.max(since);
     let rtt = selected.rtt.or(found.rtt).unwrap_or_default();
     let until = asked_at + rtt.saturating_mul(2) + GRACE;
+    // A peer that is somewhere else all the time is followed ten times a second at most.
+    let until = until.max(component.selected_at + MOVES_APART);
     Some(if until <= views.now { Relocation::Found(found.id) } else { Relocation::Wait(until) })
 }
 
@@ -90,3 +94,6 @@ fn asked_at(views: &Views<'_>, pair: &ValidPair) -> Option<Timestamp> {
 
 /// How much longer than twice as long as usual an answer may take, and no packet has to be lost for it.
 const GRACE: Duration = Duration::from_millis(50);
+
+/// As the policies may move.
+const MOVES_APART: Duration = Duration::from_millis(100);
