@@ -4,16 +4,20 @@ use core::time::Duration;
 
 use floe::ice::Role;
 use floe::sim::{Host, Nat, NetworkId, NodeId, Peer, StunServer, World};
-use floe::{Config, Event, Server, StreamState, Timestamp};
+use floe::{Config, Event, NominateInConsent, Server, StreamState, Timestamp};
 
 fn pair_of(world: &mut World<Peer>, hosts: [Host; 2]) -> [NodeId; 2] {
+    pair_with(world, hosts, &Config::new().continual_gathering(true))
+}
+
+fn pair_with(world: &mut World<Peer>, hosts: [Host; 2], config: &Config) -> [NodeId; 2] {
     let server = world.add_server(NetworkId::PUBLIC, StunServer::new());
     let server = world.address(server);
     let [left, right] = hosts;
     let mut add = |host: Host, role: Role, n: u64| {
         let seed = world.seed_for(n);
         world.add_node(host, |_, now, addresses| {
-            let config = Config::new().continual_gathering(true);
+            let config = config.clone();
             let mut peer = Peer::with_components(now, config, role, seed, 1);
             peer.agent_mut().add_server(now, Server::stun(server)).unwrap();
             for address in addresses {
@@ -140,4 +144,28 @@ fn a_second_interface_takes_over_when_the_first_goes_down() {
         settle(&mut world, ids, Duration::from_secs(5));
         assert_ne!(world.node(ids[two]).selected(1).unwrap().local().ip(), used);
     }
+}
+
+/// The peer takes one nomination, and has it for an address that is ours no longer: it is told again from the new one.
+#[test]
+fn a_nomination_follows_us_to_a_new_mapping_where_peers_take_no_second_one() {
+    let rebooted = |nominate| {
+        let mut world = World::new(5);
+        let config = Config::new().renomination(false).nominate_in_consent(nominate);
+        let hosts = [Nat::port_restricted().into(), NetworkId::PUBLIC.into()];
+        let ids = pair_with(&mut world, hosts, &config);
+        let network = world.network(ids[0]);
+        world.reboot(network);
+        (world, ids)
+    };
+    let (mut world, ids) = rebooted(NominateInConsent::WithLitePeer);
+    let took = recovery(&mut world, ids);
+    // Six seconds to the next consent check, and as many to the one after it.
+    assert!(took < Duration::from_secs(13), "{took:?}");
+    world.run_for(Duration::from_secs(60));
+    assert!(recovery(&mut world, ids) < Duration::from_secs(1));
+
+    let (mut world, ids) = rebooted(NominateInConsent::Never);
+    world.run_for(Duration::from_secs(60));
+    assert!(matches!(world.node(ids[1]).state(), StreamState::Lost(_)), "it is the nomination that does it");
 }

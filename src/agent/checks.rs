@@ -292,6 +292,8 @@ impl Agent {
             nominated: None,
             answered_at: now,
             rtt: None,
+            seen_at: None,
+            is_nominated_elsewhere: false,
         }))
     }
 

@@ -1,6 +1,7 @@
 //! Keeping a path in use: consent (RFC 7675), or keepalives where consent is off (RFC 8445 section 11).
 
 use alloc::vec::Vec;
+use core::net::SocketAddr;
 use core::time::Duration;
 
 use bytes::Bytes;
@@ -16,7 +17,7 @@ use crate::ice::nomination::Progress;
 use crate::ice::pair::{PairEvent, PairState};
 use crate::ice::valid::ValidPair;
 use crate::ice::{CONSENT_INTERVAL, ComponentId, Health, PairId, Priority, Role, StreamId};
-use crate::net::Path;
+use crate::net::{Path, unscoped};
 use crate::stun::{Builder, ErrorCode, Method, Rto, Username};
 use crate::time::{Deadline, Timestamp};
 
@@ -27,6 +28,8 @@ pub(super) struct ConsentOwner {
     /// In the valid list.
     pub(super) pair: PairId,
     role: Role,
+    /// It nominates the pair.
+    renews: bool,
 }
 
 impl Agent {
@@ -147,17 +150,36 @@ impl Agent {
             key: &remote.key,
             priority,
             claim: self.claim,
-            use_candidate: valid.nominated.filter(|_| repeats && !is_backup),
+            use_candidate: valid
+                .nominated
+                .filter(|_| (repeats || valid.is_nominated_elsewhere) && !is_backup),
             renomination: remote.renomination,
         };
+        let renews = check.use_candidate.is_some();
         let (payload, role) = (check.encode(), self.claim.role);
         let one = core::num::NonZeroU8::MIN;
         let once = Rto::new(consent::EXPIRY).with_rc(one).with_rm(one);
-        let owner = Owner::Consent(ConsentOwner { component, pair, role });
+        let owner = Owner::Consent(ConsentOwner { component, pair, role, renews });
         self.transactions.start(self.now, transaction, path, payload.clone(), once, owner);
         self.stats.consent_checks_sent += 1;
         self.transmit(path, payload);
         Some(())
+    }
+
+    /// A peer that sees us elsewhere than before, and takes no second nomination, has the one that it took for an address that is
+    /// ours no longer: it is told again, with the next consent check, or it would go on to send there.
+    fn note_mapping(&mut self, owner: ConsentOwner, mapped: SocketAddr) {
+        let controls = self.claim.role == Role::Controlling;
+        let may_tell = controls && self.config.nominate_in_consent != NominateInConsent::Never;
+        let Ok(stream) = self.stream_mut(owner.component.stream()) else { return };
+        let known = stream.valid.get(owner.pair).and_then(|valid| stream.locals.get(valid.local));
+        let Some(known) = known.map(|local| local.address) else { return };
+        for valid in stream.valid.pairs_mut().filter(|valid| valid.id == owner.pair) {
+            let before = valid.seen_at.replace(mapped).unwrap_or(known);
+            let moved = before != mapped;
+            valid.is_nominated_elsewhere =
+                may_tell && (moved || valid.is_nominated_elsewhere && !owner.renews);
+        }
     }
 
     /// rfc8445-11-1: a check of ours keeps its path alive. What others can make us send changes nothing, and of application
@@ -196,6 +218,7 @@ impl Agent {
                 let now = self.now;
                 if !self.notice_rebinding(owner.component, owner.pair, mapped) {
                     self.renew_consent(owner.component, owner.pair, rtt);
+                    self.note_mapping(owner, unscoped(mapped));
                 } else if let Some(consent) = self.consent_mut(owner.component, owner.pair) {
                     consent.answered(now);
                 }

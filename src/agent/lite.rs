@@ -153,6 +153,8 @@ impl Agent {
             nominated: Some(how),
             answered_at: now,
             rtt: None,
+            seen_at: None,
+            is_nominated_elsewhere: false,
         };
         let valid = stream.valid.insert(pair);
         stream.follow(component, how);
@@ -233,6 +235,8 @@ impl Agent {
                     nominated: None,
                     answered_at: now,
                     rtt: None,
+                    seen_at: None,
+                    is_nominated_elsewhere: false,
                 });
             }
         }

@@ -1,6 +1,7 @@
 //! The valid list of a stream, and the pair selected for each component (RFC 8445 sections 7.2.5.3.2 and 8.1.1).
 
 use alloc::vec::Vec;
+use core::net::SocketAddr;
 use core::time::Duration;
 
 use crate::ice::nomination::Nominated;
@@ -28,6 +29,10 @@ pub(crate) struct ValidPair {
     pub(crate) answered_at: Timestamp,
     /// Round-trip time, smoothed.
     pub(crate) rtt: Option<Duration>,
+    /// Where the peer has seen the last consent check come from.
+    pub(crate) seen_at: Option<SocketAddr>,
+    /// That is not where the peer has heard of its nomination from.
+    pub(crate) is_nominated_elsewhere: bool,
 }
 
 impl ValidPair {
