@@ -7,6 +7,8 @@
 //! as long as what happens in it, and draws all chance from one number: the same number makes the same world, byte for
 //! byte, on every platform ([`Trace::hash`]).
 //!
+//! The [guide] shows how to test a program of one's own in it, and the [oracle] says what a network permits.
+//!
 //! # Whole example
 //!
 //! Pings an echo service across a translator and a bad link until an answer comes.
@@ -195,6 +197,7 @@ mod chance;
 mod connection;
 mod control;
 mod gateway;
+pub mod guide;
 mod host;
 mod link;
 mod names;
