@@ -199,12 +199,28 @@ impl Topology {
 
     /// Where `packet` would end if nothing were filtered.
     pub(super) fn descend(&self, now: Timestamp, packet: &Packet) -> Result<Descent, Dropped> {
-        let (mut network, mut destination, mut gateways) = (packet.network, packet.destination, Vec::new());
+        let mut gateways = Vec::new();
+        let (interface, destination) = self.walk(now, packet, |entered| gateways.push(entered))?;
+        Ok(Descent { interface, destination, gateways })
+    }
+
+    /// The interface at which `packet` would end.
+    pub(super) fn receiver(&self, now: Timestamp, packet: &Packet) -> Option<usize> {
+        self.walk(now, packet, |_| ()).ok().map(|(interface, _)| interface)
+    }
+
+    fn walk(
+        &self,
+        now: Timestamp,
+        packet: &Packet,
+        mut enter: impl FnMut((NetworkId, SocketAddr)),
+    ) -> Result<(usize, SocketAddr), Dropped> {
+        let (mut network, mut destination) = (packet.network, packet.destination);
         loop {
             match self.next(network, destination.ip()).ok_or(Dropped::NoRoute)? {
-                Next::Host(interface) => return Ok(Descent { interface, destination, gateways }),
+                Next::Host(interface) => return Ok((interface, destination)),
                 Next::Gateway(entered) => {
-                    gateways.push((entered, destination));
+                    enter((entered, destination));
                     let gateway = self.gateway(entered).ok_or(Dropped::NoRoute)?;
                     destination = gateway.inside(now, packet.kind, destination).ok_or(Dropped::NoMapping)?;
                     network = entered;

@@ -46,7 +46,7 @@ impl<N: Node> World<N> {
             waiting.map(drop)
         })?;
         // Where it goes is known now, whether it is let in only when it is there.
-        let receiver = self.topology.descend(now, &packet).ok().map(|descent| descent.interface);
+        let receiver = self.topology.receiver(now, &packet);
         let Some(receiver) = receiver else {
             for at in copies.iter() {
                 let (packet, payload) = (packet.clone(), payload.clone());

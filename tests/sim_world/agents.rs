@@ -6,7 +6,7 @@ use floe::ice::{CandidateKind, MdnsName, Role};
 use floe::sim::{
     Action, Attachment, Dropped, Host, Link, Nat, NetworkId, NodeId, Peer, Resolution, TurnServer, World,
 };
-use floe::{Base, Config, Event, Security, Server, StreamState, Transport};
+use floe::{Base, Config, Event, Reason, Security, Server, StreamState, Transport};
 
 use super::probe::address;
 
@@ -166,6 +166,26 @@ fn a_server_that_restarts_ends_the_connections_and_their_allocations() {
 }
 
 #[test]
+fn an_allocation_ends_with_its_connection() {
+    let mut call = Call::new(tcp_only(), tcp_only());
+    for node in [call.alice, call.bob] {
+        call.serve(node, 3478, Transport::Tcp, Security::Plain);
+    }
+    call.call();
+    call.completes_within(5 * SECOND);
+    let clients = |call: &Call| -> Vec<_> {
+        call.world.turn_server(call.server).allocations().map(|allocation| allocation.client()).collect()
+    };
+    let before = clients(&call);
+    assert_eq!(before.len(), 2);
+    let alice = call.alice;
+    call.world.reset_connections(alice);
+    call.world.run_for(SECOND);
+    let still = clients(&call).into_iter().filter(|client| before.contains(client));
+    assert_eq!(still.count(), 1);
+}
+
+#[test]
 fn dtls_to_a_server_goes_from_a_socket_of_its_own() {
     let mut call = Call::with(Config::new().relay_only(true), Nat::symmetric(), Nat::symmetric());
     for node in [call.alice, call.bob] {
@@ -190,6 +210,8 @@ fn a_phone_moves_from_one_network_to_another_and_the_session_goes_with_it() {
     call.world.at(at, Action::Roam { node: alice, to: cellular, gap: 2 * SECOND });
     call.world.run_for(6 * SECOND);
     assert_eq!(call.world.addresses(alice), [], "in between");
+    let state = call.world.node(alice).state();
+    assert!(matches!(state, StreamState::Lost(Reason::BaseRemoved)), "{state:?}");
     call.world.run_for(14 * SECOND);
     let [now_on] = call.world.addresses(alice) else { panic!("one address") };
     assert_ne!(before, *now_on);

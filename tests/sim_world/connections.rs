@@ -245,6 +245,58 @@ fn what_was_written_to_an_unplugged_peer_arrives_when_it_is_back() {
 }
 
 #[test]
+fn patience_starts_anew_with_every_outage() {
+    let (mut world, client, server) = world(NetworkId::PUBLIC);
+    let (_, mirrored) = connected(&mut world, client, server);
+    for _ in 0..3 {
+        world.unplug(client);
+        write(&mut world, server, mirrored, b"?");
+        world.run_for(Duration::from_secs(62));
+        world.plug(client);
+        world.run_for(Duration::from_secs(62));
+    }
+    assert_eq!((world.node(client).stream(), world.node(server).lost.len()), (b"???".to_vec(), 0));
+}
+
+#[test]
+fn what_the_network_holds_back_is_read_before_the_end_is() {
+    let (mut world, client, server) = world(NetworkId::PUBLIC);
+    for _ in 0..50 {
+        let (path, _) = connected(&mut world, client, server);
+        write(&mut world, client, path, b"the last words");
+        disconnect(&mut world, client, path);
+    }
+    world.run_for(Duration::from_secs(1));
+    assert_eq!(world.node(server).stream().len(), 50 * b"the last words".len());
+    assert_eq!(world.node(server).lost.len(), 50);
+}
+
+#[test]
+fn a_firewall_that_has_forgotten_a_connection_does_not_take_another_for_it() {
+    let nat = Nat::firewall(Dependence::AddressDependent).tcp_lifetime(Duration::from_secs(60));
+    let (mut world, client, server) = world(nat);
+    let own = SocketAddr::new(world.address(client).ip(), 5000);
+    let second: SocketAddr = address("198.51.100.1:444");
+    world.with(server, |probe, _| probe.outputs.push_back(Output::Listen(second)));
+    let mut paths = Vec::new();
+    for remote in [address(SERVER), second] {
+        world.run_for(Duration::from_secs(50));
+        world.with(client, |probe, _| {
+            probe.outputs.push_back(Output::Connect(Connect::new(1, own, remote)));
+        });
+        world.run_for(Duration::from_secs(1));
+        paths.push(world.node(server).accepted.last().unwrap().1);
+    }
+    // Of the two from one port the first was last used 71 s ago.
+    world.run_for(Duration::from_secs(20));
+    paths.iter().for_each(|path| write(&mut world, server, *path, b"?"));
+    world.run_for(Duration::from_secs(200));
+    let read: Vec<_> = world.node(client).reads.iter().map(|(_, path, _)| path.remote()).collect();
+    assert_eq!(read, [second]);
+    assert!(matches!(world.node(server).lost[..], [(_, path, Ended::TimedOut)] if path == paths[0]));
+}
+
+#[test]
 fn connections_pass_translators_and_nobody_else_gets_in_there() {
     let carrier = |world: &mut World<Probe>| {
         let carrier = world.add_network(NetworkId::PUBLIC, Nat::symmetric());
@@ -399,4 +451,67 @@ fn a_connection_shows_in_the_trace() {
         "0.050000 n0 198.51.100.1:443 lost 198.18.0.1:32768: Closed",
     ];
     assert_eq!(lines, expected);
+}
+
+/// Forty worlds with bad links, outages, sleep and forgetful translators: what is read is what was written, from the
+/// beginning and without a gap, and all of it unless an end was told that the connection is over.
+#[test]
+fn a_stream_is_whole_or_its_end_is_told() {
+    let mut whole = 0;
+    for seed in 0..40_u64 {
+        let mut world = World::new(seed);
+        let server = public(&mut world, SERVER);
+        let nat = [Nat::none(), Nat::symmetric(), Nat::full_cone(), Nat::none().without_udp()]
+            [seed as usize % 4]
+            .clone();
+        let client = probe(&mut world, nat);
+        world.with(server, |probe, _| probe.outputs.push_back(Output::Listen(address(SERVER))));
+        let (path, mirrored) = connected(&mut world, client, server);
+        let mut draw = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+        let mut chance = |most: u64| {
+            draw ^= draw << 13;
+            draw ^= draw >> 7;
+            draw ^= draw << 17;
+            draw % most
+        };
+        let bad = Link::new(20 * MS).jitter(50 * MS).loss(chance(30) as f64 / 100.0).reordering(0.1, 90 * MS);
+        world.set_link(client, if seed % 3 == 0 { bad.rate(40_000, 2_000) } else { bad });
+        let (mut up, mut down) = (0_u8, 0_u8);
+        for _ in 0..120 {
+            match chance(24) {
+                0 => world.unplug(client),
+                1..=5 => world.plug(client),
+                6 => world.suspend(server, Duration::from_millis(chance(40_000))),
+                7 if chance(8) == 0 => world.forget_mappings(world.network(client)),
+                8 if chance(8) == 0 && world.network(client) != NetworkId::PUBLIC => {
+                    world.reboot(world.network(client));
+                }
+                9 if chance(8) == 0 => world.forget_connections(client),
+                _ => {}
+            }
+            write(&mut world, client, path, &[up]);
+            up += 1;
+            if !world.is_suspended(server) {
+                write(&mut world, server, mirrored, &[down]);
+                down += 1;
+            }
+            world.run_for(Duration::from_millis(chance(3_000)));
+        }
+        world.plug(client);
+        world.run_for(Duration::from_secs(200));
+        // Whoever is forgotten learns of it when he writes.
+        write(&mut world, client, path, &[up]);
+        write(&mut world, server, mirrored, &[down]);
+        world.run_for(Duration::from_secs(1_000));
+        let (up, down) = (up + 1, down + 1);
+        for (reader, written) in [(server, up), (client, down)] {
+            let stream = world.node(reader).stream();
+            assert!(stream.iter().copied().eq(0..stream.len() as u8), "{seed}: {stream:?}");
+            let is_whole = stream.len() == usize::from(written);
+            let told = [client, server].iter().any(|node| !world.node(*node).lost.is_empty());
+            assert!(is_whole || told, "{seed}: {} of {written}", stream.len());
+            whole += usize::from(is_whole && !told);
+        }
+    }
+    assert!((20..80).contains(&whole), "both happen: {whole}");
 }

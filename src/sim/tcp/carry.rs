@@ -240,7 +240,7 @@ impl<N: Node> World<N> {
         }
         let packet = Packet::new(kind, path.local(), path.remote());
         let packet = self.topology.ascend(self.now, interface, packet)?;
-        let receiver = self.topology.descend(self.now, &packet).ok().map(|descent| descent.interface);
+        let receiver = self.topology.receiver(self.now, &packet);
         Ok((packet, receiver))
     }
 
