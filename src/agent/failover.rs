@@ -65,12 +65,12 @@ impl Agent {
     /// check that the peer nominates it by once more has to be answered first, so that nothing swings to and fro.
     pub(super) fn follow_elsewhere(&mut self, id: ComponentId) {
         let Some((stream, list)) = self.stream(id.stream()).zip(self.lists.list(id.stream())) else { return };
-        let follows = self.claim.role == Role::Controlled && !stream.is_lite() && !stream.renominates();
-        let Some(selected) = stream.valid.selected(id).filter(|_| follows) else { return };
         let standing = stream.component(id).and_then(|component| Some(component.upkeep?.standing()));
         if !matches!(standing, Some(Standing::Overdue | Standing::Lost(Loss::Expired))) {
             return;
         }
+        let follows = self.claim.role == Role::Controlled && !stream.is_lite() && !stream.renominates();
+        let Some(selected) = stream.valid.selected(id).filter(|_| follows) else { return };
         let silent_since = selected.answered_at;
         let besides = |pair: &&ValidPair| {
             let is_other = pair.component == id && pair.id != selected.id;
