@@ -36,7 +36,8 @@ impl Connect {
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConnectError {
-    /// The local address is not one of the node, its interface is unplugged, or the same connection is there already.
+    /// The local address is not one of the node, its interface is unplugged, the same connection is there already, or no
+    /// port is free.
     #[error("there is no way to begin from this address")]
     Unreachable,
     /// Nobody listens there, or a firewall has said no.

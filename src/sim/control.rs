@@ -150,7 +150,8 @@ impl<N: Node> World<N> {
         self.interference.blocked.remove(&(from, to));
     }
 
-    /// Asks `filter` about every datagram that a node sends from now on. There is one filter: this replaces the last.
+    /// Asks `filter` about every datagram that a node sends from now on. There is one filter: this replaces the last. What
+    /// is written to connections is not shown to it.
     pub fn filter(&mut self, filter: impl FnMut(&Datagram) -> Verdict + 'static) {
         self.interference.filter = Some(Box::new(filter));
     }

@@ -95,7 +95,7 @@ impl Link {
     }
 
     /// Drops datagrams that are longer than so many bytes with their headers, 28 over IPv4 and 48 over IPv6. Nobody is
-    /// told, as it is where ICMP is filtered.
+    /// told, as it is where ICMP is filtered. Connections over TCP adapt to it: nothing of them is dropped.
     #[must_use]
     pub fn mtu(mut self, bytes: usize) -> Self {
         self.mtu = Some(bytes);

@@ -159,7 +159,7 @@ impl Connections {
         }
     }
 
-    /// Begins a connection. Returns its number, or `None` if the same one is there already.
+    /// Begins a connection. Returns its number, or `None` if the same one is there already or no port is free.
     pub(super) fn open(&mut self, node: NodeId, connect: Connect) -> Option<(u32, Path)> {
         let path = |port| {
             let local = SocketAddr::new(connect.local.ip(), port);
@@ -174,13 +174,12 @@ impl Connections {
             Path::new(Transport::Tcp, local, connect.remote)
         };
         let path = match connect.local.port() {
-            0 => loop {
-                let port = self.next_port;
+            0 => {
+                let mut ports = (self.next_port..=u16::MAX).chain(FIRST_PORT..self.next_port);
+                let port = ports.find(|port| !self.ends.contains_key(&(node, path(*port))))?;
                 self.next_port = port.checked_add(1).unwrap_or(FIRST_PORT);
-                if !self.ends.contains_key(&(node, path(port))) {
-                    break path(port);
-                }
-            },
+                path(port)
+            }
             port => Some(path(port)).filter(|path| !self.ends.contains_key(&(node, *path)))?,
         };
         let number = self.next;
