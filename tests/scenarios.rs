@@ -72,6 +72,33 @@ fn a_phone_whose_wifi_is_cut_goes_on_over_its_cellular_network_at_either_end() {
     run(&controlling, 4);
 }
 
+/// F-01 with both families. The other pair of the dead network has been heard of later than the selected one, perhaps; but only
+/// what answers once there is trouble is a way out.
+///
+/// Lesson: L-44
+#[test]
+fn a_failover_passes_over_the_other_family_of_the_dead_network() {
+    const ETHERNET6: Interface = Interface { name: "ethernet6", behind: Behind::OpenIpv6, ..ETHERNET };
+    const WIFI6: Interface = Interface { name: "wifi6", behind: Behind::OpenIpv6, ..WIFI };
+    let row = Row {
+        id: "F-01 in both families",
+        ends: [Site(&[WIFI6, WIFI, CELL]), Site(&[ETHERNET6, ETHERNET])],
+        timeline: &[(3_000, Step::Down(0, "wifi6")), (3_000, Step::Down(0, "wifi"))],
+        lasts: secs(15),
+        expect: Expect {
+            first: ["wifi6", "ethernet6"],
+            last: ["cell", "ethernet"],
+            moves: [1, 1],
+            ..MOBILE.expect
+        },
+        ..MOBILE
+    };
+    for (run, _) in run(&row, 6) {
+        let took = run.time_to_leave(0);
+        assert!(took <= ms(1_200), "{took:?} after trouble was known");
+    }
+}
+
 /// F-03. Every outage lasts 10 ms longer than an answer may take, and trouble has to last for a second to be acted on.
 ///
 /// Lesson: L-07

@@ -111,7 +111,12 @@ impl Agent {
                 && views.list.pair(pair.checked).is_some()
                 && if troubled { pair.answered_at > selected.answered_at } else { is_fresh(pair) }
         };
-        let pair = views.successor(&*self.config.policy, selected, troubled, legal)?;
+        // All others are checked once there is trouble. What has answered since is a way out; what has not may be in the same
+        // trouble, however well it stood before.
+        let has_answered = |pair: &ValidPair| component.trouble.is_some_and(|since| pair.answered_at > since);
+        let answered = stream.valid.pairs().iter().any(|pair| legal(pair) && has_answered(pair));
+        let eligible = |pair: &ValidPair| legal(pair) && (!answered || has_answered(pair));
+        let pair = views.successor(&*self.config.policy, selected, troubled, eligible)?;
         Some((pair, withdrawn || matches!(standing, Standing::Lost(_))))
     }
 }

@@ -228,6 +228,17 @@ impl Run {
         times.windows(2).map(|two| two[1].saturating_since(two[0])).collect()
     }
 
+    /// From when an end first missed an answer to when it next selected a pair.
+    pub fn time_to_leave(&self, end: usize) -> Duration {
+        let events = self.world.node(self.ids[end]).events();
+        let is_trouble =
+            |event: &Event| matches!(event, Event::State { state: StreamState::Unconfirmed(_), .. });
+        let trouble = events.iter().position(|(_, event)| is_trouble(event)).unwrap();
+        let selected = |(_, event): &&(Timestamp, Event)| matches!(event, Event::Selected { .. });
+        let next = events[trouble..].iter().find(selected).unwrap();
+        next.0.saturating_since(events[trouble].0)
+    }
+
     pub fn roles(&self) -> [Role; 2] {
         self.ids.map(|id| self.world.node(id).agent().role())
     }
