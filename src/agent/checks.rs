@@ -154,7 +154,12 @@ impl Agent {
             Outcome::Success { mapped } => self.succeed(owner, mapped, rtt),
             Outcome::RoleConflict => self.give_way(owner, id),
             Outcome::Failure(CheckError::Rejected(UNKNOWN_ATTRIBUTE)) if self.nominate_plainly(owner) => {}
-            Outcome::Failure(error) => self.fail_check(owner, id, Reason::Check(error)),
+            Outcome::Failure(error) => {
+                if error == CheckError::Rejected(ErrorCode::FORBIDDEN.code()) {
+                    self.take_back_consent(owner);
+                }
+                self.fail_check(owner, id, Reason::Check(error));
+            }
         }
     }
 
@@ -237,6 +242,10 @@ impl Agent {
     ) -> Option<CandidateId> {
         let stream = self.stream(pair.component.stream())?;
         let host = stream.locals.get(pair.local)?;
+        // What the peer has seen of a path is of its family; whatever else it says would name a pair that cannot be.
+        if mapped.is_ipv4() != pair.path.remote().is_ipv4() {
+            return Some(host.id);
+        }
         if let Some(known) = stream.locals.at(pair.component, mapped, host.base) {
             return Some(known.id);
         }

@@ -174,8 +174,15 @@ impl Views<'_> {
             legal(pair) && self.valid(pair, Health::Sound).is_some_and(|choice| policy.keeps(&choice))
         };
         let in_use = self.sites(selected);
+        let legal: Vec<&ValidPair> = self.stream.valid.pairs().iter().filter(is_kept).collect();
+        // Behind a translator that has changed its mind there are two for one path: it has one consent, as the later.
+        let is_latest = |pair: &&ValidPair| {
+            let mut alike = legal.iter().filter(|other| other.path == pair.path);
+            alike.all(|other| (other.answered_at, other.id) <= (pair.answered_at, pair.id))
+        };
+        let latest = legal.iter().copied().filter(is_latest);
         let mut left: Vec<(&ValidPair, Option<Sites>)> =
-            self.stream.valid.pairs().iter().filter(is_kept).map(|pair| (pair, self.sites(pair))).collect();
+            latest.map(|pair| (pair, self.sites(pair))).collect();
         let mut kept: Vec<(&ValidPair, Option<Sites>)> = Vec::new();
         while kept.len() < room {
             let rank = |(pair, sites): &(&ValidPair, Option<Sites>)| {

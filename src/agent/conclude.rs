@@ -3,14 +3,16 @@
 use crate::agent::freshness::Upkeep;
 use crate::agent::pacer::Waits;
 use crate::agent::stream::Stream;
-use crate::agent::{Agent, Error, Event, Reason, StreamState};
+use crate::agent::{Agent, Config, Error, Event, Reason, StreamState};
 use crate::ice::checklist::{CheckList, CheckListState};
 use crate::ice::consent::{Hold, Loss, Standing};
 use crate::ice::lite::Meeting;
 use crate::ice::nomination::{Nomination, Progress};
+use crate::ice::pair::{PairEvent, PairState};
 use crate::ice::valid::{ValidList, ValidPair};
 use crate::ice::{ComponentId, PairId, Role, StreamId, Verdict};
 use crate::time::{Deadline, Timestamp};
+use core::time::Duration;
 
 impl Agent {
     /// Ends every input: draws the conclusions, and computes what to wait for.
@@ -34,13 +36,14 @@ impl Agent {
         self.pair_both_lite(id);
         for component in components {
             self.give_up_lost_backups(component);
-            self.consider_nomination(component, patience);
             self.follow_elsewhere(component);
             self.announce_selection(component);
             // Also while a restart waits for its answer: the paths of the generation before can be lost meanwhile.
             self.announce_route(component);
             self.consider_reopening(component);
             self.tend_backups(component);
+            // Last, as it goes by what has been selected and kept just now.
+            self.consider_nomination(component, patience);
         }
         if knows_peer {
             self.announce_state(id, patience);
@@ -189,9 +192,16 @@ impl Agent {
 
     /// The states of the check list and of the stream (RFC 8445 section 7.2.5.4).
     fn announce_state(&mut self, id: StreamId, patience: &mut Deadline) {
+        self.note_search(id);
         let Some((stream, list)) = self.stream(id).zip(self.lists.list(id)) else { return };
-        let (state, until) = judge(stream, list, self.now);
+        let (state, until) = judge(stream, list, self.now, &self.config);
         patience.at(until);
+        if state != StreamState::Checking
+            && let Ok(stream) = self.stream_mut(id)
+        {
+            stream.search.since = None;
+        }
+        let Some((stream, list)) = self.stream(id).zip(self.lists.list(id)) else { return };
         // Pairs that a peer of RFC 5245 nominates after the first are checked although the component has one, and so is the
         // pair that is to take over from the one that is selected.
         let pending = list.has_triggered() || list.pairs().iter().any(|pair| pair.state.is_open());
@@ -210,11 +220,28 @@ impl Agent {
             self.close_routes(id);
             self.hand_over(id);
             self.transactions.retain(|owner| !owner.is_check_for(id));
+            for pair in self.lists.list_mut(id).into_iter().flat_map(CheckList::pairs_mut) {
+                if let PairState::InProgress(check) = pair.state {
+                    pair.apply(PairEvent::Fail(check));
+                }
+            }
         }
         if state == StreamState::Completed {
             self.hand_over(id);
         }
         self.enter_state(id, state);
+    }
+
+    /// Takes note of when a stream began to look for a path, and of when there was nothing more to come.
+    fn note_search(&mut self, id: StreamId) {
+        let now = self.now;
+        // While the caller slept, nothing could be found.
+        let late = self.waits.deadline().map_or(Duration::ZERO, |due| now.saturating_since(due));
+        let Ok(stream) = self.stream_mut(id) else { return };
+        let expects = stream.expects_candidates();
+        let since = |known: Option<Timestamp>| Some(known.map_or(now, |since| since + late));
+        stream.search.since = since(stream.search.since);
+        stream.search.complete_since = since(stream.search.complete_since).filter(|_| !expects);
     }
 
     pub(super) fn enter_state(&mut self, id: StreamId, state: StreamState) {
@@ -272,7 +299,12 @@ fn is_over(stream: &Stream) -> bool {
 }
 
 /// The state of a stream that knows its peer, and until when it would have failed but for patience.
-fn judge(stream: &Stream, list: &CheckList, now: Timestamp) -> (StreamState, Option<Timestamp>) {
+fn judge(
+    stream: &Stream,
+    list: &CheckList,
+    now: Timestamp,
+    config: &Config,
+) -> (StreamState, Option<Timestamp>) {
     let all = |has: fn(&ValidList, ComponentId) -> bool| {
         let mut needed = stream.needed_components().peekable();
         needed.peek().is_some() && needed.all(|component| has(&stream.valid, component))
@@ -289,7 +321,9 @@ fn judge(stream: &Stream, list: &CheckList, now: Timestamp) -> (StreamState, Opt
     // rfc8445-7.2.5.4-1, rfc8838-8-3: nothing is left to check, and nothing more is to come.
     let checked = list.pairs().iter().all(|pair| !pair.state.is_open());
     let end = stream.presumed_end().filter(|_| checked);
-    let exhausted = checked && (!stream.expects_candidates() || end.is_some_and(|end| end <= now));
+    let limit = search_limit(stream, config).filter(|_| !checked);
+    let exhausted = checked && (!stream.expects_candidates() || end.is_some_and(|end| end <= now))
+        || limit.is_some_and(|limit| limit <= now);
     match &stream.remote {
         // rfc8863-4-3: the peer's own checks may still bring a candidate.
         Some(remote) if exhausted && now < remote.patient_until && stream.meeting() != Meeting::BothLite => {
@@ -305,8 +339,18 @@ fn judge(stream: &Stream, list: &CheckList, now: Timestamp) -> (StreamState, Opt
             };
             (StreamState::Failed(reason), None)
         }
-        _ => (StreamState::Checking, end),
+        _ => (StreamState::Checking, end.or(limit)),
     }
+}
+
+/// When a stream gives up although pairs are still to be checked: those of one foundation are checked one after another, which
+/// could take minutes. Candidates that came last have as long as the peer's checks have, and as their own may take.
+fn search_limit(stream: &Stream, config: &Config) -> Option<Timestamp> {
+    let search = stream.search;
+    // A lite agent checks nothing, and waits as long as it is asked.
+    let (since, complete_since) = search.since.zip(search.complete_since).filter(|_| !stream.is_lite())?;
+    let under_way = config.patience_for_checks.max(config.rto.total());
+    Some((since + config.checking_limit).max(complete_since + under_way))
 }
 
 const fn was_connected(stream: &Stream) -> bool {

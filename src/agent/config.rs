@@ -30,6 +30,7 @@ pub struct Config {
     pub(crate) check_rto: CheckRto,
     pub(crate) nomination: Nomination,
     pub(crate) patience_for_checks: Duration,
+    pub(crate) checking_limit: Duration,
     pub(crate) gathering_limit: Duration,
     pub(crate) server_keepalive: Duration,
     pub(crate) limits: Limits,
@@ -138,6 +139,7 @@ impl Config {
             check_rto: CheckRto::default(),
             nomination: Nomination::default(),
             patience_for_checks: Duration::from_millis(39_500),
+            checking_limit: CHECKING_LIMIT,
             gathering_limit: Duration::from_secs(10),
             server_keepalive: Duration::from_secs(15),
             limits: Limits::default(),
@@ -166,6 +168,7 @@ impl Config {
         let (mobile, quiet) = (profile == Profile::Mobile, profile == Profile::ServerIdle);
         self.pacing = PACING;
         self.check_rto = if profile == Profile::Rfc8445 { CheckRto::Formula } else { CheckRto::Constant };
+        self.checking_limit = if profile == Profile::Rfc8445 { Duration::MAX } else { CHECKING_LIMIT };
         self.nomination = Nomination::default();
         self.renomination = profile != Profile::Rfc8445;
         self.continual_gathering = mobile;
@@ -213,6 +216,17 @@ impl Config {
     #[must_use]
     pub fn patience_for_checks(mut self, duration: Duration) -> Self {
         self.patience_for_checks = duration;
+        self
+    }
+
+    /// How long a stream looks for a path before it fails although there are pairs left to be checked: 60 s, with
+    /// [`Profile::Rfc8445`] until all have been. Never while candidates may still come, nor in the time of the
+    /// [patience](Self::patience_for_checks) after the last one.
+    ///
+    /// RFC 8445 checks the pairs of one foundation one after another as long as none succeeds, and each may take 39.5 s.
+    #[must_use]
+    pub fn checking_limit(mut self, duration: Duration) -> Self {
+        self.checking_limit = duration;
         self
     }
 
@@ -373,6 +387,9 @@ impl Default for Config {
         Self::new()
     }
 }
+
+/// The patience for the peer's checks, and half as long again for pairs that were frozen behind others.
+const CHECKING_LIMIT: Duration = Duration::from_secs(60);
 
 /// RFC 8445 section 14.2.
 pub(crate) const PACING: Duration = Duration::from_millis(50);

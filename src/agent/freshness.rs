@@ -6,7 +6,7 @@ use core::time::Duration;
 
 use bytes::Bytes;
 
-use crate::agent::checks::peer_reflexive_priority;
+use crate::agent::checks::{CheckOwner, peer_reflexive_priority};
 use crate::agent::stream::{RemoteSide, Stream};
 use crate::agent::{Agent, Error, NominateInConsent, Owner};
 use crate::entropy::Purpose;
@@ -223,17 +223,27 @@ impl Agent {
                     consent.answered(now);
                 }
             }
-            // rfc7675-5.2-1
-            Outcome::Failure(CheckError::Rejected(FORBIDDEN)) => {
-                if let Some(consent) = self.consent_mut(owner.component, owner.pair) {
-                    consent.revoke();
-                    self.lose(owner.component, owner.pair);
-                }
-            }
+            Outcome::Failure(CheckError::Rejected(FORBIDDEN)) => self.revoked(owner.component, owner.pair),
             Outcome::RoleConflict => {
                 self.yield_role(owner.role);
             }
             Outcome::Failure(_) => {}
+        }
+    }
+
+    /// rfc7675-5.2-1: also where the check was not for consent, but for a nomination or since an answer was overdue.
+    pub(super) fn take_back_consent(&mut self, owner: CheckOwner) {
+        let checked = self.lists.list(owner.stream).and_then(|list| list.pair(owner.pair));
+        if let Some((component, valid)) = checked.and_then(|pair| Some((pair.component, pair.valid?))) {
+            self.revoked(component, valid);
+        }
+    }
+
+    /// The peer has answered 403.
+    fn revoked(&mut self, component: ComponentId, pair: PairId) {
+        if let Some(consent) = self.consent_mut(component, pair) {
+            consent.revoke();
+            self.lose(component, pair);
         }
     }
 

@@ -128,7 +128,13 @@ impl Agent {
                 self.settle();
                 Received::Control
             }
-            Err(reason) => self.ignore(reason),
+            Err(reason) => {
+                // A refusal by way of a relay waits with its client.
+                if !entry.is_socket() {
+                    self.settle();
+                }
+                self.ignore(reason)
+            }
         }
     }
 

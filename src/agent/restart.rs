@@ -6,7 +6,7 @@ use core::net::SocketAddr;
 use core::time::Duration;
 
 use crate::agent::freshness::Upkeep;
-use crate::agent::stream::{Gathering, LocalSide, RemoteGathering, RemoteSide, Stream};
+use crate::agent::stream::{Gathering, LocalSide, RemoteGathering, RemoteSide, Search, Stream};
 use crate::agent::{Agent, Error, Event, Output, Remote, RemoteChange, StreamState};
 use crate::ice::authenticated::AuthenticatedPaths;
 use crate::ice::consent::Standing;
@@ -255,6 +255,7 @@ impl Stream {
         // rfc8838-15-1
         self.remote_gathering = RemoteGathering::Open;
         self.last_failure = None;
+        self.search = Search::default();
         if self.gathering == Gathering::Complete {
             self.gathering = Gathering::BasesKnown;
         }

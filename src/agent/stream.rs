@@ -185,8 +185,17 @@ pub(crate) struct Stream {
     pub(crate) remote_gathering: RemoteGathering,
     /// Why the last check failed: the reason if all of them do.
     pub(crate) last_failure: Option<Reason>,
+    pub(crate) search: Search,
     /// A pair of this generation was dropped for want of room, and the application knows.
     pub(crate) is_crowded: bool,
+}
+
+/// Since when a stream looks for a path without having one.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Search {
+    pub(crate) since: Option<Timestamp>,
+    /// Since when no more candidates are to come.
+    pub(crate) complete_since: Option<Timestamp>,
 }
 
 /// Our credentials and what is computed from them once.
@@ -342,6 +351,7 @@ impl Stream {
             gathering: Gathering::default(),
             remote_gathering: RemoteGathering::default(),
             last_failure: None,
+            search: Search::default(),
             is_crowded: false,
         }
     }

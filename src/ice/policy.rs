@@ -91,6 +91,7 @@ pub trait Policy: Debug + Send + Sync {
 /// |---|---|---|---|---|
 /// | time between checks (Ta) | 50 ms | 50 ms | 50 ms | 50 ms |
 /// | RTO of checks | the formula, at least 500 ms | 500 ms | 500 ms | 500 ms |
+/// | gives up after | when all pairs have failed | the same, or 60 s | as `Webrtc` | as `Webrtc` |
 /// | nomination waits for a better pair | 500 ms | 500 ms, but 200 ms or 3 RTT if it has been checked, and 500 ms more if a relay would be nominated | as `Webrtc` | as `Webrtc` |
 /// | consent asked for every | 4 to 6 s | 4 to 6 s | 4 to 6 s | 4 to 6 s; costly networks 8 to 12 s |
 /// | an answer is overdue after | 2.5 s | 2.5 s | 2.5 s | 2.5 s |

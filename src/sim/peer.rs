@@ -11,13 +11,15 @@ use core::net::{IpAddr, SocketAddr};
 
 use bytes::Bytes;
 
-use description::Description;
+use description::{ANSWERS, Description};
 
 use crate::framing::Deframer;
-use crate::ice::{BaseId, CandidateId, ComponentId, Credentials, Role, StreamId};
+use crate::ice::{BaseId, CandidateId, ComponentId, Credentials, Generation, Role, StreamId};
 use crate::sdp::{CandidateLine, Line};
 use crate::sim::{ConnectError, Ended, LocalAddress, Node, NodeId, Output, Watch};
-use crate::{Agent, Base, Config, Event, Path, Provenance, Received, Remote, Seed, Timestamp, Transport};
+use crate::{
+    Agent, Base, Config, Event, Path, Provenance, Received, Remote, RemoteChange, Seed, Timestamp, Transport,
+};
 
 /// An [`Agent`] in a world, with what it has seen and received.
 ///
@@ -54,7 +56,11 @@ pub struct Peer {
     partner: Option<NodeId>,
     /// Lines that wait for [`call`](Self::call), or for the end of gathering where the peer does not trickle.
     unsaid: Vec<String>,
+    /// The peer's fragment that our credentials answer, if they do: a restart of its.
+    answers: Option<String>,
     trickle: bool,
+    /// Of the candidates that came last, and of those that are complete.
+    generations: [Option<Generation>; 2],
     outputs: VecDeque<Output>,
     now: Timestamp,
     events: Vec<(Timestamp, Event)>,
@@ -111,7 +117,9 @@ impl Peer {
             stream,
             partner: None,
             unsaid: Vec::new(),
+            answers: None,
             trickle: true,
+            generations: [None; 2],
             outputs: VecDeque::new(),
             now,
             events: Vec::new(),
@@ -139,6 +147,7 @@ impl Peer {
     /// Ends the declaration of bases and signals to `partner` from now on.
     pub fn call(&mut self, now: Timestamp, partner: NodeId) {
         self.now = self.now.max(now);
+        self.watch.command(&self.agent, self.now);
         self.partner = Some(partner);
         // A stream that was closed has nothing to gather.
         let _ = self.agent.end_of_bases(now, self.stream);
@@ -149,7 +158,10 @@ impl Peer {
 
     /// Restarts the session; what follows signals it.
     pub fn restart(&mut self, now: Timestamp) {
+        self.now = self.now.max(now);
+        self.watch.command(&self.agent, self.now);
         self.unsaid.clear();
+        self.answers = None;
         // A stream that was closed has nothing to restart.
         let _ = self.agent.restart(now, self.stream);
         if self.trickle {
@@ -237,7 +249,9 @@ impl Peer {
     /// Signals lines, or keeps them until it may.
     fn say(&mut self, lines: Vec<String>) {
         self.unsaid.extend(lines);
-        let complete = self.agent.is_gathering_complete(self.stream) == Some(true);
+        // By what was polled: the agent is further than that.
+        let [current, complete] = self.generations;
+        let complete = complete.is_some() && current <= complete;
         let Some(partner) = self.partner.filter(|_| self.trickle || complete) else { return };
         let Some(credentials) = self.agent.local_credentials(self.stream) else { return };
         let mut text =
@@ -251,6 +265,9 @@ impl Peer {
         let options =
             self.agent.local_options().split(' ').filter(|option| self.trickle || *option != "trickle");
         text += &format!("a=ice-options:{}\r\n", options.collect::<Vec<_>>().join(" "));
+        if let Some(theirs) = &self.answers {
+            text += &format!("{ANSWERS}{theirs}\r\n");
+        }
         for line in self.unsaid.drain(..) {
             text += &line;
             text += "\r\n";
@@ -260,10 +277,14 @@ impl Peer {
 
     fn note(&mut self, event: Event) {
         match &event {
-            Event::LocalCandidate { candidate, .. } => {
+            Event::LocalCandidate { candidate, generation, .. } => {
+                self.generations[0] = Some(*generation);
                 self.say([format!("a={}", CandidateLine(candidate))].into())
             }
-            Event::GatheringComplete { .. } => self.say([Line::EndOfCandidates.to_string()].into()),
+            Event::GatheringComplete { generation, .. } => {
+                self.generations[1] = Some(*generation);
+                self.say([Line::EndOfCandidates.to_string()].into());
+            }
             Event::Resolve { id, name } => {
                 self.outputs.push_back(Output::Resolve(id.to_raw().into(), name.to_string()));
             }
@@ -352,6 +373,7 @@ impl Node for Peer {
         self.now = self.now.max(now);
         let description = Description::read(&String::from_utf8_lossy(message));
         let Ok(credentials) = Credentials::new(&description.ufrag, &description.password) else { return };
+        self.watch.command(&self.agent, self.now);
         self.watch.meet(&credentials);
         let mut remote = Remote::new(credentials).options(&description.options);
         if let Some(pacing) = description.pacing {
@@ -360,11 +382,16 @@ impl Node for Peer {
         if description.lite {
             remote = remote.lite();
         }
+        if let Some(ours) = &description.answers {
+            remote = remote.answering(ours);
+        }
         if !description.options.split(' ').any(|option| option == "trickle") {
             remote = remote.candidates(description.candidates.iter().cloned());
         }
         // The same credentials again change nothing; other ones are a restart, and our new candidates say so.
-        let _ = self.agent.set_remote(now, self.stream, remote);
+        if self.agent.set_remote(now, self.stream, remote) == Ok(RemoteChange::Restarted) {
+            self.answers = Some(description.ufrag.clone());
+        }
         for candidate in description.candidates {
             // A candidate that cannot be used does no harm, and says so to whoever looks at the agent's pairs.
             let _ = self.agent.add_remote_candidate(now, self.stream, candidate);

@@ -73,7 +73,8 @@ pub struct Watch {
 /// What the agent was last given.
 #[derive(Clone, Copy, Debug)]
 enum Input {
-    /// Something that was not shown: a command.
+    /// Something that was not announced.
+    Unknown,
     Command,
     Timeout,
     Datagram(Datagram),
@@ -104,7 +105,7 @@ impl Watch {
             streams: Streams::default(),
             wire: Wire::default(),
             stats: Stats::default(),
-            input: Input::Command,
+            input: Input::Unknown,
             outputs: 0,
         }
     }
@@ -124,20 +125,21 @@ impl Watch {
     pub fn datagram(&mut self, agent: &Agent, now: Timestamp, path: Path, datagram: &[u8]) {
         self.begin(agent, now);
         let verdict = self.wire.judge(&self.streams, self.now, path, datagram);
-        let before = (verdict == Verdict::Forged).then(|| lists::Digest::of(agent));
+        let before = matches!(verdict, Verdict::Forged(_)).then(|| lists::Digest::of(agent));
         self.input = Input::Datagram(Datagram { verdict, length: datagram.len(), before, answers: 0 });
     }
 
     /// What became of it.
     pub fn received(&mut self, path: Path, received: &Received<'_>) {
-        let Input::Datagram(datagram) = &mut self.input else { return };
+        let Input::Datagram(datagram) = self.input else { return };
         if let Received::Data { component, provenance, .. } = received {
             // INV-26
             if !self.wire.has_heard(&self.streams, component.stream(), path, *provenance) {
                 self.fail(format_args!("INV-26: data from {path:?}, which nobody has vouched for"));
             }
-        } else if matches!(received, Received::Control) && datagram.verdict == Verdict::Forged {
-            self.fail(format_args!("INV-21: a forgery from {path:?} was taken for the peer's"));
+        }
+        if let (Received::Control, Verdict::Forged(what)) = (received, datagram.verdict) {
+            self.fail(format_args!("INV-21: {what} from {path:?} was taken for the peer's"));
         }
     }
 
@@ -148,6 +150,13 @@ impl Watch {
             self.wire.excuse_until(now + EXCUSED_FOR);
         }
         self.input = Input::Timeout;
+    }
+
+    /// The agent is about to be told something else: by its application, or by the peer past the network. What comes of a
+    /// command that was not announced is not held to its time.
+    pub fn command(&mut self, agent: &Agent, now: Timestamp) {
+        self.begin(agent, now);
+        self.input = Input::Command;
     }
 
     /// The agent has said something.
@@ -161,17 +170,20 @@ impl Watch {
             Output::Transmit(transmit) => {
                 if let Input::Datagram(datagram) = &mut self.input {
                     datagram.answers += 1;
-                    if datagram.verdict == Verdict::Forged && transmit.payload.len() > datagram.length {
+                    if matches!(datagram.verdict, Verdict::Forged(_))
+                        && transmit.payload.len() > datagram.length
+                    {
                         let (answer, length) = (transmit.payload.len(), datagram.length);
                         self.fail(format_args!("INV-21: {answer} bytes in answer to {length} forged ones"));
                     }
                 }
+                self.wire.set_timed(!matches!(self.input, Input::Unknown));
                 let told = self.wire.sent(&self.streams, self.now, transmit.path, &transmit.payload);
                 self.note(told);
             }
             Output::Event(event) => {
-                if let Input::Datagram(Datagram { verdict: Verdict::Forged, .. }) = self.input {
-                    self.fail(format_args!("INV-21: {event:?} because of a forgery"));
+                if let Input::Datagram(Datagram { verdict: Verdict::Forged(what), .. }) = self.input {
+                    self.fail(format_args!("INV-21: {event:?} because of {what}"));
                 }
                 self.event(agent, event);
             }
@@ -182,7 +194,7 @@ impl Watch {
     /// The agent has nothing more to say for now.
     pub fn quiet(&mut self, agent: &Agent, now: Timestamp) {
         self.begin(agent, now);
-        let counted = !matches!(self.input, Input::Command);
+        let counted = matches!(self.input, Input::Datagram(_) | Input::Timeout);
         let bound = lists::outputs_max(agent);
         // INV-05
         if counted && self.outputs > bound {
@@ -190,15 +202,15 @@ impl Watch {
             self.fail(format_args!("INV-05: {outputs} outputs at once, more than {bound}"));
         }
         self.outputs = 0;
-        if let Input::Datagram(Datagram { before: Some(before), answers, .. }) = self.input {
+        if let Input::Datagram(Datagram { before: Some(before), answers, verdict, .. }) = self.input {
             let after = lists::Digest::of(agent);
             if after != before || answers > 1 {
                 self.fail(format_args!(
-                    "INV-21: a forgery has made {after:?} of {before:?}, {answers} answers"
+                    "INV-21: {verdict:?} has made {after:?} of {before:?}, {answers} answers"
                 ));
             }
         }
-        self.input = Input::Command;
+        self.input = Input::Unknown;
         let told = lists::inspect(agent, &self.wire, self.now, &self.stats);
         self.note(told);
         let told = self.wire.quiet(agent, self.now, &self.stats);

@@ -16,12 +16,16 @@ pub(super) struct Description {
     pub(super) lite: bool,
     pub(super) candidates: Vec<Candidate>,
     pub(super) ended: bool,
+    pub(super) answers: Option<String>,
 }
 
 impl Description {
     pub(super) fn read(text: &str) -> Self {
         let mut description = Self::default();
         for line in text.lines() {
+            if let Some(ours) = line.strip_prefix(ANSWERS) {
+                description.answers = Some(ours.to_string());
+            }
             match Line::parse(line) {
                 Ok(Some(Line::Ufrag(ufrag))) => description.ufrag = ufrag.to_string(),
                 Ok(Some(Line::Password(password))) => description.password = password.as_str().to_string(),
@@ -37,3 +41,7 @@ impl Description {
         description
     }
 }
+
+/// A line of our own: which fragment of the other end the message answers, so that restarts that cross do not make the ends
+/// restart each other without end ([`Remote::answering`](crate::Remote::answering)).
+pub(super) const ANSWERS: &str = "a=x-answers:";

@@ -32,6 +32,7 @@ struct OneGeneration {
     password: String,
     key: Option<Password>,
     connected: bool,
+    completed: bool,
 }
 
 /// A generation of a stream, by number.
@@ -73,6 +74,7 @@ impl Streams {
                 password: credentials.password().to_string(),
                 key: super::password(credentials),
                 connected: false,
+                completed: false,
             });
         }
         told
@@ -100,6 +102,7 @@ impl Streams {
             && let Some(current) = known.generations.last_mut()
         {
             current.connected = true;
+            current.completed |= state == StreamState::Completed;
         }
         match anew || may_follow(before, state) {
             true => Ok(()),
@@ -121,12 +124,18 @@ impl Streams {
         }
     }
 
-    /// Whether this generation may still authenticate: the current one, the one before, the last one that connected.
+    /// Whether this generation may still authenticate: the current one, the one before, and that which carries the data as
+    /// long as none after it has completed.
     pub(super) fn counts(&self, place: Place) -> bool {
         let Some(known) = self.known.get(usize::from(place.stream.to_raw())) else { return false };
         let last = known.generations.len().saturating_sub(1);
-        let in_use = || known.generations.iter().take(last).rposition(|old| old.connected);
-        place.generation + 1 >= last || in_use() == Some(place.generation)
+        let before = || known.generations.iter().enumerate().take(last);
+        let completed = before().rfind(|(_, old)| old.completed);
+        let connected =
+            before().find(|(at, old)| old.connected && completed.is_none_or(|(done, _)| *at > done));
+        let carries =
+            |found: Option<(usize, &OneGeneration)>| found.is_some_and(|(at, _)| at == place.generation);
+        place.generation + 1 >= last || carries(completed) || carries(connected)
     }
 
     /// The generation of this user-name fragment of ours.

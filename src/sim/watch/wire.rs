@@ -23,8 +23,8 @@ use crate::{Agent, Path, Provenance, Stats, Timestamp};
 pub(super) enum Verdict {
     /// Signed with the right password, or an answer of a server.
     Authentic,
-    /// Not signed as it had to be, or an answer to nothing that was asked.
-    Forged,
+    /// Not signed as it had to be, or an answer to nothing that was asked: which, in words.
+    Forged(&'static str),
     /// Not for us to say.
     Unknown,
 }
@@ -39,8 +39,8 @@ pub(super) struct Wire {
     fresh: Vec<[u8; 12]>,
     /// When a path was last heard from, and under which of our generations.
     heard: BTreeMap<Path, Place>,
-    /// When our check on a path was last answered, unless it was revoked since.
-    answered: BTreeMap<Path, Timestamp>,
+    /// When our check on a path was last answered under a generation of ours, unless that was revoked since.
+    answered: BTreeMap<(Path, usize), Timestamp>,
     /// Where a check of ours was ever answered.
     proven: BTreeSet<Path>,
     relays: Relays,
@@ -48,13 +48,16 @@ pub(super) struct Wire {
     unanswered: BTreeMap<IpAddr, Vec<Timestamp>>,
     /// No new transaction before.
     next_at: Timestamp,
-    /// Of the last consent check.
-    consent_at: BTreeMap<Path, Timestamp>,
+    /// Of the last consent check in a generation.
+    consent_at: BTreeMap<(Path, usize), Timestamp>,
+    /// Whether the time is known at which requests leave.
+    timed: bool,
     /// While a caller that was late catches up.
     excused_until: Timestamp,
 }
 
 /// A request, as it was first sent.
+#[expect(clippy::struct_excessive_bools, reason = "each says something else about it")]
 #[derive(Debug)]
 struct Request {
     first_at: Timestamp,
@@ -66,7 +69,10 @@ struct Request {
     payload: Bytes,
     kind: Kind,
     relayed: bool,
+    /// Whether it is known when it was first sent.
+    timed: bool,
     consent: bool,
+    answered: bool,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -129,7 +135,9 @@ impl Wire {
                 self.judge_binding(streams, now, Leg { path: Some(path), relayed: false }, &message)
             }
             Ok(Packet::Stun(message)) => self.judge_turn(streams, now, path, &message),
-            Err(_) if matches!(datagram, [0..=3, _, _, _, 0x21, 0x12, 0xa4, 0x42, ..]) => Verdict::Forged,
+            Err(_) if matches!(datagram, [0..=3, _, _, _, 0x21, 0x12, 0xa4, 0x42, ..]) => {
+                Verdict::Forged("malformed")
+            }
             Err(_) => Verdict::Unknown,
         }
     }
@@ -140,7 +148,7 @@ impl Wire {
                 // A forgery that a relay has brought may keep a lease of the relay busy.
                 match self.judge_binding(streams, now, leg, &message) {
                     Verdict::Authentic => Verdict::Authentic,
-                    Verdict::Forged | Verdict::Unknown => Verdict::Unknown,
+                    Verdict::Forged(_) | Verdict::Unknown => Verdict::Unknown,
                 }
             }
             _ => Verdict::Unknown,
@@ -167,22 +175,22 @@ impl Wire {
 
     fn judge_binding(&mut self, streams: &Streams, now: Timestamp, leg: Leg, message: &Stun<'_>) -> Verdict {
         match message.class {
-            Class::Indication => Verdict::Forged,
+            Class::Indication => Verdict::Forged("an indication"),
             Class::Request => self.judge_request(streams, leg, message),
             Class::Success | Class::Error => self.judge_answer(now, leg, message),
         }
     }
 
     fn judge_request(&mut self, streams: &Streams, leg: Leg, message: &Stun<'_>) -> Verdict {
-        let Some((ours, _)) = message.username() else { return Verdict::Forged };
+        let Some((ours, _)) = message.username() else { return Verdict::Forged("a request of nobody") };
         let Some(place) = streams.named(ours).filter(|place| streams.counts(*place)) else {
-            return Verdict::Forged;
+            return Verdict::Forged("under a name that is not ours");
         };
         if !message.has(MESSAGE_INTEGRITY) && message.has(MESSAGE_INTEGRITY_SHA256) {
             return Verdict::Unknown;
         }
         if !streams.has_signed(place, message) || !message.has_right_fingerprint() {
-            return Verdict::Forged;
+            return Verdict::Forged("a request with a wrong signature");
         }
         if let Some(path) = leg.path {
             self.heard.insert(path, place);
@@ -191,21 +199,31 @@ impl Wire {
     }
 
     fn judge_answer(&mut self, now: Timestamp, leg: Leg, message: &Stun<'_>) -> Verdict {
-        let Some(request) = self.requests.get(&message.id) else { return Verdict::Forged };
+        let Some(request) = self.requests.get_mut(&message.id) else {
+            return Verdict::Forged("an answer to nothing");
+        };
         let Kind::Check(place, peer) = request.kind else { return Verdict::Unknown };
-        let signed = peer.and_then(|peer| self.peers.get(peer)).map(|(_, key)| message.is_signed_with(key));
-        if signed == Some(false) || !message.has_right_fingerprint() {
-            return Verdict::Forged;
+        if request.answered {
+            return Verdict::Forged("a second answer");
         }
+        let known = peer.and_then(|peer| self.peers.get(peer));
+        let signed = known.map(|(_, key)| message.is_signed_with(key));
+        if signed == Some(false) || !message.has_right_fingerprint() {
+            return Verdict::Forged("an answer with a wrong signature");
+        }
+        // What comes in where no socket is was not received.
+        let is_received = leg.path.map(|path| path.local()) == request.path.map(|path| path.local());
+        request.answered = signed.is_some() && is_received;
         let Some(path) = leg.path.filter(|_| leg.path == request.path || request.path.is_none()) else {
             return Verdict::Authentic;
         };
         if message.class == Class::Success {
-            self.answered.insert(path, now);
+            self.answered.insert((path, place.generation), now);
             self.proven.insert(path);
             self.heard.insert(path, place);
         } else if message.error_code() == Some(403) {
-            self.answered.remove(&path);
+            // Each generation has a consent of its own.
+            self.answered.remove(&(path, place.generation));
         }
         self.unanswered.remove(&path.remote().ip());
         if signed.is_some() { Verdict::Authentic } else { Verdict::Unknown }
@@ -232,7 +250,7 @@ impl Wire {
 
     /// When our check on this path was last answered, unless that was revoked since.
     pub(super) fn answered_at(&self, path: Path) -> Option<Timestamp> {
-        self.answered.get(&path).copied()
+        self.answered.iter().filter(|((answered, _), _)| *answered == path).map(|(_, at)| *at).max()
     }
 
     /// Whether our check on this path was ever answered.
@@ -264,6 +282,10 @@ impl Wire {
 impl Wire {
     pub(super) fn excuse_until(&mut self, until: Timestamp) {
         self.excused_until = self.excused_until.max(until);
+    }
+
+    pub(super) fn set_timed(&mut self, timed: bool) {
+        self.timed = timed;
     }
 
     pub(super) fn sent(
@@ -449,7 +471,9 @@ impl Wire {
                 payload,
                 kind,
                 relayed,
+                timed: self.timed,
                 consent: false,
+                answered: false,
             };
             self.requests.insert(message.id, request);
             return Ok(());
@@ -467,7 +491,7 @@ impl Wire {
         if known.transmissions > TRANSMISSIONS_MAX {
             return Err(format!("INV-35: transmission {} on {:?}", known.transmissions, leg.path));
         }
-        if known.relayed {
+        if known.relayed || !known.timed {
             return Ok(()); // what waits for a permission is late
         }
         let elapsed = now.saturating_since(known.first_at);
@@ -485,7 +509,7 @@ impl Wire {
     /// INV-32: what goes to somebody who has never answered.
     fn spend(&mut self, now: Timestamp, leg: Leg) -> Result<(), String> {
         let Some(ip) = leg.path.map(|path| path.remote().ip()) else { return Ok(()) };
-        if self.answered.keys().any(|path| path.remote().ip() == ip) {
+        if self.answered.keys().any(|(path, _)| path.remote().ip() == ip) {
             return Ok(());
         }
         let sent = self.unanswered.entry(ip).or_default();
@@ -524,8 +548,8 @@ impl Wire {
         for id in for_consent {
             let Some(request) = self.requests.get_mut(id) else { continue };
             request.consent = true;
-            let Some(path) = request.path else { continue };
-            let last = self.consent_at.insert(path, now);
+            let (Some(path), Kind::Check(place, _)) = (request.path, request.kind) else { continue };
+            let last = self.consent_at.insert((path, place.generation), now);
             // INV-29
             if last.is_some_and(|last| now.saturating_since(last) < CONSENT_MIN) && now >= self.excused_until
             {

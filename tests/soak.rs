@@ -1,0 +1,170 @@
+//! Random worlds that once went wrong, and what a few hundred of them come to.
+//!
+//! `cargo run --release --features sim --example soak` runs as many as are asked for.
+
+mod worlds;
+
+use core::time::Duration;
+
+use floe::Profile;
+use floe::ice::Role;
+use floe::sim::Dependence;
+use worlds::dice::mix;
+use worlds::plan::{
+    End, Families, Gateway, Happening, Interface, Line, Server, Setting, Shared, Signal, Use,
+};
+use worlds::{Outcome, Plan, run};
+
+const NOW: Duration = Duration::ZERO;
+
+/// An end with one public address and nothing else.
+fn end(role: Role) -> End {
+    End {
+        role,
+        interfaces: vec![interface(Families::V4)],
+        setting: Setting::PLAIN,
+        trickles: true,
+        components: 1,
+        calls_after: NOW,
+        uses: Use::Nothing,
+    }
+}
+
+fn interface(families: Families) -> Interface {
+    Interface { gateways: Vec::new(), families, link: Line::PLAIN }
+}
+
+/// Behind a translator of this mapping and filter.
+fn behind(mapping: Dependence, filtering: Dependence) -> Interface {
+    let gateway = Gateway {
+        mapping: Some(mapping),
+        filtering,
+        hairpins: false,
+        sequential: false,
+        lifetime: Duration::from_secs(120),
+        inbound_refresh: false,
+    };
+    Interface { gateways: vec![gateway], ..interface(Families::V4) }
+}
+
+fn plan(alice: End, bob: End) -> Plan {
+    Plan {
+        seed: 1,
+        ends: [alice, bob],
+        servers: vec![Server {
+            relays: true,
+            dead: false,
+            slow: NOW,
+            lifetimes: (600, 3_600),
+            nonces: None,
+            fault: None,
+        }],
+        shared: Shared::Nothing,
+        signalling: Signal { delay: NOW, jitter: NOW, ordered: true },
+        events: Vec::new(),
+        lateness: NOW,
+        nudging: true,
+        steady: NOW,
+        hostile: None,
+    }
+}
+
+/// World 968: the 487 stayed with the client of the relay until something else happened.
+#[test]
+fn a_refusal_by_way_of_a_relay_leaves_at_once() {
+    for role in [Role::Controlled, Role::Controlling] {
+        let alice = End { uses: Use::Turn, ..end(role) };
+        let bob = End { interfaces: vec![interface(Families::V6)], ..end(role) };
+        for seed in 1..5 {
+            let plan = Plan { seed, ..plan(alice.clone(), bob.clone()) };
+            assert_eq!(run(&plan).outcome, Outcome::Relayed, "{role:?}, seed {seed}");
+        }
+    }
+}
+
+/// Worlds 178 and 505: what had just been selected, or kept beside it, was considered with the next input only.
+#[test]
+fn a_move_is_considered_with_the_input_that_makes_it_possible() {
+    let slow = Interface {
+        link: Line { latency: Duration::from_millis(48), ..Line::PLAIN },
+        ..interface(Families::V4)
+    };
+    let near = behind(Dependence::AddressDependent, Dependence::AddressDependent);
+    let alice = End { interfaces: vec![near, slow], ..end(Role::Controlled) };
+    let setting = Setting { profile: Profile::Mobile, patience: 0, backups: Some(2), ..Setting::PLAIN };
+    let bob = End { setting, calls_after: Duration::from_millis(1_657), ..end(Role::Controlling) };
+    for seed in 1..5 {
+        run(&Plan { seed, ..plan(alice.clone(), bob.clone()) });
+    }
+}
+
+/// World 6200: behind a translator that had restarted, a pair was kept twice, and its peer was asked twice as often.
+#[test]
+fn a_path_that_is_seen_under_two_addresses_is_asked_for_consent_once() {
+    let setting = Setting { profile: Profile::Mobile, ..Setting::PLAIN };
+    let home = behind(Dependence::EndpointIndependent, Dependence::EndpointIndependent);
+    let alice = End {
+        setting,
+        interfaces: vec![interface(Families::V6), home.clone()],
+        uses: Use::Stun,
+        ..end(Role::Controlling)
+    };
+    let bob = End {
+        setting,
+        interfaces: vec![interface(Families::V6), home],
+        uses: Use::Stun,
+        ..end(Role::Controlled)
+    };
+    let reboots = [(0, true), (1, false), (1, true), (0, true)];
+    let events = reboots.iter().zip(1..).map(|((end, renumbered), after)| {
+        (Duration::from_secs(12 * after), Happening::Reboot(*end, 1, *renumbered))
+    });
+    let events: Vec<_> = events.collect();
+    for seed in 1..4 {
+        run(&Plan { seed, events: events.clone(), ..plan(alice.clone(), bob.clone()) });
+    }
+}
+
+/// World 580: the consent check was lost, and the 403 to the check that followed it counted for nothing.
+///
+/// Proves: rfc7675-5.2-1
+#[test]
+fn consent_is_revoked_by_the_answer_to_any_check() {
+    let lossy = Interface { link: Line { loss: 300, ..Line::PLAIN }, ..interface(Families::V4) };
+    let alice = End { interfaces: vec![lossy], ..end(Role::Controlled) };
+    let events = vec![(Duration::from_millis(213), Happening::Revoke(0))];
+    for seed in 1..25 {
+        run(&Plan { seed, events: events.clone(), ..plan(alice.clone(), end(Role::Controlling)) });
+    }
+}
+
+/// World 6296: three sockets and two components made one pair of a foundation wait for another, 39.5 s each.
+#[test]
+fn nobody_looks_for_a_path_for_more_than_a_minute() {
+    let closed = behind(Dependence::AddressAndPortDependent, Dependence::AddressAndPortDependent);
+    let alice =
+        End { interfaces: vec![closed.clone()], components: 2, uses: Use::Stun, ..end(Role::Controlling) };
+    let bob = End { interfaces: vec![closed; 3], components: 2, ..end(Role::Controlled) };
+    assert_eq!(run(&plan(alice, bob)).outcome, Outcome::Failed);
+}
+
+/// Debug and release builds, and every platform, make the same of the same numbers: `.ci/run soak` compares the same line
+/// with what the release build says.
+///
+/// What is written there is to be changed when agents behave otherwise on purpose.
+#[test]
+fn worlds_come_to_what_is_written_down() {
+    let (mut hash, mut hostile) = (0_u64, 0_u64);
+    for seed in 1..=SESSIONS {
+        hash = hash.wrapping_add(mix(run(&Plan::new(seed, false)).hash ^ mix(seed)));
+        hostile = hostile.wrapping_add(mix(run(&Plan::new(seed, true)).hash ^ mix(seed)));
+    }
+    let told = format!("{SESSIONS} sessions {hash:016x}, hostile {hostile:016x}");
+    assert_eq!(
+        told,
+        include_str!("worlds/hash.txt").trim(),
+        "`cargo test --test soak` says what is to be written"
+    );
+}
+
+const SESSIONS: u64 = 12;

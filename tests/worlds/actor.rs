@@ -1,0 +1,205 @@
+//! An end of a session: a peer as it should be, or one that has the right credentials and does as it likes.
+
+use core::net::IpAddr;
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+use floe::ice::BaseId;
+use floe::sim::{Node, NodeId, Output, Peer};
+use floe::stun::{
+    AttributeType, Builder, Class, ErrorCode, Integrity, Key, Message, Method, UseCandidate, XorMappedAddress,
+};
+use floe::{Path, Timestamp};
+
+use super::dice::Dice;
+use super::plan::{Hostile, Plan};
+
+/// A peer, and how it misbehaves.
+#[derive(Debug)]
+pub struct Actor {
+    peer: Peer,
+    bases: Vec<(IpAddr, BaseId)>,
+    rogue: Option<Rogue>,
+}
+
+#[derive(Debug)]
+struct Rogue {
+    dice: Dice<'static>,
+    every: u32,
+    /// The passwords of the other end, by its fragments.
+    theirs: Vec<(String, Key)>,
+    /// The last request of the other end, to be answered again.
+    pending: VecDeque<Output>,
+}
+
+impl Actor {
+    pub fn honest(peer: Peer, bases: Vec<(IpAddr, BaseId)>) -> Self {
+        Self { peer, bases, rogue: None }
+    }
+
+    pub fn rogue(peer: Peer, bases: Vec<(IpAddr, BaseId)>, plan: &Plan) -> Self {
+        let every = match plan.hostile {
+            Some(Hostile::Rogue(every)) => every,
+            _ => 1,
+        };
+        let dice = Dice::new(plan.seed ^ 0x0bad);
+        Self { peer, bases, rogue: Some(Rogue { dice, every, theirs: Vec::new(), pending: VecDeque::new() }) }
+    }
+
+    pub fn peer(&self) -> &Peer {
+        &self.peer
+    }
+
+    pub fn peer_mut(&mut self) -> &mut Peer {
+        &mut self.peer
+    }
+
+    /// The sockets on an address are gone.
+    pub fn remove_bases(&mut self, now: Timestamp, ip: IpAddr) {
+        for (_, base) in self.bases.extract_if(.., |(known, _)| *known == ip) {
+            // An agent that was closed has none any more.
+            let _ = self.peer.agent_mut().remove_base(now, base);
+        }
+    }
+}
+
+impl Node for Actor {
+    fn handle_datagram(&mut self, now: Timestamp, path: Path, datagram: &[u8]) {
+        self.peer.handle_datagram(now, path, datagram);
+    }
+
+    fn handle_timeout(&mut self, now: Timestamp) {
+        self.peer.handle_timeout(now);
+    }
+
+    fn poll_output(&mut self) -> Option<Output> {
+        let Some(rogue) = &mut self.rogue else { return self.peer.poll_output() };
+        if let Some(output) = rogue.pending.pop_front() {
+            return Some(output);
+        }
+        let output = self.peer.poll_output()?;
+        let agent = self.peer.agent();
+        let ours = agent.local_credentials(self.peer.stream());
+        let ours = ours.map(|ours| Key::short_term(ours.password().as_bytes()));
+        Some(match (output, ours) {
+            (Output::Transmit(path, payload), Some(ours)) => rogue.distort(path, payload, &ours),
+            (output, _) => output,
+        })
+    }
+
+    fn deadline(&self) -> Option<Timestamp> {
+        self.peer.deadline()
+    }
+
+    fn handle_signal(&mut self, now: Timestamp, from: NodeId, message: &[u8]) {
+        if let Some(rogue) = &mut self.rogue {
+            rogue.learn(&String::from_utf8_lossy(message));
+        }
+        self.peer.handle_signal(now, from, message);
+    }
+
+    fn violation(&self) -> Option<&str> {
+        self.peer.violation()
+    }
+}
+
+impl Rogue {
+    fn learn(&mut self, text: &str) {
+        let line = |name: &str| text.lines().find_map(|line| line.strip_prefix(name));
+        let (Some(ufrag), Some(password)) = (line("a=ice-ufrag:"), line("a=ice-pwd:")) else { return };
+        if self.theirs.iter().all(|(known, _)| known != ufrag) {
+            self.theirs.push((ufrag.into(), Key::short_term(password.as_bytes())));
+        }
+    }
+
+    /// Now and then sends something else instead, or besides, with a right signature.
+    fn distort(&mut self, path: Path, payload: Bytes, ours: &Key) -> Output {
+        let strikes = self.dice.below(u64::from(self.every)) == 0;
+        let Some(message) =
+            Message::parse(&payload).ok().filter(|it| strikes && it.method() == Method::BINDING)
+        else {
+            return Output::Transmit(path, payload);
+        };
+        let is_check = message.contains(AttributeType::USERNAME);
+        let changed = match message.class() {
+            Class::Request if is_check => self.distort_check(&message),
+            Class::Success | Class::Error => Some(self.distort_answer(&message, ours)),
+            _ => None,
+        };
+        let changed = changed.map_or_else(|| payload.clone(), Bytes::from);
+        match self.dice.below(8) {
+            // The true one as well, later or again.
+            0 => self.pending.push_back(Output::Transmit(path, payload)),
+            1 => self.pending.push_back(Output::Transmit(path, changed.clone())),
+            2 => {
+                let burst = 1 + self.dice.below(30);
+                self.pending.extend((0..burst).map(|_| Output::Transmit(path, changed.clone())));
+            }
+            _ => {}
+        }
+        Output::Transmit(path, changed)
+    }
+
+    fn distort_check(&mut self, check: &Message<'_>) -> Option<Vec<u8>> {
+        let username = check.attributes().find(|(it, _)| *it == AttributeType::USERNAME)?.1;
+        let theirs = core::str::from_utf8(username).ok()?.split(':').next()?;
+        let key = self.theirs.iter().find(|(known, _)| known == theirs).map(|(_, key)| key.clone())?;
+        let how = self.dice.below(9);
+        let mut out = Vec::new();
+        let mut builder = Builder::request(&mut out, Method::BINDING, check.transaction_id());
+        for (attribute, value) in check.attributes() {
+            builder = match attribute {
+                AttributeType::MESSAGE_INTEGRITY | AttributeType::FINGERPRINT => builder,
+                // The other role, or none.
+                AttributeType::ICE_CONTROLLING if how == 0 => {
+                    builder.raw(AttributeType::ICE_CONTROLLED, value)
+                }
+                AttributeType::ICE_CONTROLLED if how == 0 => {
+                    builder.raw(AttributeType::ICE_CONTROLLING, value)
+                }
+                AttributeType::ICE_CONTROLLED | AttributeType::ICE_CONTROLLING if how == 1 => builder,
+                AttributeType::PRIORITY if how == 2 => builder.raw(attribute, &[0xff; 4]),
+                AttributeType::PRIORITY if how == 3 => builder,
+                AttributeType::USERNAME if how == 4 => {
+                    builder.raw(attribute, &[theirs.as_bytes(), b":?"].concat())
+                }
+                other => builder.raw(other, value),
+            };
+        }
+        builder = match how {
+            // Every pair is nominated, again and again.
+            5..7 => builder.attribute(&UseCandidate),
+            7 => builder.raw(AttributeType::new(0x7fff), &[1, 2, 3]),
+            _ => builder,
+        };
+        builder.integrity(&key, Integrity::Sha1).fingerprint();
+        Some(out)
+    }
+
+    fn distort_answer(&mut self, answer: &Message<'_>, ours: &Key) -> Vec<u8> {
+        let (id, mut out) = (answer.transaction_id(), Vec::new());
+        let code = match self.dice.below(10) {
+            0 => Some(ErrorCode::ROLE_CONFLICT),
+            1 => Some(ErrorCode::FORBIDDEN),
+            2 => Some(ErrorCode::BAD_REQUEST),
+            3 => Some(ErrorCode::UNKNOWN_ATTRIBUTE),
+            4 => Some(ErrorCode::SERVER_ERROR),
+            _ => None,
+        };
+        let builder = match code {
+            Some(code) => Builder::error(&mut out, Method::BINDING, id, &code),
+            None => {
+                let builder = Builder::success(&mut out, Method::BINDING, id);
+                let port = self.dice.below(65_536) as u16;
+                match self.dice.below(4) {
+                    0 => builder,
+                    1 => builder.attribute(&XorMappedAddress(([203, 0, 113, port as u8], port).into())),
+                    2 => builder.attribute(&XorMappedAddress(([0, 0, 0, 0], 0).into())),
+                    _ => builder.raw(AttributeType::new(0x7ffe), &[]),
+                }
+            }
+        };
+        builder.integrity(ours, Integrity::Sha1).fingerprint();
+        out
+    }
+}

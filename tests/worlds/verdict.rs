@@ -1,0 +1,131 @@
+//! What has to come of a session, by the plan and by what the network permits.
+
+use core::time::Duration;
+
+use floe::ice::Role;
+use floe::sim::Dropped;
+use floe::{Profile, StreamState};
+
+use super::plan::{Happening, Hostile};
+use super::run::Play;
+
+/// What the network permits before anything has happened.
+pub struct Expected;
+
+impl Expected {
+    pub fn of(_play: &Play<'_>) -> Self {
+        Self
+    }
+
+    /// What has come of it.
+    pub fn compare(&self, play: &Play<'_>) {
+        if matches!(play.plan.hostile, Some(Hostile::Rogue(_))) {
+            return;
+        }
+        let states = play.states();
+        if play.plan.is_faithful() && play.plan.hostile.is_none() {
+            let literal = states.contains(&StreamState::Checking) && is_literal(play);
+            assert!(
+                literal
+                    || matches!(
+                        states,
+                        [StreamState::Completed, StreamState::Completed]
+                            | [StreamState::Failed(_), StreamState::Failed(_)]
+                    ),
+                "INV-12: {states:?} over a network that loses nothing\n{}",
+                tail(play)
+            );
+        }
+    }
+}
+
+/// What has to hold when everything has happened.
+pub fn at_the_end(play: &mut Play<'_>) {
+    let rogue = matches!(play.plan.hostile, Some(Hostile::Rogue(_)));
+    // INV-19
+    assert_eq!(
+        play.session.world.dropped(Dropped::NotLocal),
+        0,
+        "INV-19: a datagram from an address of nobody"
+    );
+    for id in 0..play.session.servers.len() {
+        if play.plan.servers[id].relays && play.plan.hostile.is_none() {
+            let server = play.session.world.turn_server(play.session.servers[id]);
+            assert_eq!(server.violations(), [], "INV-47 to INV-49\n{}", tail(play));
+        }
+    }
+    if rogue {
+        return;
+    }
+    let states = play.states();
+    silence(play, states);
+    let lossless =
+        play.plan.is_faithful() && !play.plan.events.iter().any(|(_, it)| matches!(it, Happening::Worse(..)));
+    let consent = play.plan.ends.iter().all(|end| end.setting.consent);
+    if states == [StreamState::Completed; 2] && lossless && consent && play.plan.hostile.is_none() {
+        // INV-17
+        let roles = [0, 1].map(|end| play.session.peer(end).agent().role());
+        let lite = play.plan.ends.iter().any(|end| end.setting.lite);
+        assert!(roles[0] != roles[1] || lite, "INV-17: both are {:?}\n{}", roles[0], tail(play));
+        flows(play);
+    }
+}
+
+/// INV-13: nobody looks for a path for ever.
+fn silence(play: &Play<'_>, states: [StreamState; 2]) {
+    for (end, state) in states.into_iter().enumerate() {
+        let peer = play.session.peer(end);
+        let waits = peer.agent().role() == Role::Controlled || peer.agent().is_lite();
+        let over = match state {
+            StreamState::New | StreamState::Checking => false,
+            // It is for the other end to nominate, and that may have given up.
+            StreamState::Connected => waits && states[1 - end] != StreamState::Completed,
+            _ => true,
+        };
+        // By the letter of RFC 8445 nobody gives up before every pair was checked.
+        let literal =
+            play.plan.ends[end].setting.profile == Profile::Rfc8445 && state == StreamState::Checking;
+        let over = over || literal;
+        let abandoned = matches!(states[1 - end], StreamState::Closed);
+        assert!(
+            over || abandoned,
+            "INV-13: end {end} is {state:?}, the other {:?}\n{}",
+            states[1 - end],
+            tail(play)
+        );
+    }
+}
+
+/// By the letter of RFC 8445 nobody gives up before every pair was checked, which may take long.
+fn is_literal(play: &Play<'_>) -> bool {
+    play.plan.ends.iter().any(|end| end.setting.profile == Profile::Rfc8445)
+}
+
+/// INV-14, INV-15: what one sends on its route the other gets.
+fn flows(play: &mut Play<'_>) {
+    for end in 0..2 {
+        let (from, to) = (play.session.ends[end], play.session.ends[1 - end]);
+        for component in 1..=u16::from(play.plan.ends[0].components) {
+            let payload = format!("datagram of end {end} for component {component}");
+            let before = play.session.world.node(to).peer().received().len();
+            let sent = play
+                .session
+                .world
+                .with(from, |actor, _| actor.peer_mut().send(component, payload.as_bytes()));
+            assert!(sent, "INV-27: end {end} has completed and has no route\n{}", tail(play));
+            play.run_for(Duration::from_secs(2));
+            let received = &play.session.world.node(to).peer().received()[before..];
+            let arrived = received
+                .iter()
+                .any(|it| it.payload == payload.as_bytes() && it.component.number() == component);
+            assert!(arrived, "INV-15: what end {end} sends does not arrive\n{}", tail(play));
+        }
+    }
+}
+
+/// The last lines of what happened.
+pub fn tail(play: &Play<'_>) -> String {
+    let entries = play.session.world.trace().entries();
+    let skipped = entries.len().saturating_sub(60);
+    entries.skip(skipped).map(|entry| format!("{entry}\n")).collect()
+}
