@@ -161,12 +161,16 @@ fn agents_with_one_fragment_are_told_apart_by_their_passwords() {
 #[test]
 fn a_path_in_use_is_not_taken_over_by_another_session() {
     let mut crowd = Crowd::of(2);
-    let intruder = signed(1, credentials(1).password());
-    assert_eq!(crowd.mux.handle_datagram(at(0), path(0), &intruder), Some((1, Received::Control)));
-    crowd.drain();
-    let whose =
-        |crowd: &mut Crowd| crowd.mux.handle_datagram(at(1), path(0), b"\x80data").map(|(key, _)| key);
-    assert_eq!(whose(&mut crowd), Some(0));
+    let whose = |crowd: &mut Crowd| {
+        let received = crowd.mux.handle_datagram(at(1), path(0), b"\x80data");
+        received.map(|(key, _)| key)
+    };
+    let (own, nominates) = (credentials(1), signed(1, credentials(1).password()));
+    for intruder in [crowd::plain_check("peer", own.ufrag(), own.password()), nominates] {
+        assert_eq!(crowd.mux.handle_datagram(at(0), path(0), &intruder), Some((1, Received::Control)));
+        crowd.drain();
+        assert_eq!(whose(&mut crowd), Some(0));
+    }
     // Requests still find their own.
     let check = signed(0, credentials(0).password());
     assert_eq!(crowd.mux.handle_datagram(at(0), path(0), &check), Some((0, Received::Control)));
@@ -189,6 +193,24 @@ fn a_path_is_learned_from_a_check_that_is_authentic_and_not_before() {
     let check = signed(0, credentials(0).password());
     assert_eq!(crowd.mux.handle_datagram(at(0), path(9), &check), Some((0, Received::Control)));
     assert_eq!(whose(&mut crowd), Some(0));
+}
+
+/// That a candidate was signalled makes its address nobody's yet.
+#[test]
+fn the_path_of_a_candidate_is_learned_no_sooner() {
+    let mut mux = Mux::new();
+    let mut agent = Agent::new(Config::new(), Role::Controlling, Seed::from([7; 32]));
+    let stream = agent.add_stream(1).unwrap();
+    agent.add_base(at(0), stream.component(1), Base::udp(path(9).local())).unwrap();
+    let peer = Credentials::new("peer", "passwordofthepeer/1234567").unwrap();
+    let candidate = harness::host("1", 1, &path(9).remote().to_string());
+    agent.set_remote(at(0), stream, Remote::new(peer).candidates([candidate])).unwrap();
+    mux.insert(0, agent);
+    mux.handle_timeout(at(0));
+    assert!(
+        core::iter::from_fn(|| mux.poll_output()).any(|(_, output)| matches!(output, Output::Transmit(_)))
+    );
+    assert_eq!(mux.handle_datagram(at(1), path(9), b"\x80data"), None);
 }
 
 #[test]

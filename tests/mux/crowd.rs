@@ -103,13 +103,23 @@ pub fn check(ufrag: &str, password: &str) -> Vec<u8> {
 }
 
 pub fn check_by(peer: &str, ufrag: &str, password: &str) -> Vec<u8> {
-    let mut out = Vec::new();
-    Builder::request(&mut out, Method::BINDING, [7; 12].into())
-        .attribute(&Username::new(&format!("{ufrag}:{peer}")).unwrap())
+    encode(peer, ufrag, password, true)
+}
+
+/// One that nominates nothing.
+pub fn plain_check(peer: &str, ufrag: &str, password: &str) -> Vec<u8> {
+    encode(peer, ufrag, password, false)
+}
+
+fn encode(peer: &str, ufrag: &str, password: &str, nominates: bool) -> Vec<u8> {
+    let (mut out, username) = (Vec::new(), format!("{ufrag}:{peer}"));
+    let mut builder = Builder::request(&mut out, Method::BINDING, [7; 12].into())
+        .attribute(&Username::new(&username).unwrap())
         .attribute(&Priority(1_862_270_975))
-        .attribute(&IceControlling(7))
-        .attribute(&UseCandidate)
-        .integrity(&Key::short_term(password.as_bytes()), Integrity::Sha1)
-        .fingerprint();
+        .attribute(&IceControlling(7));
+    if nominates {
+        builder = builder.attribute(&UseCandidate);
+    }
+    builder.integrity(&Key::short_term(password.as_bytes()), Integrity::Sha1).fingerprint();
     out
 }

@@ -14,8 +14,8 @@ use crate::agent::{Base, Config, Remote, StreamState};
 use crate::entropy::Seed;
 use crate::ice::{Credentials, Role, StreamId};
 use crate::stun::{
-    Builder, IceControlled, IceControlling, Integrity, Key, Method, Priority, TransactionId, UseCandidate,
-    Username, XorMappedAddress,
+    Builder, IceControlling, Integrity, Key, Method, Priority, TransactionId, UseCandidate, Username,
+    XorMappedAddress,
 };
 use model::Model;
 
@@ -288,12 +288,11 @@ fn check(local: &Credentials, password: &str, nominates: bool) -> Vec<u8> {
     let (mut out, name) = (Vec::new(), alloc::format!("{}:peer", local.ufrag()));
     let mut builder = Builder::request(&mut out, Method::BINDING, [7; 12].into())
         .attribute(&Username::new(&name).unwrap())
-        .attribute(&Priority(1_845_501_695));
-    builder = if nominates {
-        builder.attribute(&IceControlling(9)).attribute(&UseCandidate)
-    } else {
-        builder.attribute(&IceControlled(9))
-    };
+        .attribute(&Priority(1_845_501_695))
+        .attribute(&IceControlling(9));
+    if nominates {
+        builder = builder.attribute(&UseCandidate);
+    }
     builder.integrity(&key, Integrity::Sha1).fingerprint();
     out
 }
