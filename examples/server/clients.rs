@@ -101,7 +101,8 @@ impl Clients {
     }
 
     fn is_over(&self) -> bool {
-        let limit = self.begins_at(self.options.sessions) + PATIENCE;
+        // A machine that cannot keep up with the rate may take twice as long.
+        let limit = self.begins_at(2 * self.options.sessions) + PATIENCE;
         match self.complete_at {
             Some(at) => self.now() >= at + self.options.hold,
             None => self.now() >= limit,
@@ -113,14 +114,23 @@ impl Clients {
         Timestamp::from_nanos(nanos)
     }
 
+    /// A second, or longer where that would be more than ten thousand datagrams in it.
+    fn ping_interval(&self) -> Duration {
+        Duration::from_secs(1).max(Duration::from_micros(100 * self.options.sessions as u64))
+    }
+
     fn next_at(&self) -> Timestamp {
         let wake = self.wakes.peek().map_or(Timestamp::MAX, |Reverse((at, _))| *at);
-        let all = self.clients.len() == self.options.sessions;
-        if all { wake } else { wake.min(self.begins_at(self.clients.len())) }
+        let next = self.clients.len();
+        let full = next >= self.report.connected() + self.report.failed + UNDER_WAY_MAX;
+        if full || next == self.options.sessions { wake } else { wake.min(self.begins_at(next)) }
     }
 
     fn begin_due(&mut self) {
-        while self.clients.len() < self.options.sessions && self.begins_at(self.clients.len()) <= self.now() {
+        while self.clients.len() < self.options.sessions
+            && self.begins_at(self.clients.len()) <= self.now()
+            && self.clients.len() < self.report.connected() + self.report.failed + UNDER_WAY_MAX
+        {
             let (now, session) = (self.now(), self.clients.len());
             let mut agent =
                 Agent::new(self.config.clone(), Role::Controlling, self.seed.child(session as u64));
@@ -153,6 +163,7 @@ impl Clients {
         let remote = Remote::new(answer.credentials).lite().complete().pacing(TA);
         let client = &mut self.clients[session];
         if client.agent.set_remote(now, client.stream, remote.candidates([answer.candidate])).is_err() {
+            client.ended = true;
             self.report.failed += 1;
         }
         self.tend(session);
@@ -188,6 +199,7 @@ impl Clients {
     }
 
     fn wake_due(&mut self) {
+        let ping_interval = self.ping_interval();
         while let Some(Reverse((at, session))) = self.wakes.peek().copied() {
             let now = self.now();
             if at > now {
@@ -203,7 +215,7 @@ impl Clients {
                 client.agent.handle_timeout(now);
             }
             if client.pings_at.is_some_and(|pings_at| pings_at <= now) {
-                client.pings_at = Some(now + PING_INTERVAL);
+                client.pings_at = Some(now + ping_interval);
                 if let Some(route) = client.agent.route(client.stream.component(1)) {
                     let mut ping = [0x80; 100];
                     ping[1..9].copy_from_slice(&now.as_nanos().to_be_bytes());
@@ -230,8 +242,9 @@ impl Clients {
                 Output::Event(Event::State {
                     state: StreamState::Failed(_) | StreamState::Lost(_), ..
                 }) => {
+                    let count = if client.ended { &mut self.report.lost } else { &mut self.report.failed };
+                    *count += 1;
                     client.ended = true;
-                    self.report.failed += 1;
                 }
                 Output::Event(_) | Output::Connect(_) | Output::Disconnect(_) => {}
             }
@@ -254,7 +267,7 @@ impl Clients {
         drop(self.offers.send(Offer::Complete));
         for session in 0..self.clients.len() {
             // Spread over the interval.
-            let share = PING_INTERVAL.mul_f64(session as f64 / self.clients.len() as f64);
+            let share = self.ping_interval().mul_f64(session as f64 / self.clients.len() as f64);
             self.clients[session].pings_at = Some(now + share);
             self.tend(session);
         }
@@ -273,7 +286,8 @@ fn session_of(path: Path) -> Option<usize> {
 
 const FIRST: u32 = Ipv4Addr::new(127, 64, 0, 1).to_bits();
 
-const PING_INTERVAL: Duration = Duration::from_secs(1);
+/// How many sessions may be on their way: whoever cannot keep up with the rate begins fewer.
+const UNDER_WAY_MAX: usize = 500;
 
 /// How long the slowest session may take.
 const PATIENCE: Duration = Duration::from_secs(60);

@@ -6,8 +6,9 @@
 //!
 //! The server is one thread with one socket and one [`floe::Mux`]. The clients are another thread, in which each session has
 //! an agent of its own with an address of its own (127.64.0.1 and up), as if it were a machine of its own. Credentials and
-//! candidates go through a channel, as they would through a signalling server. Once all sessions have been nominated each client
-//! sends a datagram a second, and waits for its echo. Nothing leaves this machine, and all ends by itself.
+//! candidates go through a channel, as they would through a signalling server. Once all sessions have been nominated each
+//! client sends a datagram a second, or less often where that would be more than ten thousand, and waits for its echo. Nothing
+//! leaves this machine, and all ends by itself.
 
 mod clients;
 mod report;

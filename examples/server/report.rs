@@ -17,6 +17,8 @@ pub struct ClientReport {
     pub echoes: Vec<Duration>,
     pub pings: u64,
     pub failed: usize,
+    /// Connected, and later given up.
+    pub lost: usize,
     pub ignored: u64,
 }
 
@@ -99,9 +101,10 @@ pub fn print(clients: &ClientReport, server: &ServerReport) {
     let took = took.unwrap_or_default().as_secs_f64().max(1e-9);
     let rate = clients.connected() as f64 / took;
     println!(
-        "sessions     {} connected, {} failed, in {took:.2} s: {rate:.0} a second",
+        "sessions     {} connected, {} failed, {} lost, in {took:.2} s: {rate:.0} a second",
         clients.connected(),
-        clients.failed
+        clients.failed,
+        clients.lost
     );
     print_work("set-up", &server.set_up);
     print_work("steady", &server.steady);
