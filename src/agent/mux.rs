@@ -13,6 +13,7 @@ use core::fmt;
 use core::ops::{Deref, DerefMut};
 use core::time::Duration;
 
+use crate::agent::mux::index::Claimants;
 use crate::agent::mux::ledger::Ledger;
 use crate::agent::{Agent, Output, Received};
 use crate::net::Path;
@@ -326,8 +327,10 @@ impl<K: Copy + Ord> Mux<K> {
             // sessions, one after another.
             (Class::Request, Some(username)) => {
                 let ufrag = username.split(|byte| *byte == b':').next()?;
-                let (first, sharers) = claims.named(ufrag)?;
-                Some(self.authentic(sharers, datagram).unwrap_or(first))
+                match claims.named(ufrag)? {
+                    Claimants::One(place) => Some(place),
+                    Claimants::Several(sharers) => self.authentic(sharers, datagram),
+                }
             }
             (Class::Request | Class::Indication, _) => claims.on_path(path),
             // The client of a TURN server keeps its requests to itself.
@@ -335,13 +338,13 @@ impl<K: Copy + Ord> Mux<K> {
         }
     }
 
-    /// Which of the agents that share a fragment a request was made for.
+    /// Which of the agents that share a fragment a request was made for: the first, if for none.
     fn authentic(&self, sharers: impl Iterator<Item = PlaceId>, datagram: &[u8]) -> Option<PlaceId> {
         let mut sharers = sharers.peekable();
-        sharers.peek()?;
-        let message = Message::parse(datagram).ok()?;
+        let first = sharers.peek().copied();
+        let Ok(message) = Message::parse(datagram) else { return first };
         let is_asked = |resident: &Resident<K>| resident.agent.is_asked_by(&message);
-        sharers.find(|place| self.resident(*place).is_some_and(is_asked))
+        sharers.find(|place| self.resident(*place).is_some_and(is_asked)).or(first)
     }
 
     fn advance(&mut self, place: PlaceId, now: Timestamp, leave: bool) -> bool {

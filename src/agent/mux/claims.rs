@@ -5,7 +5,7 @@ use core::net::SocketAddr;
 
 use crate::agent::Agent;
 use crate::agent::mux::PlaceId;
-use crate::agent::mux::index::Index;
+use crate::agent::mux::index::{Claimants, Index};
 use crate::agent::stream::Stream;
 use crate::ice::ufrag_prefix::six_bits;
 use crate::net::{Path, Transport};
@@ -86,10 +86,9 @@ impl Claims {
         self.transactions.first(transaction_key(id))
     }
 
-    /// Who answers under a fragment: the oldest, and all of them if there are several.
-    pub(super) fn named(&self, ufrag: &[u8]) -> Option<(PlaceId, impl Iterator<Item = PlaceId>)> {
-        let key = ufrag_key(ufrag)?;
-        Some((self.ufrags.first(key)?, self.ufrags.sharers(key)))
+    /// Who answers under a fragment.
+    pub(super) fn named(&self, ufrag: &[u8]) -> Option<Claimants<impl Iterator<Item = PlaceId>>> {
+        self.ufrags.get(ufrag_key(ufrag)?)
     }
 
     /// Everything in it.
@@ -138,22 +137,15 @@ impl Agent {
     pub(super) fn claims(&self, out: &mut Vec<Claim>) {
         out.clear();
         for stream in self.streams.iter().filter(|stream| !stream.is_closed()) {
-            let previous = stream.previous.as_ref();
-            let locals = [Some(&stream.local), previous.map(|previous| &previous.local)];
-            let ufrags = locals.into_iter().flatten().map(|local| local.credentials.ufrag().as_bytes());
-            out.extend(ufrags.filter_map(ufrag_key).map(Claim::Ufrag));
-            let routes = || stream.components().filter_map(|component| Some(component.route?.path()));
-            out.extend(routes().map(|path| Claim::Route(PathKey::of(path))));
-            let authenticated = [Some(&stream.authenticated), previous.map(|it| &it.authenticated)];
-            let paths = authenticated.into_iter().flatten().flat_map(|known| known.iter());
-            let others = paths.map(|known| known.path).filter(|path| !routes().any(|route| route == *path));
-            out.extend(others.map(|path| Claim::Path(PathKey::of(path))));
+            stream.claims(out);
         }
         // The path to a server that relays is nobody else's: an allocation is known by its 5-tuple.
-        let relays = self.gatherer.relays.iter().filter_map(|relay| relay.path());
-        out.extend(relays.map(|path| Claim::Route(PathKey::of(path))));
-        let pending = self.transactions.iter().map(|transaction| transaction.id());
-        out.extend(pending.map(|id| Claim::Transaction(transaction_key(id))));
+        for path in self.gatherer.relays.iter().filter_map(|relay| relay.path()) {
+            out.push(Claim::Route(PathKey::of(path)));
+        }
+        for transaction in self.transactions.iter() {
+            out.push(Claim::Transaction(transaction_key(transaction.id())));
+        }
     }
 
     /// Whether a request was made with the credentials of one of the streams. Costs an HMAC if it names one.
@@ -168,6 +160,25 @@ impl Agent {
                 .any(|local| local.credentials.ufrag() == ufrag && request.verify(&local.key).is_ok())
         };
         self.streams.iter().filter(|stream| !stream.is_closed()).any(locals)
+    }
+}
+
+impl Stream {
+    fn claims(&self, out: &mut Vec<Claim>) {
+        let previous = self.previous.as_ref();
+        for local in [Some(&self.local), previous.map(|previous| &previous.local)].into_iter().flatten() {
+            out.extend(ufrag_key(local.credentials.ufrag().as_bytes()).map(Claim::Ufrag));
+        }
+        let routes = || self.components().filter_map(|component| Some(component.route.as_ref()?.path()));
+        for path in routes() {
+            out.push(Claim::Route(PathKey::of(path)));
+        }
+        let authenticated = [Some(&self.authenticated), previous.map(|it| &it.authenticated)];
+        for known in authenticated.into_iter().flatten().flat_map(|known| known.iter()) {
+            if !routes().any(|route| route == known.path) {
+                out.push(Claim::Path(PathKey::of(known.path)));
+            }
+        }
     }
 }
 
@@ -203,9 +214,12 @@ fn bits(address: SocketAddr) -> u128 {
 /// Six bits for each character, the last ones in the lowest; `None` for what is no fragment.
 pub(super) fn ufrag_key(ufrag: &[u8]) -> Option<UfragKey> {
     // The one in front keeps fragments of different lengths apart.
-    ufrag
-        .iter()
-        .try_fold(1, |key: u128, character| Some(key.rotate_left(6) ^ u128::from(six_bits(*character)?)))
+    let mut key: UfragKey = 1;
+    for character in ufrag {
+        let six_bits = SIX_BITS.get(usize::from(*character)).copied().filter(|six_bits| *six_bits < 64)?;
+        key = key.rotate_left(6) ^ u128::from(six_bits);
+    }
+    Some(key)
 }
 
 pub(super) fn transaction_key(id: TransactionId) -> u128 {
@@ -215,6 +229,20 @@ pub(super) fn transaction_key(id: TransactionId) -> u128 {
     }
     u128::from_be_bytes(bytes)
 }
+
+/// What each character stands for; 64 for what is none of a fragment's.
+const SIX_BITS: [u8; 256] = {
+    let (mut table, mut character) = ([64; 256], 0_u8);
+    loop {
+        if let Some(value) = six_bits(character) {
+            table[character as usize] = value;
+        }
+        if character == u8::MAX {
+            break table;
+        }
+        character += 1;
+    }
+};
 
 #[cfg(test)]
 mod tests {

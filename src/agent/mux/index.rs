@@ -19,6 +19,13 @@ pub(super) struct Index<Key> {
     next_arrival: Arrival,
 }
 
+/// Who claims a key.
+pub(super) enum Claimants<I> {
+    One(PlaceId),
+    /// At least two, the oldest first.
+    Several(I),
+}
+
 /// Counts the claims to keys that have a claimant already.
 type Arrival = u64;
 
@@ -31,8 +38,16 @@ impl<Key: Copy + Ord> Index<Key> {
         }
     }
 
+    /// All claimants, if there is any.
+    pub(super) fn get(&self, key: Key) -> Option<Claimants<impl Iterator<Item = PlaceId>>> {
+        Some(match *self.claimants.get(&key)? {
+            PlaceId::SEVERAL => Claimants::Several(self.sharers(key)),
+            place => Claimants::One(place),
+        })
+    }
+
     /// All claimants of a key that has several, the oldest first; none if it has one.
-    pub(super) fn sharers(&self, key: Key) -> impl Iterator<Item = PlaceId> {
+    fn sharers(&self, key: Key) -> impl Iterator<Item = PlaceId> {
         self.shared.range((key, Arrival::MIN)..=(key, Arrival::MAX)).map(|(_, place)| *place)
     }
 

@@ -152,7 +152,7 @@ struct Speakers {
 
 impl Speakers {
     fn set(&mut self, place: PlaceId, has_outputs: bool) {
-        if has_outputs && self.numbers.len() <= place.index() {
+        if self.numbers.len() <= place.index() {
             self.numbers.resize(place.index().saturating_add(1), 0);
         }
         let Some(number) = self.numbers.get_mut(place.index()) else { return };

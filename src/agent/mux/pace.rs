@@ -28,11 +28,11 @@ impl Pace {
     /// An agent wants to send something new from `at` on; [`Timestamp::MAX`] if it does not. One that waits already keeps
     /// its turn.
     pub(super) fn want(&mut self, now: Timestamp, place: PlaceId, at: Timestamp) {
-        if at == Timestamp::MAX {
-            return self.remove(place);
-        }
         if self.wanted_at.len() <= place.index() {
             self.wanted_at.resize(place.index().saturating_add(1), Timestamp::MAX);
+        }
+        if at == Timestamp::MAX {
+            return self.remove(place);
         }
         let Some(wanted_at) = self.wanted_at.get_mut(place.index()) else { return };
         // An agent that could go at once says so anew with each input.
