@@ -222,6 +222,16 @@ impl Connections {
         self.ends.get(&(node, path)).copied()
     }
 
+    /// The paths of the connections that a node knows of.
+    pub(super) fn paths(&self, node: NodeId) -> impl Iterator<Item = Path> {
+        let known = |(connection, side): (u32, Side)| {
+            let entry = self.all.get(&connection)?;
+            let end = if side == Side::Opener { Some(&entry.opener) } else { entry.acceptor.as_ref() };
+            end.filter(|end| end.present).map(|end| end.path)
+        };
+        self.of(node).into_iter().filter_map(known)
+    }
+
     /// The connections of a node.
     pub(super) fn of(&self, node: NodeId) -> Vec<(u32, Side)> {
         let first = Path::udp(SocketAddr::from(([0, 0, 0, 0], 0)), SocketAddr::from(([0, 0, 0, 0], 0)));

@@ -40,6 +40,10 @@ pub enum Action {
     LinkUp(Interfaces),
     /// As [`World::set_link`].
     SetLink(Interfaces, Link),
+    /// As [`World::set_uplink`].
+    SetUplink(Interfaces, Link),
+    /// As [`World::set_downlink`].
+    SetDownlink(Interfaces, Link),
     /// As [`World::add_interface`].
     AddInterface(NodeId, Attachment),
     /// As [`World::remove_interface`].
@@ -88,6 +92,8 @@ impl Action {
             Self::LinkDown(interfaces) => ("link down", Some(interfaces.node)),
             Self::LinkUp(interfaces) => ("link up", Some(interfaces.node)),
             Self::SetLink(interfaces, _) => ("another link", Some(interfaces.node)),
+            Self::SetUplink(interfaces, _) => ("another uplink", Some(interfaces.node)),
+            Self::SetDownlink(interfaces, _) => ("another downlink", Some(interfaces.node)),
             Self::AddInterface(node, _) => ("another interface", Some(*node)),
             Self::RemoveInterface(node, _) => ("interface gone", Some(*node)),
             Self::Roam { node, .. } => ("roams", Some(*node)),
@@ -127,6 +133,8 @@ impl<N: Node> World<N> {
             Action::LinkDown(interfaces) => self.unplug(interfaces),
             Action::LinkUp(interfaces) => self.plug(interfaces),
             Action::SetLink(interfaces, link) => self.set_link(interfaces, link),
+            Action::SetUplink(interfaces, link) => self.set_uplink(interfaces, link),
+            Action::SetDownlink(interfaces, link) => self.set_downlink(interfaces, link),
             Action::AddInterface(node, attachment) => {
                 self.add_interface(node, attachment);
             }

@@ -180,7 +180,7 @@ pub(super) fn size(packet: &Packet, payload: usize, header: usize) -> usize {
     payload.saturating_add(header).saturating_add(ip_header)
 }
 
-fn length(payload: &Bytes) -> u64 {
+pub(super) fn length(payload: &Bytes) -> u64 {
     u64::try_from(payload.len()).unwrap_or(u64::MAX)
 }
 

@@ -89,6 +89,10 @@ pub struct Counters {
     pub received_bytes: u64,
     /// Datagrams sent that were dropped on the way; each copy that does not get in at its receiver counts.
     pub dropped: u64,
+    /// Bytes written to connections.
+    pub written_bytes: u64,
+    /// Bytes read from them.
+    pub read_bytes: u64,
     /// Calls of `handle_timeout`.
     pub timeouts: u64,
 }

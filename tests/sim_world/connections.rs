@@ -1,10 +1,14 @@
 //! Connections over TCP: opened or not, reliable and in order, cut anywhere, ended in every way.
 
-use core::net::SocketAddr;
+use core::cell::RefCell;
+use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
+use std::collections::VecDeque;
+use std::rc::Rc;
 
 use floe::sim::{
-    Connect, ConnectError, Dependence, Dropped, Ended, Host, Link, Nat, NetworkId, NodeId, Output, World,
+    Connect, ConnectError, Dependence, Dropped, Ended, Host, Link, LocalAddress, Nat, NetworkId, Node,
+    NodeId, Output, World,
 };
 use floe::{Path, Timestamp, Transport};
 
@@ -184,6 +188,26 @@ fn closing_lets_everything_arrive_that_was_written() {
     assert!(matches!(world.node(server).lost[..], [(_, lost, Ended::Closed)] if lost == mirrored));
     assert_eq!(world.node(client).lost, []);
     assert_eq!(world.dropped(Dropped::NotConnected), 1);
+}
+
+#[test]
+fn connections_and_their_bytes_are_counted() {
+    let (mut world, client, server) = world(NetworkId::PUBLIC);
+    connect(&mut world, client, SERVER);
+    assert_eq!(world.connections(client).count(), 0, "not yet");
+    world.run_for(25 * MS);
+    let path = world.connections(client).next().expect("one");
+    assert_eq!(world.connections(server).count(), 0, "not there yet");
+    world.run_for(25 * MS);
+    assert_eq!(world.connections(server).count(), 1);
+    write(&mut world, client, path, b"hello");
+    world.run_for(25 * MS);
+    let counters = [client, server].map(|node| world.counters(node));
+    assert_eq!(counters.map(|counted| (counted.written_bytes, counted.read_bytes)), [(5, 0), (0, 5)]);
+    disconnect(&mut world, client, path);
+    assert_eq!((world.connections(client).count(), world.connections(server).count()), (0, 1));
+    world.run_for(25 * MS);
+    assert_eq!(world.connections(server).count(), 0);
 }
 
 #[test]
@@ -451,6 +475,70 @@ fn a_connection_shows_in_the_trace() {
         "0.050000 n0 198.51.100.1:443 lost 198.18.0.1:32768: Closed",
     ];
     assert_eq!(lines, expected);
+}
+
+/// Notes what it is called with, for several to share.
+struct Noting(Rc<RefCell<Vec<&'static str>>>, VecDeque<Output>);
+
+impl Node for Noting {
+    fn handle_datagram(&mut self, _: Timestamp, _: Path, _: &[u8]) {
+        self.0.borrow_mut().push("datagram");
+    }
+
+    fn handle_timeout(&mut self, _: Timestamp) {}
+
+    fn poll_output(&mut self) -> Option<Output> {
+        self.1.pop_front()
+    }
+
+    fn deadline(&self) -> Option<Timestamp> {
+        None
+    }
+
+    fn handle_addresses(&mut self, _: Timestamp, _: &[LocalAddress]) {
+        self.0.borrow_mut().push("addresses");
+    }
+
+    fn handle_connect(&mut self, _: Timestamp, _: u64, outcome: Result<Path, ConnectError>) {
+        self.0.borrow_mut().push("connect");
+        self.1.push_back(Output::Write(outcome.unwrap(), "hello".into()));
+    }
+
+    fn handle_accept(&mut self, _: Timestamp, _: Path) {
+        self.0.borrow_mut().push("accept");
+    }
+
+    fn handle_bytes(&mut self, _: Timestamp, path: Path, _: &[u8]) {
+        self.0.borrow_mut().push("bytes");
+        self.1.push_back(Output::Disconnect(path));
+    }
+
+    fn handle_disconnect(&mut self, _: Timestamp, _: Path, _: Ended) {
+        self.0.borrow_mut().push("disconnect");
+    }
+
+    fn handle_resolved(&mut self, _: Timestamp, _: u64, _: Option<IpAddr>) {
+        self.0.borrow_mut().push("resolved");
+    }
+}
+
+#[test]
+fn boxed_nodes_of_any_kind_have_all_of_a_network() {
+    let notes = Rc::new(RefCell::new(Vec::new()));
+    let mut world: World<Box<dyn Node>> = World::new(1);
+    world.set_read_splitting(false);
+    let node = |outputs: Vec<Output>| -> Box<dyn Node> { Box::new(Noting(notes.clone(), outputs.into())) };
+    let host = |at| Host::new().address(NetworkId::PUBLIC, address(at));
+    let server = world.add_node(host(SERVER), |_, _, _| node(vec![Output::Listen(address(SERVER))]));
+    let connect = Connect::new(1, address("198.51.100.2:0"), address(SERVER));
+    world.add_node(host("198.51.100.2:1"), |_, _, _| node(vec![Output::Connect(connect)]));
+    world.run_for(Duration::from_secs(1));
+    world.with(server, |_, _| ());
+    world.add_interface(server, NetworkId::PUBLIC);
+    let resolving = node(vec![Output::Resolve(1, "example.org".into())]);
+    world.add_node(NetworkId::PUBLIC, |_, _, _| resolving);
+    world.run_for(Duration::from_secs(1));
+    assert_eq!(*notes.borrow(), ["connect", "accept", "bytes", "disconnect", "addresses", "resolved"]);
 }
 
 /// Forty worlds with bad links, outages, sleep and forgetful translators: what is read is what was written, from the

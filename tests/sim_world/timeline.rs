@@ -65,10 +65,13 @@ fn an_action_comes_before_the_deadlines_of_its_instant_and_one_that_is_late_come
 fn a_link_becomes_another_one() {
     let (mut world, alice, bob) = pair();
     world.at(2 * SECOND + 500 * MS, Action::SetLink(alice.into(), Link::new(200 * MS)));
-    beats(&mut world, alice, bob, 4);
+    world.at(3 * SECOND + 500 * MS, Action::SetUplink(alice.into(), Link::new(30 * MS)));
+    world.at(4 * SECOND + 500 * MS, Action::SetDownlink(alice.into(), Link::new(900 * MS)));
+    world.at(5 * SECOND + 500 * MS, Action::SetDownlink(bob.into(), Link::new(60 * MS)));
+    beats(&mut world, alice, bob, 7);
     let delays: Vec<_> =
         world.node(bob).datagrams.iter().map(|(at, ..)| at.as_nanos() / 1_000_000 % 1_000).collect();
-    assert_eq!(delays, [10, 10, 10, 205]);
+    assert_eq!(delays, [10, 10, 10, 205, 35, 35, 90]);
 }
 
 #[test]

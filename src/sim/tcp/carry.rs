@@ -10,7 +10,7 @@ use crate::sim::gateway::Kind;
 use crate::sim::node::{Node, NodeId};
 use crate::sim::topology::Packet;
 use crate::sim::trace::{Dropped, Event};
-use crate::sim::wire::size;
+use crate::sim::wire::{length, size};
 use crate::sim::world::{Due as WorldDue, World};
 use crate::{Path, Timestamp};
 
@@ -35,6 +35,8 @@ impl<N: Node> World<N> {
 
     pub(in crate::sim) fn write(&mut self, node: NodeId, path: Path, payload: Bytes) {
         self.trace.record(self.now, Event::Written { node, path, payload: payload.clone() });
+        let written = length(&payload);
+        self.slot_mut(node).into_iter().for_each(|slot| slot.counters.written_bytes += written);
         let found = self.connections.find(node, path);
         match found.filter(|(connection, side)| self.is_present(*connection, *side)) {
             Some((connection, side)) => self.send_segment(connection, side, Segment::Data(payload)),
@@ -75,6 +77,11 @@ impl<N: Node> World<N> {
                 false => self.connections.remove(connection),
             }
         }
+    }
+
+    /// The connections of `node` that are open as far as it knows, by their paths.
+    pub fn connections(&self, node: NodeId) -> impl Iterator<Item = Path> {
+        self.connections.paths(node)
     }
 
     /// Whether reads end anywhere: in the middle of what was written, behind several writes, and a little later than they
@@ -368,7 +375,8 @@ impl<N: Node> World<N> {
         let (node, path) = (end.node, end.path);
         let rest = end.unread.split_off(len.min(end.unread.len()));
         let payload = Bytes::from(core::mem::replace(&mut end.unread, rest));
-        let read = Event::Read { node, path, payload: payload.clone() };
+        let (read, came) = (Event::Read { node, path, payload: payload.clone() }, length(&payload));
+        self.slot_mut(node).into_iter().for_each(|slot| slot.counters.read_bytes += came);
         self.tell(node, read, |node, now| node.handle_bytes(now, path, &payload));
     }
 
