@@ -528,6 +528,32 @@ fn a_forged_answer_over_a_connection_is_the_end_of_its_request_at_once() {
     assert_eq!(relaying.bench.closed.len(), 1);
 }
 
+/// Proves: rfc8656-10.3-2
+/// Lesson: L-53
+#[test]
+fn a_peer_that_the_server_forbids_costs_the_pairs_with_it_and_no_others() {
+    let mut relaying = Relaying::over(Transport::Udp, Security::Plain);
+    let [forbidden, other] = ["198.51.100.1:2000", "198.51.100.2:2000"];
+    let server = TurnServer::new("example.org").user("alice", "secret").at(&[address(SERVER)]);
+    relaying.server = server.forbid(address(forbidden).ip());
+    relaying.run_until(at(500));
+    let bench = &mut relaying.bench;
+    bench.remote();
+    for (n, peer) in [("1", forbidden), ("2", other)] {
+        bench.trickle(host(n, 1, peer));
+    }
+    relaying.run_until(at(1_500));
+    let relayed = relaying.relayed()[0];
+    let bench = &relaying.bench;
+    let mut pairs: Vec<(bool, SocketAddr)> = bench
+        .agent
+        .pairs(bench.stream)
+        .map(|pair| (pair.path().local() == relayed, pair.path().remote()))
+        .collect();
+    pairs.sort();
+    assert_eq!(pairs, [(false, address(forbidden)), (false, address(other)), (true, address(other))]);
+}
+
 /// Of two peers one withdraws its candidate: its permission is not renewed, that of the other is.
 #[test]
 fn a_permission_runs_out_when_no_pair_needs_it() {

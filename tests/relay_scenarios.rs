@@ -209,6 +209,31 @@ fn a_server_that_has_forgotten_an_allocation_is_left_the_moment_it_says_so() {
     assert_eq!(later.count(), 0);
 }
 
+/// What the server forbids are private addresses, most often, and the peer has others.
+///
+/// Proves: rfc8656-10.3-2
+/// Lesson: L-53
+#[test]
+fn of_four_addresses_of_the_peer_three_are_forbidden_and_the_fourth_is_reached() {
+    let addresses = [10, 11, 12, 13].map(|n| address(&format!("192.0.2.{n}:4000")));
+    let server = addresses[..3].iter().fold(turn_server(), |server, peer| server.forbid(peer.ip()));
+    let mut world = World::new(1);
+    let server = world.add_turn_server(NetworkId::PUBLIC, server);
+    let host = addresses.iter().fold(Host::new(), |host, at| host.address(NetworkId::PUBLIC, *at));
+    let alice = controlling(NetworkId::PUBLIC).relays(world.address(server));
+    let alice = alice.config(Config::new().relay_only(true));
+    let mut session = Session::new(world, alice, controlled(host));
+    session.connect();
+    assert_eq!(session.selected(session.alice, 1).unwrap().remote, addresses[3]);
+    session.assert_data_flows(1);
+    session.world.run_for(secs(600));
+    let refused = session.world.turn_server(server).answered(Method::CREATE_PERMISSION, Some(403));
+    // Together, and each for itself; never again.
+    assert!((3..=5).contains(&refused), "{refused}");
+    assert_eq!(session.world.turn_server(server).allocations().count(), 1);
+    assert_no_violations(&session, server);
+}
+
 /// The server knows nothing of the 5-tuple that it sees now. Nobody has to wait for the next refresh to learn that.
 ///
 /// Proves: rfc8656-5-4

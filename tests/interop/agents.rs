@@ -8,7 +8,7 @@ use floe::ice::{Candidate, CandidateKind, Credentials, Role, StreamId};
 use floe::{Agent, Config, Event, Path, Remote, RemoteChange, Seed, Server, StreamState};
 
 use super::client::Peer;
-use super::coturn::{Coturn, PASSWORD, USER, V4, V6};
+use super::coturn::{Coturn, PASSWORD, USER, V4, addresses};
 use super::link::{PATIENCE, Way};
 use crate::driver::connection::Trust;
 use crate::driver::{Driver, Happening, Mailbox};
@@ -150,7 +150,7 @@ impl Side {
         let turn =
             Server::turn(way.address_of(server, V4), USER, PASSWORD).over(way.transport(), way.security());
         driver.agent.add_server(driver.now(), turn).unwrap();
-        for ip in [V4, V6] {
+        for ip in addresses() {
             driver.open(stream.component(1), ip).unwrap();
         }
         driver.agent.end_of_bases(driver.now(), stream).unwrap();

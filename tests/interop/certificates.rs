@@ -5,14 +5,14 @@ use std::time::Instant;
 use floe::stun::{Builder, Class, Message, Method, TransactionId, XorMappedAddress};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, date_time_ymd};
 
-use super::coturn::{Coturn, REALM, V4, V6};
+use super::coturn::{Coturn, REALM, V4, addresses};
 use super::link::{Link, PATIENCE, Way};
 use crate::driver::connection::Trust;
 
 #[test]
 fn servers_answer_over_every_transport_and_both_families() {
     let Some(server) = Coturn::start(&[]) else { return };
-    for (way, ip) in Way::ALL.into_iter().flat_map(|way| [(way, V4), (way, V6)]) {
+    for (way, ip) in Way::ALL.into_iter().flat_map(|way| addresses().map(move |ip| (way, ip))) {
         let link = Link::open_at(&server, way, ip).unwrap();
         let mut request = Vec::new();
         let id = TransactionId::from([way as u8; 12]);

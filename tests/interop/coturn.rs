@@ -20,9 +20,9 @@ pub(super) const REALM: &str = "floe.test";
 pub(super) const V4: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 pub(super) const V6: IpAddr = IpAddr::V6(Ipv6Addr::LOCALHOST);
 
-/// What coturn says of each address that it listens at: UDP and TCP, IPv4 and IPv6, plain and secure, in any order.
+/// What coturn says of each address that it listens at: UDP and TCP, plain and secure, in any order.
 const LISTENS: &str = "listener opened on";
-const LISTENERS: usize = 8;
+const LISTENERS: usize = 4;
 /// The shell that starts it ends it as soon as our end of the pipe is closed, be it because a test was killed.
 const GUARD: &str = r#""$@" & server=$!; read -r _; kill "$server"; wait "$server""#;
 
@@ -53,7 +53,7 @@ impl Coturn {
         trusted: CertificateDer<'static>,
         options: &[&str],
     ) -> Option<Self> {
-        if !is_possible() {
+        if !is_installed() {
             return None;
         }
         let folder = Folder::new();
@@ -110,7 +110,7 @@ fn launch(folder: &Folder, port: u16, options: &[String]) -> Option<(Child, Chil
     let mut child = Command::new("sh")
         .args(["-c", GUARD, "sh"])
         .args(["turnserver", "-n", "-v", "--log-file", "stdout", "--simple-log", "--no-cli", "-m", "1"])
-        .args(["-L", "127.0.0.1", "-L", "::1", "-E", "127.0.0.1", "-E", "::1"])
+        .args(addresses().flat_map(|ip| ["-L".into(), ip.to_string(), "-E".into(), ip.to_string()]))
         .args(["-p", &port, "--tls-listening-port", &secure, "--no-rfc5780"])
         .args(["--lt-cred-mech", "-u", &credentials, "-r", REALM])
         .args(["--cert", &certificate, "--pkey", &key, "--userdb", &database, "--pidfile", &pid])
@@ -124,7 +124,7 @@ fn launch(folder: &Folder, port: u16, options: &[String]) -> Option<(Child, Chil
     let leash = child.stdin.take().unwrap();
     let mut log = BufReader::new(child.stdout.take().unwrap());
     let (mut line, mut listeners) = (String::new(), 0);
-    while listeners < LISTENERS {
+    while listeners < LISTENERS * addresses().count() {
         line.clear();
         let ended = log.read_line(&mut line).unwrap() == 0;
         listeners += line.matches(LISTENS).count();
@@ -146,9 +146,7 @@ fn free_ports() -> u16 {
         let number = process::id() as usize * 64 + SERIAL.fetch_add(1, Ordering::Relaxed);
         let first = 10_000 + (number * 2 % 20_000) as u16;
         let free = |port: u16| {
-            [V4, V6]
-                .iter()
-                .all(|&ip| TcpListener::bind((ip, port)).is_ok() && UdpSocket::bind((ip, port)).is_ok())
+            addresses().all(|ip| TcpListener::bind((ip, port)).is_ok() && UdpSocket::bind((ip, port)).is_ok())
         };
         if free(first) && free(first + 1) {
             return first;
@@ -156,13 +154,17 @@ fn free_ports() -> u16 {
     }
 }
 
-fn is_possible() -> bool {
-    // Servers listen on both families, so that one fixture does for all tests.
-    let has_both_families = UdpSocket::bind((V6, 0)).is_ok();
-    if !has_both_families {
+/// Where servers listen: the loopback addresses of this machine, which may have none of IPv6.
+pub(super) fn addresses() -> impl Iterator<Item = IpAddr> {
+    [V4, V6].into_iter().filter(|ip| UdpSocket::bind((*ip, 0)).is_ok())
+}
+
+pub(super) fn has_ipv6() -> bool {
+    let has_ipv6 = addresses().any(|ip| ip == V6);
+    if !has_ipv6 {
         println!("skipped: this machine has no loopback address of IPv6");
     }
-    has_both_families && is_installed()
+    has_ipv6
 }
 
 fn is_installed() -> bool {

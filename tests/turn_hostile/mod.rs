@@ -10,7 +10,7 @@ use core::time::Duration;
 
 use floe::stun::{
     AlternateServer, AttributeType, Builder, Class, ErrorCode, Integrity, Key, LongTerm, Message, Method,
-    TransactionId, UnknownAttributes, XorMappedAddress,
+    Token, TransactionId, UnknownAttributes, XorMappedAddress,
 };
 use floe::turn::{
     AddressErrorCode, AddressFamily, ChannelNumber, Client, Config, Data, Event, Families, Icmp, Lifetime,
@@ -20,6 +20,8 @@ use floe::{Path, Seed, Timestamp, Transport};
 
 const USERNAME: &[u8] = b"alice";
 const PASSWORD: &[u8] = b"secret";
+/// What tokens are under.
+const KID: &str = "kid";
 const REALMS: [&[u8]; 3] = [b"example.org", b"example.net", b""];
 const NONCES: [&[u8]; 6] =
     [b"nonce", b"obMatJos2gAAA1", b"obMatJos2wAAA1", b"obMatJos2AAAA2", b"obMatJos2", b""];
@@ -73,6 +75,8 @@ pub struct Subject {
     closed: bool,
     /// Whether there has been an allocation.
     pub allocated: bool,
+    /// Of the last token.
+    token_key: u8,
 }
 
 /// What of a client can be seen from outside.
@@ -115,6 +119,7 @@ impl Subject {
             wanted: Vec::new(),
             closed: false,
             allocated: false,
+            token_key: 0,
         }
     }
 
@@ -171,7 +176,7 @@ impl Subject {
     /// Commands that come seldom.
     fn odd(&mut self, what: u8, how: u8) {
         let (now, path) = (self.now, self.client.path());
-        match what % 8 {
+        match what % 10 {
             0 if how == 0 => {
                 self.closed = true;
                 self.client.close(now);
@@ -183,6 +188,13 @@ impl Subject {
             5 => self.client.grant(now),
             // A clock that runs backwards, or jumps by hours.
             6 => self.client.handle_timeout(Timestamp::from_millis(u64::from(how))),
+            7 => self.client.refresh(now),
+            8 => {
+                let token = Token::new(KID, b"opaque", &[how; 32]).unwrap();
+                let token = token.expires_in(Duration::from_secs(u64::from(how) * 10));
+                let _ = self.client.set_token(now, token);
+                self.token_key = how;
+            }
             _ => self.pass(Duration::from_secs(u64::from(how) * 100)),
         }
     }
@@ -211,6 +223,9 @@ impl Subject {
             builder = builder
                 .raw(AttributeType::REALM, REALMS[usize::from(v1) % REALMS.len()])
                 .raw(AttributeType::NONCE, NONCES[usize::from(v2) % NONCES.len()]);
+            if v1 & 0x80 != 0 {
+                builder = builder.raw(AttributeType::THIRD_PARTY_AUTHORIZATION, b"turn.example.org");
+            }
             let algorithms = ALGORITHMS[usize::from(v3) % ALGORITHMS.len()];
             if !algorithms.is_empty() {
                 builder = builder.raw(AttributeType::PASSWORD_ALGORITHMS, algorithms);
@@ -226,7 +241,9 @@ impl Subject {
         let sealed = seal & 3 < 2 && request.integrity_kind().is_some();
         match seal & 3 {
             // Rightly, with another key, or not at all.
-            0 | 1 if sealed => drop(builder.integrity(&key(&request), integrity(&request, seal))),
+            0 | 1 if sealed => {
+                builder.integrity(&key(&request, self.token_key), integrity(&request, seal));
+            }
             2 => drop(builder.integrity(&Key::short_term(b"wrong"), integrity(&request, seal))),
             _ => {}
         }
@@ -387,9 +404,12 @@ fn attributes<'b>(mut builder: Builder<'b>, has: u8, [v1, v2, v3]: [u8; 3]) -> B
 }
 
 /// The key that the request was sealed with.
-fn key(request: &Message<'_>) -> Key {
+fn key(request: &Message<'_>, token_key: u8) -> Key {
     let value = |wanted| request.attributes().find(|(kind, _)| *kind == wanted).map(|(_, value)| value);
     let realm = value(AttributeType::REALM).unwrap_or_default();
+    if value(AttributeType::USERNAME) == Some(KID.as_bytes()) {
+        return Key::short_term(&[token_key; 32]);
+    }
     match value(AttributeType::PASSWORD_ALGORITHM) {
         Some([0, 2, ..]) => Key::long_term_sha256(USERNAME, realm, PASSWORD),
         _ => Key::long_term_md5(USERNAME, realm, PASSWORD),
