@@ -11,8 +11,9 @@ use core::fmt::Write;
 
 use edges::{DEPENDENCES, Edge, nat};
 use floe::ice::CandidateKind;
+use floe::sim::oracle::{FAILURE_BY, FAILURE_NOT_BEFORE};
 use floe::sim::{Dependence, Host, Nat, NetworkId, Peer, StunServer, World};
-use floe::{Event, Reason, StreamState};
+use floe::{Event, Reason, StreamState, Timestamp};
 use session::{Selected, Session, address, controlled, controlling, secs};
 
 /// Two ends behind these edges, which both ask one server on the public network.
@@ -44,6 +45,8 @@ fn run_to_the_end(session: &mut Session) -> Option<[CandidateKind; 2]> {
         Some(selected.kinds)
     } else {
         assert_eq!(session.states(), [StreamState::Failed(Reason::Timeout); 2]);
+        let taken = session.world.now().saturating_since(Timestamp::ZERO);
+        assert!((FAILURE_NOT_BEFORE..=FAILURE_BY).contains(&taken), "{taken:?}");
         for id in session.ends() {
             assert!(
                 !session

@@ -122,8 +122,10 @@ impl CandidatePair {
 }
 
 /// A pair is checked once on its own, and again when a check of the peer comes: that is how a NAT that was in the way is known
-/// to be open. A peer that goes on checking and answers none of ours is not worth more than this.
-const UNANSWERED_MAX: u8 = 8;
+/// to be open. A peer that goes on checking and answers none of ours is not worth more than this: the repetitions of one check
+/// of its are 0.5, 1, 2, 4, 8 and 16 s apart, and the check that the last of them would begin would still be under way after
+/// 71 s, where a session without a way is to have failed within 60 s.
+const UNANSWERED_MAX: u8 = 6;
 
 /// The priorities of both candidates of a pair and what they make together.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
