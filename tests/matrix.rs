@@ -9,9 +9,9 @@ mod session;
 use std::fmt::Write;
 
 use floe::ice::{CandidateKind, Role};
-use floe::sim::oracle::Forecast;
-use floe::sim::{Host, Nat, NetworkId, Peer, StunServer, TurnServer, World};
-use floe::{Event, StreamState};
+use floe::sim::oracle::{Bound, FAILURE_BY, FAILURE_NOT_BEFORE, Forecast};
+use floe::sim::{Host, Nat, NetworkId, Peer, StunServer, TurnServer, Verdict, World};
+use floe::{Event, StreamState, Timestamp};
 use session::{End, PASSWORD, Session, USER, address, ms, secs, settled};
 
 /// What an end is behind: translators, outermost first.
@@ -47,7 +47,14 @@ fn inside(carrier: &Edge, edges: [&Edge; 2], roles: [Role; 2]) -> Session {
         End::new(network, role).config(settled(CONVERGENCE)).asks(stun).relays(turn)
     };
     let (alice, bob) = (end(edges[0], roles[0]), end(edges[1], roles[1]));
-    Session::new(world, alice, bob)
+    let mut session = Session::new(world, alice, bob);
+    // The direct way is the longer one, so that relays work first and whoever does not wait nominates them.
+    let ends = session.ends();
+    session.world.filter(move |datagram| {
+        let direct = ends.contains(&datagram.from) && ![stun, turn].contains(&datagram.path.remote());
+        if direct { Verdict::Delay(DETOUR) } else { Verdict::Deliver }
+    });
+    session
 }
 
 fn behind(world: &mut World<Peer>, outside: NetworkId, edge: &Edge) -> NetworkId {
@@ -71,7 +78,8 @@ fn outcome(session: &mut Session) -> [CandidateKind; 2] {
 
 /// INV-12: whatever the nomination waits for, a pair works soon after both ends know the last candidate.
 fn assert_found_in_time(session: &Session, forecast: &Forecast) {
-    let bound = floe::sim::oracle::Bound { patience: ms(0), ..forecast.bound().unwrap() };
+    let bound = forecast.bound().unwrap();
+    let bound = Bound { patience: ms(0), rtt: bound.rtt + 2 * DETOUR, ..bound };
     // Two open ends are done before they have heard from their relays.
     let gathered = |id| session.when(id, |event| matches!(event, Event::GatheringComplete { .. }));
     let last_candidate =
@@ -89,7 +97,7 @@ fn assert_ten_packets_pass_each_way(session: &mut Session) {
         for n in 0..10_u8 {
             assert!(session.world.with(id, |peer, _| peer.send(1, &[n])), "{id} has no route");
         }
-        session.world.run_for(ms(200));
+        session.world.run_for(ms(500));
         let received = session.world.node(partner).received().iter().map(|delivery| delivery.payload[0]);
         assert_eq!(received.collect::<Vec<_>>(), Vec::from_iter(0..10), "{partner}");
     }
@@ -198,6 +206,26 @@ fn where_only_port_443_is_open_a_relay_over_tls_is_selected() {
         assert_eq!(cell(outcome(&mut session)), " R/S ");
     }
 }
+
+/// His checks come from an address that nobody has told her of, so she cannot ask her server to let them in.
+///
+/// Proves: rfc8863-4-4
+#[test]
+fn a_relay_keeps_out_whom_its_client_does_not_know() {
+    let mut world = World::new(1);
+    let turn = world.add_turn_server(NetworkId::PUBLIC, TurnServer::new("example.org").user(USER, PASSWORD));
+    let turn = world.address(turn);
+    let alice = End::new(Nat::symmetric(), Role::Controlling).relays(turn).relays_only();
+    let mut session = Session::new(world, alice, End::new(Nat::full_cone(), Role::Controlled));
+    assert_eq!(session.expected(), None);
+    session.call();
+    assert!(session.settle(FAILURE_BY), "{}", session.world.trace());
+    assert!(session.states().iter().all(|state| matches!(state, StreamState::Failed(_))));
+    assert!(session.world.now().saturating_since(Timestamp::ZERO) >= FAILURE_NOT_BEFORE);
+}
+
+/// What the direct way is longer by, one way.
+const DETOUR: core::time::Duration = ms(300);
 
 /// On links that lose nothing, whatever works has shown it by then.
 const CONVERGENCE: core::time::Duration = secs(3);

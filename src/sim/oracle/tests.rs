@@ -262,6 +262,17 @@ fn a_relay_speaks_to_whom_it_is_allowed_to_and_in_its_families() {
     assert_eq!(by_ipv6.pairs()[0].to_string(), "relay [2001:db8::1]:* - host [2001:db8::3]:4000");
 }
 
+/// His checks come from an address that nobody has told her of, so she cannot ask her server to let them in.
+#[test]
+fn a_relay_keeps_out_whom_its_client_does_not_know() {
+    let mut scene = Scene::new();
+    let [alice, bob] = [Nat::symmetric(), Nat::full_cone()].map(|nat| scene.node(nat));
+    let [alice, bob] = [alice, bob].map(|id| Party::with_all_addresses(&scene.world, id));
+    let alice = alice.relays(scene.turn).relay_only(true);
+    assert_eq!(scene.best(&[alice.clone(), bob.clone()]), "-");
+    assert_eq!(scene.best(&[alice, bob.asks(scene.stun)]), "relay/srflx");
+}
+
 /// Both are at 192.168.0.2 of a network of their own: what one sends there reaches itself.
 #[test]
 fn private_addresses_that_are_the_same_are_not_the_same_host() {
