@@ -119,13 +119,14 @@ impl Builder<'_> {
     fn seal(&mut self, key: &Key, integrity: Integrity) {
         // rfc8489-14.5-1
         self.promise(integrity.len());
+        let Some((start, rest)) = self.written().split_first_chunk() else { return };
         match integrity {
             Integrity::Sha1 => {
-                let tag = key.sha1(self.written());
+                let tag = key.sha1(*start, rest);
                 self.put(AttributeType::MESSAGE_INTEGRITY, &tag);
             }
             Integrity::Sha256 => {
-                let tag = key.sha256(self.written());
+                let tag = key.sha256(*start, rest);
                 self.put(AttributeType::MESSAGE_INTEGRITY_SHA256, &tag);
             }
         }

@@ -2,13 +2,12 @@
 
 use super::attribute::EncodeError;
 use super::header::HEADER_LEN;
+use super::hmac::Keyed;
 use super::message::{ATTRIBUTE_HEADER_LEN, Message};
 use super::text::Userhash;
 use core::fmt;
 use core::ops::Deref;
-use hmac::{Hmac, KeyInit, Mac};
 use md5::Md5;
-use sha1::Sha1;
 use sha2::digest::Output;
 use sha2::{Digest, Sha256};
 use zeroize::{Zeroize, ZeroizeOnDrop};
@@ -56,8 +55,8 @@ pub enum IntegrityError {
 /// Nothing of it can be printed or compared, and it is wiped when dropped.
 #[derive(Clone)]
 pub struct Key {
-    sha1: Hmac<Sha1>,
-    sha256: Hmac<Sha256>,
+    sha1: Keyed<[u32; 5]>,
+    sha256: Keyed<[u32; 8]>,
 }
 
 impl Key {
@@ -67,8 +66,7 @@ impl Key {
     /// [`opaque_string`].
     #[must_use]
     pub fn short_term(password: &[u8]) -> Self {
-        let (sha1, sha256) = (padded::<Sha1>(password), padded::<Sha256>(password));
-        Self { sha1: Hmac::new((&sha1.0).into()), sha256: Hmac::new((&sha256.0).into()) }
+        Self { sha1: Keyed::new(password), sha256: Keyed::new(password) }
     }
 
     /// The key of a long-term credential under MD5, which is also the one of RFC 5389 (RFC 8489 section 9.2.2).
@@ -93,21 +91,21 @@ impl Key {
         key
     }
 
-    /// The tag of HMAC-SHA1 over `covered`.
-    pub(super) fn sha1(&self, covered: &[u8]) -> [u8; 20] {
-        fed(&self.sha1, &[covered]).finalize().into_bytes().into()
+    /// The tag of HMAC-SHA1 over a message, which begins with `start`.
+    pub(super) fn sha1(&self, start: [u8; 4], rest: &[u8]) -> [u8; 20] {
+        self.sha1.tag(start, rest)
     }
 
-    /// The tag of HMAC-SHA256 over `covered`.
-    pub(super) fn sha256(&self, covered: &[u8]) -> [u8; 32] {
-        fed(&self.sha256, &[covered]).finalize().into_bytes().into()
+    /// The tag of HMAC-SHA256 over a message, which begins with `start`.
+    pub(super) fn sha256(&self, start: [u8; 4], rest: &[u8]) -> [u8; 32] {
+        self.sha256.tag(start, rest)
     }
 
-    /// Whether `tag` is right for `covered`. Takes the same time wherever they differ.
-    fn matches(&self, integrity: Integrity, covered: &[&[u8]], tag: &[u8]) -> bool {
+    /// Whether `tag` is right for a message that begins with `start`. Takes the same time wherever they differ.
+    fn matches(&self, integrity: Integrity, start: [u8; 4], rest: &[u8], tag: &[u8]) -> bool {
         match integrity {
-            Integrity::Sha1 => fed(&self.sha1, covered).verify_slice(tag).is_ok(),
-            Integrity::Sha256 => fed(&self.sha256, covered).verify_slice(tag).is_ok(),
+            Integrity::Sha1 => self.sha1.matches(start, rest, tag),
+            Integrity::Sha256 => self.sha256.matches(start, rest, tag),
         }
     }
 }
@@ -170,7 +168,7 @@ impl<'a> Verified<'a> {
         };
         let [l0, l1] = length;
         let rest = message.as_bytes().get(4..HEADER_LEN.saturating_add(at)).ok_or(IntegrityError::Wrong)?;
-        if key.matches(integrity, &[&[t0, t1, l0, l1], rest], tag) {
+        if key.matches(integrity, [t0, t1, l0, l1], rest, tag) {
             Ok(Self { message, integrity })
         } else {
             Err(IntegrityError::Wrong)
@@ -184,33 +182,6 @@ impl<'a> Deref for Verified<'a> {
     fn deref(&self) -> &Self::Target {
         &self.message
     }
-}
-
-/// Feeds a copy of keyed state.
-fn fed<M: Mac + Clone>(keyed: &M, covered: &[&[u8]]) -> M {
-    let mut mac = keyed.clone();
-    covered.iter().for_each(|bytes| mac.update(bytes));
-    mac
-}
-
-/// A key as HMAC wants it: a block, zero after the key's end, wiped when dropped.
-struct Block([u8; BLOCK_LEN]);
-
-impl Drop for Block {
-    fn drop(&mut self) {
-        self.0.zeroize();
-    }
-}
-
-/// RFC 2104: a key longer than a block is hashed first.
-fn padded<D: Digest>(key: &[u8]) -> Block {
-    let mut block = Block([0; BLOCK_LEN]);
-    if key.len() <= BLOCK_LEN {
-        block.0.iter_mut().zip(key).for_each(|(to, from)| *to = *from);
-    } else {
-        block.0.iter_mut().zip(D::digest(key)).for_each(|(to, from)| *to = from);
-    }
-    block
 }
 
 /// The hash of `fields` with a colon between them.
@@ -237,9 +208,6 @@ fn without_nulls(mut text: &[u8]) -> &[u8] {
     }
     text
 }
-
-/// Block length of SHA-1 and SHA-256 alike.
-const BLOCK_LEN: usize = 64;
 
 #[cfg(test)]
 mod tests;

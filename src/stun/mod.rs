@@ -148,6 +148,7 @@ mod challenge;
 mod error_code;
 mod fingerprint;
 pub(crate) mod header;
+mod hmac;
 mod integrity;
 mod long_term;
 mod message;

@@ -1,0 +1,217 @@
+//! HMAC (RFC 2104) keyed once: of the key remain the two states that hashing it leads to, and a tag costs only what it
+//! covers and one block more.
+//!
+//! Built on the compression functions: a message of one or two blocks, as checks are, costs a third less than with copies
+//! of a hasher and its buffer.
+
+use core::hint::black_box;
+
+use sha1::Sha1;
+use sha1::block_api::compress;
+use sha2::Sha256;
+use sha2::block_api::compress256;
+use sha2::digest::Digest;
+use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
+
+/// A hash of 32-bit words and blocks of 64 bytes, as its state.
+pub(super) trait Hash: Clone + Zeroize {
+    /// What hashing begins with (FIPS 180-4 section 5.3).
+    const INITIAL: Self;
+    type Digest: Digest;
+    type Tag: Default + AsMut<[u8]>;
+
+    fn compress(&mut self, blocks: &[[u8; BLOCK_LEN]]);
+
+    fn words(&self) -> &[u32];
+}
+
+impl Hash for [u32; 5] {
+    const INITIAL: Self = [0x6745_2301, 0xefcd_ab89, 0x98ba_dcfe, 0x1032_5476, 0xc3d2_e1f0];
+    type Digest = Sha1;
+    type Tag = [u8; 20];
+
+    fn compress(&mut self, blocks: &[[u8; BLOCK_LEN]]) {
+        compress(self, blocks);
+    }
+
+    fn words(&self) -> &[u32] {
+        self
+    }
+}
+
+impl Hash for [u32; 8] {
+    const INITIAL: Self = [
+        0x6a09_e667,
+        0xbb67_ae85,
+        0x3c6e_f372,
+        0xa54f_f53a,
+        0x510e_527f,
+        0x9b05_688c,
+        0x1f83_d9ab,
+        0x5be0_cd19,
+    ];
+    type Digest = Sha256;
+    type Tag = [u8; 32];
+
+    fn compress(&mut self, blocks: &[[u8; BLOCK_LEN]]) {
+        compress256(self, blocks);
+    }
+
+    fn words(&self) -> &[u32] {
+        self
+    }
+}
+
+/// The states after the first block, inside and outside. Wiped when dropped, as they are as good as the key.
+#[derive(Clone)]
+pub(super) struct Keyed<H: Hash> {
+    inner: H,
+    outer: H,
+}
+
+impl<H: Hash> Keyed<H> {
+    pub(super) fn new(key: &[u8]) -> Self {
+        let mut block = Zeroizing::new([0; BLOCK_LEN]);
+        if key.len() <= BLOCK_LEN {
+            block.iter_mut().zip(key).for_each(|(to, from)| *to = *from);
+        } else {
+            // RFC 2104 section 3: a key longer than a block is hashed first.
+            block.iter_mut().zip(H::Digest::digest(key)).for_each(|(to, from)| *to = from);
+        }
+        let after = |pad: u8| {
+            let padded = Zeroizing::new(block.map(|byte| byte ^ pad));
+            let mut state = H::INITIAL;
+            state.compress(&[*padded]);
+            state
+        };
+        Self { inner: after(0x36), outer: after(0x5c) }
+    }
+
+    /// The tag of `start` and `rest`: a tag covers a header whose length field is not always the one that was received.
+    pub(super) fn tag(&self, start: [u8; 4], rest: &[u8]) -> H::Tag {
+        let mut tag = H::Tag::default();
+        let words = self.state(start, rest);
+        for (bytes, word) in tag.as_mut().as_chunks_mut().0.iter_mut().zip(words.words()) {
+            *bytes = word.to_be_bytes();
+        }
+        tag
+    }
+
+    /// Whether `tag` is that of `start` and `rest`. Takes the same time wherever they differ.
+    pub(super) fn matches(&self, start: [u8; 4], rest: &[u8], tag: &[u8]) -> bool {
+        let (ours, theirs) = (self.state(start, rest), tag.as_chunks().0);
+        let whole = tag.len() == size_of::<H>();
+        let pairs = ours.words().iter().zip(theirs);
+        let difference = pairs.fold(0, |sum, (our, their)| sum | (our ^ u32::from_be_bytes(*their)));
+        whole && black_box(difference) == 0
+    }
+
+    /// The tag, as the state that it is read from.
+    fn state(&self, start: [u8; 4], rest: &[u8]) -> Zeroizing<H> {
+        let mut inner = Zeroizing::new(self.inner.clone());
+        hash(&mut *inner, start, rest);
+        let mut block = [0; BLOCK_LEN];
+        for (bytes, word) in block.as_chunks_mut().0.iter_mut().zip(inner.words()) {
+            *bytes = word.to_be_bytes();
+        }
+        let mut outer = Zeroizing::new(self.outer.clone());
+        finish(&mut *outer, &mut block, size_of::<H>(), size_of::<H>());
+        outer
+    }
+}
+
+impl<H: Hash> Drop for Keyed<H> {
+    fn drop(&mut self) {
+        self.inner.zeroize();
+        self.outer.zeroize();
+    }
+}
+
+impl<H: Hash> ZeroizeOnDrop for Keyed<H> {}
+
+/// Hashes a message to its end, from the state to which the key has led.
+fn hash<H: Hash>(state: &mut H, start: [u8; 4], rest: &[u8]) {
+    let mut block = [0; BLOCK_LEN];
+    let (head, room) = block.split_at_mut(start.len());
+    head.copy_from_slice(&start);
+    let (filled, len) = match rest.split_at_checked(room.len()) {
+        Some((first, rest)) => {
+            room.copy_from_slice(first);
+            state.compress(&[block]);
+            let (blocks, tail) = rest.as_chunks();
+            state.compress(blocks);
+            block = [0; BLOCK_LEN];
+            fill(&mut block, tail);
+            (tail.len(), rest.len().saturating_add(BLOCK_LEN))
+        }
+        None => {
+            fill(room, rest);
+            let len = rest.len().saturating_add(start.len());
+            (len, len)
+        }
+    };
+    finish(state, &mut block, filled, len);
+}
+
+/// Pads the last block of a message of `len` bytes, of which `filled` are in it and the others zero (FIPS 180-4 section
+/// 5.1.1). The key's block counts for the length.
+fn finish<H: Hash>(state: &mut H, block: &mut [u8; BLOCK_LEN], filled: usize, len: usize) {
+    if let Some(end) = block.get_mut(filled) {
+        *end = 0x80;
+    }
+    if filled >= BLOCK_LEN - size_of::<u64>() {
+        state.compress(&[*block]);
+        *block = [0; BLOCK_LEN];
+    }
+    let bits = u64::try_from(len.saturating_add(BLOCK_LEN)).unwrap_or(u64::MAX).saturating_mul(8);
+    if let Some(length) = block.last_chunk_mut() {
+        *length = bits.to_be_bytes();
+    }
+    state.compress(&[*block]);
+}
+
+fn fill(to: &mut [u8], from: &[u8]) {
+    if let Some(to) = to.get_mut(..from.len()) {
+        to.copy_from_slice(from);
+    }
+}
+
+/// Of SHA-1 and SHA-256 alike.
+const BLOCK_LEN: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hmac::{Hmac, KeyInit, Mac};
+
+    /// Keys and messages of every length around the ends of blocks, compared with another implementation.
+    #[test]
+    fn tags_are_those_of_hmac() {
+        let text: [u8; 300] = core::array::from_fn(|n| (n * 7 + 3) as u8);
+        for key_len in [0, 1, 20, 24, 63, 64, 65, 130] {
+            let key = &text[..key_len];
+            let (short, long) = (Keyed::<[u32; 5]>::new(key), Keyed::<[u32; 8]>::new(key));
+            for len in 4..text.len() {
+                let (start, rest) = text[..len].split_first_chunk().unwrap();
+                let sha1 = Hmac::<Sha1>::new_from_slice(key).unwrap().chain_update(&text[..len]).finalize();
+                assert_eq!(short.tag(*start, rest)[..], sha1.into_bytes()[..], "key {key_len}, text {len}");
+                let sha256 =
+                    Hmac::<Sha256>::new_from_slice(key).unwrap().chain_update(&text[..len]).finalize();
+                assert_eq!(long.tag(*start, rest)[..], sha256.into_bytes()[..], "key {key_len}, text {len}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_tag_matches_whole_and_to_the_bit() {
+        let (keyed, start, rest) = (Keyed::<[u32; 5]>::new(b"key"), [1, 2, 3, 4], [5; 60]);
+        let tag = keyed.tag(start, &rest);
+        assert!(keyed.matches(start, &rest, &tag));
+        assert!(!keyed.matches(start, &rest, &tag[..16]) && !keyed.matches(start, &rest, &[]));
+        for bit in 0..160 {
+            let mut wrong = tag;
+            wrong[bit / 8] ^= 1 << (bit % 8);
+            assert!(!keyed.matches(start, &rest, &wrong), "bit {bit}");
+        }
+    }
+}
