@@ -41,21 +41,20 @@ pub(crate) enum Refusal {
 ///
 /// Nothing is looked at, and no unknown attribute complained about, before the integrity holds (rfc8489-6.3-3).
 pub(crate) fn admit<'a>(message: &Message<'a>, local_ufrag: &str, key: &Key) -> Result<Request<'a>, Refusal> {
-    let (verified, _) = stun::authenticate(message, |username| {
-        split(username).is_some_and(|(local, _)| local == local_ufrag).then_some(key)
-    })
-    .map_err(Refusal::Unauthenticated)?;
+    let (verified, _) =
+        stun::authenticate(message, |username| peer_of(username, local_ufrag).is_some().then_some(key))
+            .map_err(Refusal::Unauthenticated)?;
     let integrity = verified.integrity();
-    let unknown: Vec<_> = verified.unknown_required(is_known).collect();
-    if !unknown.is_empty() {
+    if verified.unknown_required(is_known).next().is_some() {
+        let unknown = verified.unknown_required(is_known).collect();
         return Err(Refusal::UnknownAttributes(unknown, integrity));
     }
-    read(&verified).ok_or(Refusal::BadRequest(integrity))
+    read(&verified, local_ufrag).ok_or(Refusal::BadRequest(integrity))
 }
 
-fn read<'a>(verified: &Verified<'a>) -> Option<Request<'a>> {
+fn read<'a>(verified: &Verified<'a>, local_ufrag: &str) -> Option<Request<'a>> {
     let username = verified.get::<Username<'a>>()?.ok()?;
-    let (_, remote_ufrag) = split(username.as_str())?;
+    let remote_ufrag = peer_of(username.as_str(), local_ufrag)?;
     // rfc8445-7.3.1.3-4: without PRIORITY there is no candidate to learn; such a check is refused.
     let stun::Priority(priority) = verified.get::<stun::Priority>()?.ok()?;
     Some(Request {
@@ -91,10 +90,11 @@ fn nomination(verified: &Verified<'_>) -> Option<Option<Nominated>> {
     Some(Some(Nominated(value)))
 }
 
-/// A user name has two parts, neither empty, and one colon (rfc8445-7.3-1, rfc8445-7.3-8).
-fn split(username: &str) -> Option<(&str, &str)> {
-    let (local, remote) = username.split_once(':')?;
-    (!local.is_empty() && !remote.is_empty() && !remote.contains(':')).then_some((local, remote))
+/// The peer's part of a user name: it has two, neither empty, and one colon (rfc8445-7.3-1, rfc8445-7.3-8). `None` if the
+/// first one is not ours.
+fn peer_of<'a>(username: &'a str, local_ufrag: &str) -> Option<&'a str> {
+    let remote = username.strip_prefix(local_ufrag)?.strip_prefix(':')?;
+    (!local_ufrag.is_empty() && !remote.is_empty() && !remote.contains(':')).then_some(remote)
 }
 
 /// The success response: where the request came from, signed like the request.

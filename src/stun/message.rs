@@ -138,14 +138,14 @@ impl<'a> Message<'a> {
     /// The attributes up to the first integrity attribute or fingerprint, in their order, with their values as
     /// received but without padding.
     pub fn attributes(&self) -> impl Iterator<Item = (AttributeType, &'a [u8])> + use<'a> {
-        let content = self.body().get(..self.seals.content_end).unwrap_or_default();
-        // The pass in `parse` has seen every attribute whole: there is no error to meet here.
-        Attributes::of(content).map_while(Result::ok).map(|attribute| (attribute.kind, attribute.value))
+        // The pass in `parse` has seen every attribute whole.
+        Attributes::of(self.body().get(..self.seals.content_end).unwrap_or_default())
     }
 
     /// The first attribute of type `A` (rfc8489-6.3-6): `None` if there is none, an error if its value is malformed.
     pub fn get<A: Attribute<'a>>(&self) -> Option<Result<A, DecodeError>> {
-        self.all::<A>().next()
+        let (_, value) = self.attributes().find(|(kind, _)| *kind == A::TYPE)?;
+        Some(A::decode(value, &self.id))
     }
 
     /// All attributes of type `A`, for the few that may be repeated, like ALTERNATE-SERVER.
@@ -173,10 +173,11 @@ impl<'a> Message<'a> {
     ) -> impl Iterator<Item = AttributeType> {
         let unknown = move |kind: &AttributeType| kind.is_comprehension_required() && !known(*kind);
         self.attributes()
+            .map(|(kind, _)| kind)
             .enumerate()
-            .filter(|&(n, (kind, _))| !self.attributes().take(n).any(|(earlier, _)| earlier == kind))
-            .map(|(_, (kind, _))| kind)
-            .filter(unknown)
+            .filter(move |(_, kind)| unknown(kind))
+            .filter(|&(n, kind)| !self.attributes().take(n).any(|(earlier, _)| earlier == kind))
+            .map(|(_, kind)| kind)
     }
 
     /// Whether the message ends in a FINGERPRINT, and a right one (RFC 8489 section 14.7).
@@ -248,8 +249,10 @@ impl Seals {
     /// The one pass over all attributes: sizes, number, and the order in which seals may come.
     fn find(body: &[u8]) -> Result<Self, DecodeError> {
         let mut seals = Self { content_end: body.len(), sha1_at: None, sha256: None, fingerprint_at: None };
-        for (n, attribute) in Attributes::of(body).enumerate() {
-            let RawAttribute { at, kind, value } = attribute?;
+        let mut attributes = Attributes::of(body);
+        for n in 0.. {
+            let at = body.len().saturating_sub(attributes.rest.len());
+            let Some((kind, value)) = attributes.next() else { break };
             if n >= ATTRIBUTES_MAX {
                 return Err(DecodeError::TooManyAttributes);
             }
@@ -277,7 +280,10 @@ impl Seals {
             }
             seals.content_end = seals.content_end.min(at);
         }
-        Ok(seals)
+        match attributes.rest.first_chunk() {
+            Some(&kind) => Err(DecodeError::Overrun(AttributeType::new(u16::from_be_bytes(kind)))),
+            None => Ok(seals),
+        }
     }
 
     fn integrity_at(&self) -> Option<usize> {
@@ -289,41 +295,29 @@ fn well_sized(well: bool, kind: AttributeType) -> Result<(), DecodeError> {
     if well { Ok(()) } else { Err(DecodeError::Value(kind)) }
 }
 
-/// An attribute as it stands in the body, at offset `at`.
-pub(super) struct RawAttribute<'a> {
-    at: usize,
-    pub(super) kind: AttributeType,
-    pub(super) value: &'a [u8],
-}
-
-/// Walks attributes; ends after the first error.
+/// Walks attributes, up to the end or to one that runs past it.
 pub(super) struct Attributes<'a> {
-    body: &'a [u8],
-    at: usize,
+    rest: &'a [u8],
 }
 
 impl<'a> Attributes<'a> {
     pub(super) const fn of(body: &'a [u8]) -> Self {
-        Self { body, at: 0 }
+        Self { rest: body }
     }
 }
 
 impl<'a> Iterator for Attributes<'a> {
-    type Item = Result<RawAttribute<'a>, DecodeError>;
+    type Item = (AttributeType, &'a [u8]);
 
     fn next(&mut self) -> Option<Self::Item> {
-        let at = self.at;
-        let (&[t0, t1, l0, l1], rest) = self.body.get(at..)?.split_first_chunk::<ATTRIBUTE_HEADER_LEN>()?;
-        let kind = AttributeType::new(u16::from_be_bytes([t0, t1]));
+        let (&[t0, t1, l0, l1], rest) = self.rest.split_first_chunk::<ATTRIBUTE_HEADER_LEN>()?;
         let len = usize::from(u16::from_be_bytes([l0, l1]));
         // rfc8489-14-1, rfc8489-14-2: the length counts no padding; what the padding holds does not matter. The body
         // being a multiple of four, padding cannot run past its end when the value does not.
-        let Some(value) = rest.get(..len) else {
-            self.at = self.body.len();
-            return Some(Err(DecodeError::Overrun(kind)));
-        };
-        self.at = at.saturating_add(ATTRIBUTE_HEADER_LEN).saturating_add(len.next_multiple_of(4));
-        Some(Ok(RawAttribute { at, kind, value }))
+        let (padded, rest) = rest.split_at_checked(len.next_multiple_of(4))?;
+        let value = padded.get(..len)?;
+        self.rest = rest;
+        Some((AttributeType::new(u16::from_be_bytes([t0, t1])), value))
     }
 }
 

@@ -28,10 +28,9 @@ impl<'a> Peek<'a> {
             seals.contains(&kind) || kind == AttributeType::FINGERPRINT
         };
         Attributes::of(self.body)
-            .map_while(Result::ok)
-            .take_while(|attribute| !ends(attribute.kind))
-            .find(|attribute| attribute.kind == AttributeType::USERNAME)
-            .map(|attribute| attribute.value)
+            .take_while(|(kind, _)| !ends(*kind))
+            .find(|(kind, _)| *kind == AttributeType::USERNAME)
+            .map(|(_, value)| value)
     }
 }
 
