@@ -27,7 +27,18 @@ impl Agent {
         self.release_idle_relays();
         // What has been concluded may have made a relay send, or let it go.
         self.serve_relays();
+        let rests = |stream: &Stream| stream.is_closed() || stream.is_at_rest();
+        self.at_rest = self.gatherer.is_idle() && self.streams.iter().all(rests);
         self.compute_deadline(patience);
+    }
+
+    /// Ends an input that may have changed nothing but what to wait for.
+    pub(super) fn settle_if(&mut self, news: bool) {
+        if news || !self.at_rest {
+            self.settle();
+        } else {
+            self.compute_deadline(Deadline::default());
+        }
     }
 
     fn conclude(&mut self, index: usize, patience: &mut Deadline) {
@@ -296,6 +307,16 @@ impl Agent {
 
 fn is_over(stream: &Stream) -> bool {
     matches!(stream.state, StreamState::Failed(_) | StreamState::Closed)
+}
+
+impl Stream {
+    /// Whether the stream has come to its end, and all is well with it.
+    fn is_at_rest(&self) -> bool {
+        self.state == StreamState::Completed
+            && !self.renominates()
+            && self.previous.is_none()
+            && !self.unresolved.is_waiting()
+    }
 }
 
 /// The state of a stream that knows its peer, and until when it would have failed but for patience.

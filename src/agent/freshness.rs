@@ -211,14 +211,20 @@ impl Agent {
         Some(())
     }
 
-    /// An authentic answer to a consent check.
-    pub(super) fn apply_consent(&mut self, owner: ConsentOwner, outcome: Outcome, rtt: Option<Duration>) {
+    /// An authentic answer to a consent check; `false` if it says that all is as it was.
+    pub(super) fn apply_consent(
+        &mut self,
+        owner: ConsentOwner,
+        outcome: Outcome,
+        rtt: Option<Duration>,
+    ) -> bool {
         match outcome {
             Outcome::Success { mapped } => {
                 let now = self.now;
                 if !self.notice_rebinding(owner.component, owner.pair, mapped) {
-                    self.renew_consent(owner.component, owner.pair, rtt);
+                    let news = self.renew_consent(owner.component, owner.pair, rtt);
                     self.note_mapping(owner, unscoped(mapped));
+                    return news;
                 } else if let Some(consent) = self.consent_mut(owner.component, owner.pair) {
                     consent.answered(now);
                 }
@@ -229,6 +235,7 @@ impl Agent {
             }
             Outcome::Failure(_) => {}
         }
+        true
     }
 
     /// rfc7675-5.2-1: also where the check was not for consent, but for a nomination or since an answer was overdue.
@@ -247,10 +254,16 @@ impl Agent {
         }
     }
 
-    /// The peer has answered a request of ours on the path of a valid pair.
-    pub(super) fn renew_consent(&mut self, component: ComponentId, pair: PairId, rtt: Option<Duration>) {
-        let now = self.now;
+    /// The peer has answered a request of ours on the path of a valid pair; `false` if its consent was fresh anyway.
+    pub(super) fn renew_consent(
+        &mut self,
+        component: ComponentId,
+        pair: PairId,
+        rtt: Option<Duration>,
+    ) -> bool {
+        let (now, mut was_fresh) = (self.now, false);
         if let Some(consent) = self.consent_mut(component, pair) {
+            was_fresh = consent.standing() == Standing::Fresh;
             consent.answered(now);
         }
         if let Ok(stream) = self.stream_mut(component.stream()) {
@@ -259,6 +272,7 @@ impl Agent {
                 rtt.into_iter().for_each(|rtt| valid.note_rtt(rtt));
             }
         }
+        !was_fresh
     }
 
     fn consent_mut(&mut self, component: ComponentId, pair: PairId) -> Option<&mut Consent> {

@@ -2,9 +2,8 @@
 
 use crate::agent::relaying::Unwrapped;
 use crate::agent::{Agent, Ignored, Owner, Provenance, Received};
-use crate::gather::BaseEntry;
 use crate::ice::lite::Meeting;
-use crate::ice::{StreamId, admit_peer_address, check};
+use crate::ice::{ComponentId, StreamId, admit_peer_address, check};
 use crate::net::Path;
 use crate::stun::{self, Class, Fingerprint, Integrity, Message, Method, Sent};
 use crate::time::Timestamp;
@@ -45,10 +44,7 @@ impl Agent {
         }
         match message.class() {
             Class::Request if unwanted => self.ignore(Ignored::Direct),
-            Class::Request => {
-                let entry = entry.clone();
-                self.handle_request(&entry, path, &message)
-            }
+            Class::Request => self.handle_request(entry.component, path, &message),
             Class::Success | Class::Error => self.handle_answer(path, &message),
             // rfc8445-11-6
             Class::Indication => self.ignore(Ignored::Indication),
@@ -104,16 +100,24 @@ impl Agent {
             self.allowances.answered(path.remote().ip());
         }
         let rtt = self.transactions.finish(self.now, id).and_then(|finished| finished.rtt);
-        match owner {
-            Owner::Check(check) => self.apply_check(check, id, outcome, rtt),
+        let news = match owner {
+            Owner::Check(check) => {
+                self.apply_check(check, id, outcome, rtt);
+                true
+            }
             Owner::Consent(consent) => self.apply_consent(consent, outcome, rtt),
-            Owner::Gather(_) => {}
-        }
-        self.settle();
+            Owner::Gather(_) => true,
+        };
+        self.settle_if(news);
         Received::Control
     }
 
-    fn handle_request(&mut self, entry: &BaseEntry, path: Path, message: &Message<'_>) -> Received<'static> {
+    fn handle_request(
+        &mut self,
+        component: ComponentId,
+        path: Path,
+        message: &Message<'_>,
+    ) -> Received<'static> {
         // A forged source is neither answered nor learned if nothing may be sent there, to ourselves least of all.
         if admit_peer_address(path.remote()).is_err() || self.gatherer.base_of(path.reversed()).is_some() {
             return self.ignore(Ignored::Source);
@@ -122,10 +126,9 @@ impl Agent {
         if message.fingerprint() != Fingerprint::Valid {
             return self.ignore(Ignored::Fingerprint);
         }
-        let received = self.answer_request(entry, path, message);
-        match received {
-            Ok(()) => {
-                self.settle();
+        match self.answer_request(component, path, message) {
+            Ok(news) => {
+                self.settle_if(news);
                 Received::Control
             }
             Err(reason) => {

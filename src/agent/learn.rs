@@ -4,7 +4,6 @@ use core::time::Duration;
 
 use crate::agent::stream::Stream;
 use crate::agent::{Agent, Ignored, Reason, StreamState};
-use crate::gather::BaseEntry;
 use crate::ice::authenticated::AuthenticatedPath;
 use crate::ice::early::{EarlyRequest, Learned};
 use crate::ice::lite::Meeting;
@@ -12,7 +11,7 @@ use crate::ice::nomination::Nominated;
 use crate::ice::pair::PairState;
 use crate::ice::remote::RemoteLimits;
 use crate::ice::responder::{self, Refusal, Request};
-use crate::ice::{CandidateId, PairId, Resolution, Role, StreamId, check_ufrag};
+use crate::ice::{CandidateId, ComponentId, PairId, Resolution, Role, StreamId, check_ufrag};
 use crate::net::{Path, unscoped};
 use crate::stun::{ErrorCode, Integrity, Message, TransactionId, Unauthenticated};
 
@@ -20,38 +19,32 @@ impl Agent {
     /// Authenticates a check, answers it, and takes from it what there is to take, in the RFC's order.
     pub(super) fn answer_request(
         &mut self,
-        entry: &BaseEntry,
+        component: ComponentId,
         path: Path,
         message: &Message<'_>,
-    ) -> Result<(), Ignored> {
-        let stream = self
-            .stream(entry.component.stream())
-            .filter(|stream| !stream.is_closed())
-            .ok_or(Ignored::Closed)?;
+    ) -> Result<bool, Ignored> {
+        let (id, role) = (component.stream(), self.claim.role);
+        let stream = self.stream(id).filter(|stream| !stream.is_closed()).ok_or(Ignored::Closed)?;
         let local = &stream.local;
         let request = match responder::admit(message, local.credentials.ufrag(), &local.key) {
             Ok(request) => request,
             Err(Refusal::Unauthenticated(Unauthenticated::UnknownUser)) if stream.previous.is_some() => {
-                return self.answer_on_previous(stream.id, path, message);
+                return self.answer_on_previous(id, path, message);
             }
-            Err(refusal) => return Err(self.refuse(stream.id, path, message, &refusal)),
+            Err(refusal) => return Err(self.refuse(id, path, message, &refusal)),
         };
-        if let Some(error) = self.objection(stream_id(entry), path, &request) {
-            self.send_signed_error(stream_id(entry), path, request.id, error, request.integrity);
+        if let Some(error) = self.objection(id, path, &request) {
+            self.send_signed_error(id, path, request.id, error, request.integrity);
             return Err(Ignored::Refused);
         }
-        let Some(stream) = self.stream(stream_id(entry)) else { return Err(Ignored::Closed) };
+        let Some(stream) = self.stream(id) else { return Err(Ignored::Closed) };
         // rfc8445-7.3-2, rfc8445-7.3-4: at once, and back the way it came.
         let answer = responder::success(&request, unscoped(path.remote()), &stream.local.key);
-        let learned = Learned {
-            path,
-            component: entry.component,
-            priority: request.priority,
-            use_candidate: request.use_candidate,
-        };
+        let learned =
+            Learned { path, component, priority: request.priority, use_candidate: request.use_candidate };
         self.transmit(path, answer);
-        self.learn_or_keep(learned, request.remote_ufrag);
-        Ok(())
+        let news = self.learn_or_keep(learned, request.remote_ufrag);
+        Ok(news || role != self.claim.role)
     }
 
     /// The error that an authentic request is answered with, if it is; nothing else follows from it then.
@@ -76,20 +69,21 @@ impl Agent {
     }
 
     /// Before the peer's credentials are known a request waits for them (rfc8445-7.3-3); afterwards it counts at once,
-    /// if it is from the peer that we know (rfc8445-7.3-7).
-    fn learn_or_keep(&mut self, learned: Learned, remote_ufrag: &str) {
+    /// if it is from the peer that we know (rfc8445-7.3-7). `false` if it says nothing new.
+    fn learn_or_keep(&mut self, learned: Learned, remote_ufrag: &str) -> bool {
         let limit = self.config.limits.early_requests;
-        let Ok(stream) = self.stream_mut(learned.component.stream()) else { return };
+        let Ok(stream) = self.stream_mut(learned.component.stream()) else { return false };
         match &stream.remote {
             // It cannot turn out to be the peer's, and is not worth its memory.
-            None if check_ufrag(remote_ufrag).is_err() => {}
+            None if check_ufrag(remote_ufrag).is_err() => false,
             None => {
                 let kept =
                     stream.early.keep(EarlyRequest { learned, remote_ufrag: remote_ufrag.into() }, limit);
                 self.stats.early_requests_dropped += u64::from(!kept);
+                false
             }
             Some(remote) if remote.credentials.ufrag() == remote_ufrag => self.learn(&learned),
-            Some(_) => {}
+            Some(_) => false,
         }
     }
 
@@ -128,7 +122,12 @@ impl Agent {
     }
 
     /// A check under the credentials of the generation before a restart is answered, and teaches nothing (rfc8445-9-6).
-    fn answer_on_previous(&mut self, id: StreamId, path: Path, message: &Message<'_>) -> Result<(), Ignored> {
+    fn answer_on_previous(
+        &mut self,
+        id: StreamId,
+        path: Path,
+        message: &Message<'_>,
+    ) -> Result<bool, Ignored> {
         let Some(previous) = self.stream(id).and_then(|stream| stream.previous.as_ref()) else {
             return Err(Ignored::Unauthenticated);
         };
@@ -145,7 +144,7 @@ impl Agent {
                 let answer = responder::success(&request, unscoped(path.remote()), &local.key);
                 self.transmit(path, answer);
                 self.hear_on_previous(id, path);
-                Ok(())
+                Ok(true)
             }
             Err(refusal @ Refusal::Unauthenticated(_)) => Err(self.refuse(id, path, message, &refusal)),
             Err(Refusal::UnknownAttributes(..) | Refusal::BadRequest(_)) => Err(Ignored::Refused),
@@ -207,43 +206,42 @@ impl Agent {
         }
     }
 
-    /// RFC 8445 sections 7.3.1.3 to 7.3.1.5.
-    fn learn(&mut self, request: &Learned) {
+    /// RFC 8445 sections 7.3.1.3 to 7.3.1.5. `false` if nothing follows but that data is taken from there.
+    fn learn(&mut self, request: &Learned) -> bool {
         let stream = request.component.stream();
-        let Some(known) = self.stream(stream) else { return };
+        let Some(known) = self.stream(stream) else { return false };
         if matches!(known.state, StreamState::Failed(_) | StreamState::Closed) {
-            return;
+            return false;
         }
         if known.is_lite() {
             return self.follow(request);
         }
         // rfc7675-5.1-17: the peer may have noticed nothing, but only a restart leads back to this path.
         if known.lost.contains(&request.path) {
-            return;
+            return false;
         }
         let nominated = self.nomination_in(request);
-        let Some(known) = self.stream(stream) else { return };
+        let Some(known) = self.stream(stream) else { return false };
         // A peer whose address has changed is known by its checks: where nominations can move, they are followed up.
         if known.is_concluded(request.component) && nominated.is_none() && !known.renominates() {
-            return self.vouch(request);
+            self.vouch(request);
+            return false;
         }
         // The pair has left the check list when another one was nominated, but it is still valid.
         let passed_over =
             known.valid.pairs().iter().find(|pair| pair.path == request.path).map(|pair| pair.id);
         let listed = self.lists.list(stream).is_some_and(|list| list.on_path(request.path).is_some());
         if let (Some(id), false) = (passed_over, listed) {
-            if let (Some(how), Ok(known)) = (nominated, self.stream_mut(stream)) {
-                known.follow(request.component, how);
-                known.valid.nominate(id, how);
-            }
-            return;
+            let (Some(how), Ok(known)) = (nominated, self.stream_mut(stream)) else { return false };
+            known.follow(request.component, how);
+            return known.valid.nominate(id, how);
         }
         let relocated = self.is_relocated(request);
-        let Some(pair) = self.pair_of(request) else { return };
+        let Some(pair) = self.pair_of(request) else { return true };
         if relocated {
             self.ask_at_both(request.component, pair);
         }
-        self.trigger(stream, pair, request, nominated);
+        self.trigger(stream, pair, request, nominated) || relocated
     }
 
     /// The nomination that a check makes, if it is one to follow: by the controlling peer, and where nominations are
@@ -297,10 +295,16 @@ impl Agent {
         learned
     }
 
-    /// RFC 8445 sections 7.3.1.4 and 7.3.1.5.
-    fn trigger(&mut self, stream: StreamId, id: PairId, request: &Learned, nominated: Option<Nominated>) {
-        let Some(list) = self.lists.list_mut(stream) else { return };
-        let Some(pair) = list.pair_mut(id) else { return };
+    /// RFC 8445 sections 7.3.1.4 and 7.3.1.5. `false` if the pair has succeeded, and is nominated if that is what was asked.
+    fn trigger(
+        &mut self,
+        stream: StreamId,
+        id: PairId,
+        request: &Learned,
+        nominated: Option<Nominated>,
+    ) -> bool {
+        let Some(list) = self.lists.list_mut(stream) else { return true };
+        let Some(pair) = list.pair_mut(id) else { return true };
         let (state, valid, worn_out) = (pair.state, pair.valid, pair.is_worn_out());
         pair.nominated_by_peer = pair.nominated_by_peer.max(nominated);
         match state {
@@ -314,7 +318,7 @@ impl Agent {
             }
             PairState::Frozen | PairState::Waiting | PairState::Failed => list.trigger(id),
         }
-        let Ok(known) = self.stream_mut(stream) else { return };
+        let Ok(known) = self.stream_mut(stream) else { return true };
         let (path, component) = (request.path, request.component);
         if let Some(how) = nominated {
             known.follow(component, how);
@@ -326,12 +330,9 @@ impl Agent {
             valid: false,
         });
         // rfc8445-7.3.1.5-1; before success it is remembered: rfc8445-7.3.1.5-2.
-        if let (Some(how), PairState::Succeeded, Some(valid)) = (nominated, state, valid) {
-            known.valid.nominate(valid, how);
+        match (nominated, state, valid) {
+            (Some(how), PairState::Succeeded, Some(valid)) => known.valid.nominate(valid, how),
+            _ => state != PairState::Succeeded,
         }
     }
-}
-
-fn stream_id(entry: &BaseEntry) -> StreamId {
-    entry.component.stream()
 }

@@ -109,31 +109,29 @@ impl Agent {
     }
 
     /// The check of a full peer: its nomination makes the pair valid and selects it (RFC 8445 section 7.3.2); without
-    /// one nothing follows but that data is taken from there (rfc8445-7.3.2-2).
-    pub(super) fn follow(&mut self, request: &Learned) {
+    /// one nothing follows but that data is taken from there (rfc8445-7.3.2-2), and `false` comes back.
+    pub(super) fn follow(&mut self, request: &Learned) -> bool {
         self.vouch(request);
         let (path, now) = (request.path, self.now);
         let patient_until = now + self.config.patience_for_checks;
-        let Ok(stream) = self.stream_mut(request.component.stream()) else { return };
+        let Ok(stream) = self.stream_mut(request.component.stream()) else { return false };
         // What is lost, a restart can save.
         if stream.meeting() != Meeting::LiteSelf || matches!(stream.state, StreamState::Lost(_)) {
-            return;
+            return false;
         }
         stream.hear(request.component, path, now);
         if let Some(remote) = &mut stream.remote {
             // Its next check may be the nomination.
             remote.patient_until = patient_until;
         }
-        if let Some(how) = self.nomination_in(request) {
-            self.obey(request, how);
-        }
+        self.nomination_in(request).and_then(|how| self.obey(request, how)).unwrap_or(false)
     }
 
     /// Puts the pair of a nomination into the valid list.
     ///
     /// Its priority is arbitrary to the RFC. What the checks say in PRIORITY orders several nominations, never what was
     /// signalled for some of the candidates (L-09).
-    fn obey(&mut self, request: &Learned, how: Nominated) -> Option<()> {
+    fn obey(&mut self, request: &Learned, how: Nominated) -> Option<bool> {
         let base = self.gatherer.base_of(request.path)?.id;
         let (role, now) = (self.claim.role, self.now);
         let stream = self.stream_mut(request.component.stream()).ok()?;
@@ -158,8 +156,7 @@ impl Agent {
         };
         let valid = stream.valid.insert(pair);
         stream.follow(component, how);
-        stream.valid.nominate(valid, how);
-        Some(())
+        Some(stream.valid.nominate(valid, how))
     }
 
     /// A request under the credentials of the generation before a restart.

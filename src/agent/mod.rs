@@ -108,8 +108,6 @@ pub struct Agent {
     transactions: Transactions<Owner>,
     pacer: Pacer,
     allowances: Allowances,
-    /// Who had the last slot: checks and gathering take turns.
-    gathered_last: bool,
     /// Leave to answer requests without valid credentials.
     answers: Bucket,
     gatherer: Gatherer,
@@ -121,6 +119,9 @@ pub struct Agent {
     outputs: VecDeque<Output>,
     stats: Stats,
     waits: Waits,
+    /// Whether nothing is left to conclude: neither time nor the peer's saying again what it has said changes more than
+    /// what to wait for. As the last conclusions have left it.
+    at_rest: bool,
     closed: bool,
 }
 
@@ -161,7 +162,6 @@ impl Agent {
             transactions: Transactions::new(),
             pacer: Pacer::default(),
             allowances: Allowances::default(),
-            gathered_last: false,
             answers: Bucket::default(),
             gatherer: Gatherer::default(),
             foundations: Foundations::default(),
@@ -171,6 +171,7 @@ impl Agent {
             outputs: VecDeque::new(),
             stats: Stats::default(),
             waits: Waits::default(),
+            at_rest: false,
             closed: false,
         }
     }

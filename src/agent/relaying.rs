@@ -69,6 +69,9 @@ impl Agent {
 
     /// Takes what the relays have to say.
     pub(super) fn serve_relays(&mut self) {
+        if self.gatherer.relays.is_empty() {
+            return;
+        }
         let ids: Vec<RelayId> = self.gatherer.relays.iter().map(|relay| relay.id).collect();
         for id in ids {
             while let Some(output) = self.gatherer.relays.get_mut(id).and_then(Relay::poll_output) {
@@ -266,6 +269,9 @@ impl Agent {
     /// rfc8445-8.3.1-1, rfc8445-8.3.1-3: a relay that nothing can lead back to is kept three seconds longer, and released.
     /// While the nomination may still move, or candidates may still be signalled, it is a backup (L-33).
     pub(super) fn release_idle_relays(&mut self) {
+        if self.gatherer.relays.is_empty() {
+            return;
+        }
         let (now, streams) = (self.now, &self.streams);
         let used: Vec<RelayId> = streams
             .iter()
@@ -369,6 +375,9 @@ impl Agent {
 
     /// The client by which datagrams leave from `path`, if that begins at a relayed address.
     pub(super) fn relay_of(&mut self, path: Path) -> Option<&mut Client> {
+        if self.gatherer.relays.is_empty() {
+            return None;
+        }
         let Origin::Relay(id) = self.gatherer.base_of(path)?.origin else { return None };
         self.gatherer.relays.get_mut(id)?.client_mut()
     }

@@ -21,28 +21,30 @@ impl Agent {
         if self.begin(now).is_err() {
             return false;
         }
-        self.serve_transactions();
+        let due = self.serve_transactions();
         self.handle_gathering_timeout();
         self.handle_relay_timeout();
         self.give_up_names();
         self.forget_previous();
         // What has just failed may leave room for a better pair, or be the last hope of a stream.
-        self.settle();
+        self.settle_if(due);
         while self.serve_upkeep() {
             // A path is in trouble, or lost: others are looked at, and the one that takes its place may want a check at once.
             // Each can be lost but once.
             self.settle();
         }
         let sent = leave && self.send_next();
-        self.settle();
+        self.settle_if(sent);
         sent
     }
 
-    fn serve_transactions(&mut self) {
-        let ta = self.ta();
+    /// Repeats and gives up requests; `true` if there were any to.
+    fn serve_transactions(&mut self) -> bool {
+        let (ta, mut any) = (self.ta(), false);
         // A late caller finds many requests overdue; they are spread, not sent at once.
         while self.pacer.may_retransmit(self.now, ta) {
             let Some(due) = self.transactions.next_due(self.now) else { break };
+            any = true;
             match due {
                 Due::Retransmit { id, path, payload } => {
                     self.pacer.retransmitted(self.now, ta);
@@ -64,6 +66,7 @@ impl Agent {
                 }
             }
         }
+        any
     }
 
     /// Uses the slot of this Ta, if it is time: for gathering and for checks in turn (rfc8445-14.2-3).
@@ -71,7 +74,7 @@ impl Agent {
         if self.pacer.next_at() > self.now {
             return false;
         }
-        let gathering = !self.gathered_last;
+        let gathering = !self.pacer.gathered_last;
         let sent = self.take_turn(gathering) || self.take_turn(!gathering);
         if sent {
             self.pacer.sent(self.now, self.ta());
@@ -82,7 +85,7 @@ impl Agent {
     fn take_turn(&mut self, gathering: bool) -> bool {
         let sent = if gathering { self.ask_server() } else { self.send_check() };
         if sent {
-            self.gathered_last = gathering;
+            self.pacer.gathered_last = gathering;
         }
         sent
     }

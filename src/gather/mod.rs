@@ -285,6 +285,11 @@ impl Gatherer {
             + self.relays.awaited().count()
     }
 
+    /// Whether no server is asked for anything, and no relay is held.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.attempts.is_empty() && self.relays.is_empty()
+    }
+
     /// Whether candidates of these components may still come.
     pub(crate) fn is_gathering(&self, of: impl Fn(ComponentId) -> bool) -> bool {
         self.attempts.iter().any(|attempt| attempt.state.is_unanswered() && of(attempt.component))

@@ -79,11 +79,11 @@ impl ValidList {
         self.pairs.iter().find(|pair| pair.id == id)
     }
 
-    /// Sets the nominated flag of a pair.
-    pub(crate) fn nominate(&mut self, id: PairId, how: Nominated) {
-        for pair in self.pairs.iter_mut().filter(|pair| pair.id == id) {
-            pair.nominated = pair.nominated.max(Some(how));
-        }
+    /// Sets the nominated flag of a pair; `false` if it was set so before.
+    pub(crate) fn nominate(&mut self, id: PairId, how: Nominated) -> bool {
+        let Some(pair) = self.pairs.iter_mut().find(|pair| pair.id == id) else { return false };
+        let after = pair.nominated.max(Some(how));
+        core::mem::replace(&mut pair.nominated, after) != after
     }
 
     /// Takes out the pairs that `gone` picks.
