@@ -18,6 +18,7 @@ impl Agent {
     /// Ends every input: draws the conclusions, and computes what to wait for.
     pub(super) fn settle(&mut self) {
         let mut patience = Deadline::default();
+        self.lists.set_initial_states();
         self.serve_relays();
         for index in 0..self.streams.len() {
             self.conclude_gathering(index);

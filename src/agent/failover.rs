@@ -12,7 +12,7 @@ use crate::ice::consent::{Loss, Standing};
 use crate::ice::nomination::Progress;
 use crate::ice::pair::PairState;
 use crate::ice::valid::ValidPair;
-use crate::ice::{CandidateId, ComponentId, PairId, Role};
+use crate::ice::{ComponentId, PairId, Role};
 use crate::net::unscoped;
 
 impl Agent {
@@ -43,7 +43,7 @@ impl Agent {
                 component.reopened = Some(now);
             }
             self.forget_results(id, &doubted);
-            self.form_all(id);
+            self.form_all(id.stream(), |_| true, |_| true);
         }
         // Checked again is what carries the data, and what could; but for what is lost (rfc7675-5.1-17).
         let Some(stream) = self.streams.get(usize::from(id.stream().to_raw())) else { return };
@@ -135,23 +135,12 @@ impl Agent {
         if !renominates {
             return;
         }
-        self.form_all(id);
+        self.form_all(id.stream(), |_| true, |_| true);
         let Some(list) = self.lists.list(id.stream()) else { return };
         let Some(stream) = self.streams.get_mut(usize::from(id.stream().to_raw())) else { return };
         // A nomination repeats the check of a pair of the list, and those of the valid ones are new there.
         for valid in stream.valid.pairs_mut().filter(|valid| valid.component == id) {
             valid.checked = list.on_path(valid.path).map_or(valid.checked, |listed| listed.id);
-        }
-    }
-
-    fn form_all(&mut self, id: ComponentId) {
-        let Ok(stream) = self.stream_mut(id.stream()) else { return };
-        let locals: Vec<CandidateId> = stream.locals.iter().map(|local| local.id).collect();
-        let remotes: Vec<CandidateId> = stream.remotes.iter().map(|remote| remote.id).collect();
-        for local in locals {
-            for remote in &remotes {
-                self.form(id.stream(), local, *remote);
-            }
         }
     }
 

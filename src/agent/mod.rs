@@ -12,6 +12,7 @@
 //! | `servers.rs` | servers are known, and connected to |
 //! | `relaying.rs` | a server allocates a relay, and datagrams go by way of it |
 //! | `pairing.rs` | a candidate is paired |
+//! | `forming.rs` | many are, the best first |
 //! | `names.rs` | a name of the peer's is asked for, or resolved |
 //! | `freshness.rs` | a path in use is kept, or lost |
 //! | `failover.rs` | a selected pair is in trouble, and others are looked at |
@@ -32,6 +33,7 @@ mod config;
 mod error;
 mod event;
 mod failover;
+mod forming;
 mod freshness;
 mod gathering;
 mod input;

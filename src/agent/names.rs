@@ -78,12 +78,12 @@ impl Agent {
         let address = address.and_then(|ip| admit_peer_address(SocketAddr::new(ip, port)).ok());
         let added = address.and_then(|address| self.add_resolved(stream, &named, address));
         match added {
-            Some(Added::New(id)) => self.pair_remote(stream, id),
+            Some(Added::New(id)) => self.pair_remotes(stream, &[id]),
             Some(Added::Known(id)) if id == named.id => {}
             Some(Added::Replaced(id)) => {
                 self.refresh_remote(stream, id);
                 self.drop_unmatched(stream, id);
-                self.pair_remote(stream, id);
+                self.pair_remotes(stream, &[id]);
             }
             // It was signalled with the address as well.
             Some(Added::Known(_)) => self.ignore_named(stream, named),

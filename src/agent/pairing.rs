@@ -80,17 +80,18 @@ impl Agent {
         if stream.is_settled(component) {
             return;
         }
-        let remotes: Vec<CandidateId> = stream.remotes.iter().map(|remote| remote.id).collect();
-        for remote in remotes {
-            self.form(component.stream(), id, remote);
-        }
+        self.form_all(component.stream(), |local| local.id == id, |_| true);
     }
 
     /// Takes the candidates of a description; what cannot be used does no harm (rfc8838-11-6).
     pub(super) fn accept_candidates(&mut self, stream: StreamId, candidates: Vec<Candidate>) {
+        let mut new = Vec::with_capacity(candidates.len());
         for candidate in candidates {
-            let _ = self.accept_candidate(stream, candidate);
+            let id = self.next_candidate_id();
+            new.extend(self.take_candidate(stream, id, candidate).ok().and_then(Taken::unpaired));
         }
+        // Together, so that no pair is made that a better one of the same description would send away.
+        self.pair_remotes(stream, &new);
     }
 
     /// Takes a candidate that the peer has signalled.
@@ -110,6 +111,18 @@ impl Agent {
         id: CandidateId,
         candidate: Candidate,
     ) -> Result<CandidateId, Error> {
+        let taken = self.take_candidate(stream, id, candidate)?;
+        self.pair_remotes(stream, taken.unpaired().as_slice());
+        Ok(taken.id())
+    }
+
+    /// Takes a candidate that the peer has signalled, without pairing it.
+    fn take_candidate(
+        &mut self,
+        stream: StreamId,
+        id: CandidateId,
+        candidate: Candidate,
+    ) -> Result<Taken, Error> {
         let limits = self.remote_limits();
         let known = self.stream_mut(stream)?;
         // rfc8838-9-3, rfc8838-9-4
@@ -119,7 +132,7 @@ impl Agent {
         if let (Some(remote), Some(ufrag)) = (&known.remote, candidate.ufrag())
             && remote.credentials.ufrag() != ufrag
         {
-            return known.keep_for_later(id, candidate, limits.live);
+            return known.keep_for_later(id, candidate, limits.live).map(Taken::Known);
         }
         // rfc8838-14-2: the end was that of this generation.
         let ended = known.remote_gathering == RemoteGathering::Complete;
@@ -133,7 +146,10 @@ impl Agent {
         }
         let address = match address_of(&known.remotes, candidate.address()) {
             Ok(address) => address,
-            Err(name) => return self.accept_named(stream, NamedCandidate { id, component, candidate }, name),
+            Err(name) => {
+                let named = NamedCandidate { id, component, candidate };
+                return self.accept_named(stream, named, name).map(Taken::Known);
+            }
         };
         let address = admit_peer_address(address).map_err(Error::Address)?;
         let added =
@@ -143,16 +159,12 @@ impl Agent {
             known.remote_gathering = RemoteGathering::Reopened;
         }
         match added {
-            Added::New(id) => {
-                self.pair_remote(stream, id);
-                Ok(id)
-            }
+            Added::New(id) => Ok(Taken::Unpaired(id)),
             Added::Replaced(id) => {
                 self.refresh_remote(stream, id);
-                self.pair_remote(stream, id);
-                Ok(id)
+                Ok(Taken::Unpaired(id))
             }
-            Added::Known(id) => Ok(id),
+            Added::Known(id) => Ok(Taken::Known(id)),
         }
     }
 
@@ -167,16 +179,15 @@ impl Agent {
         }
     }
 
-    pub(super) fn pair_remote(&mut self, stream: StreamId, remote: CandidateId) {
+    /// Pairs remote candidates, which are named by rising ids.
+    pub(super) fn pair_remotes(&mut self, stream: StreamId, remotes: &[CandidateId]) {
         let Some(known) = self.stream(stream) else { return };
         // rfc8445-8.1.2-1: what has concluded is taken up again by the peer's nomination only.
-        if known.remotes.get(remote).is_none_or(|remote| known.is_settled(remote.component)) {
-            return;
-        }
-        let locals: Vec<CandidateId> = known.locals.iter().map(|local| local.id).collect();
-        for local in locals {
-            self.form(stream, local, remote);
-        }
+        let settled: Vec<ComponentId> =
+            known.component_ids().filter(|component| known.is_settled(*component)).collect();
+        let wanted =
+            |remote: &RemoteCandidate| remotes.contains(&remote.id) && !settled.contains(&remote.component);
+        self.form_all(stream, |_| true, wanted);
     }
 
     /// A peer-reflexive candidate has been signalled: its pairs keep state and transactions and take the priority and
@@ -219,22 +230,32 @@ impl Agent {
         local: CandidateId,
         remote: CandidateId,
     ) -> Option<PairId> {
-        let known = self.stream(stream)?;
-        let (ours, theirs) = (known.locals.get(local)?, known.remotes.get(remote)?);
+        self.form_once(stream, local, remote).ok()
+    }
+
+    /// The same, or why not.
+    pub(super) fn form_once(
+        &mut self,
+        stream: StreamId,
+        local: CandidateId,
+        remote: CandidateId,
+    ) -> Result<PairId, Unformed> {
+        let (known, list) = self.stream(stream).zip(self.lists.list(stream)).ok_or(Unformed::Mismatch)?;
+        let ends = known.locals.get(local).zip(known.remotes.get(remote));
         // A lite agent has nothing to check.
-        if known.is_lite() || !matches(ours, theirs) {
-            return None;
-        }
+        let (ours, theirs) = ends
+            .filter(|(ours, theirs)| !known.is_lite() && matches(ours, theirs))
+            .ok_or(Unformed::Mismatch)?;
         let path = Path::new(ours.candidate.transport(), ours.base_address, theirs.address);
-        if let Some(pair) = self.lists.list(stream)?.on_path(path) {
+        if let Some(pair) = list.on_path(path) {
             // rfc8445-6.1.2.4-2: one pair for a base and a remote candidate.
-            return Some(pair.id);
+            return Ok(pair.id);
         }
         // Nor does an agent talk to itself across two of its sockets, of which the peer may have named one: where both are
         // behind NATs, their private addresses may well be the same.
         if theirs.withdrawn || known.lost.contains(&path) || self.gatherer.base_of(path.reversed()).is_some()
         {
-            return None;
+            return Err(Unformed::Mismatch);
         }
         let component = ours.component;
         let foundation =
@@ -254,7 +275,7 @@ impl Agent {
             Room::None => {
                 self.report_dropped(component, path);
                 self.stats.pairs_dropped += 1;
-                return None;
+                return Err(Unformed::NoRoom);
             }
         }
         let id = self.next_pair_id();
@@ -275,7 +296,7 @@ impl Agent {
             rtt: None,
             unanswered: 0,
         });
-        Some(id)
+        Ok(id)
     }
 
     /// Takes pairs out of a check list, with their transactions.
@@ -394,19 +415,57 @@ impl Agent {
     }
 }
 
+/// What has become of a candidate of the peer.
+#[derive(Clone, Copy, Debug)]
+enum Taken {
+    /// It wants to be paired.
+    Unpaired(CandidateId),
+    /// There is nothing to be done about it, at least for now.
+    Known(CandidateId),
+}
+
+impl Taken {
+    const fn id(self) -> CandidateId {
+        match self {
+            Self::Unpaired(id) | Self::Known(id) => id,
+        }
+    }
+
+    fn unpaired(self) -> Option<CandidateId> {
+        match self {
+            Self::Unpaired(id) => Some(id),
+            Self::Known(_) => None,
+        }
+    }
+}
+
+/// Why two candidates make no pair.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Unformed {
+    Mismatch,
+    /// Nor do others of a priority that is no higher.
+    NoRoom,
+}
+
 /// Whether two candidates can make a pair: same component, transport and family (rfc8445-6.1.2.2-1), link-local only
 /// with link-local (rfc8445-6.1.2.2-3), loopback only with loopback, no talking to oneself, and no telling a relay what a
 /// name hides (mdns-privacy-1, L-63).
 pub(super) fn matches(ours: &LocalCandidate, theirs: &RemoteCandidate) -> bool {
     let (local, remote) = (ours.address, theirs.address);
     ours.is_paired()
-        && ours.component == theirs.component
-        && ours.candidate.transport() == theirs.candidate.transport()
-        && local.is_ipv4() == remote.is_ipv4()
-        && is_link_local(local.ip()) == is_link_local(remote.ip())
-        && local.ip().is_loopback() == remote.ip().is_loopback()
+        && likeness(ours.component, ours.candidate.transport(), local)
+            == likeness(theirs.component, theirs.candidate.transport(), remote)
         && local != remote
         && (ours.candidate.kind() != CandidateKind::Relayed || theirs.candidate.ip().is_some())
+}
+
+/// A number that is the same for candidates that can make a pair: component, transport, family, and reach.
+pub(super) fn likeness(component: ComponentId, transport: Transport, address: SocketAddr) -> u64 {
+    let ip = address.ip();
+    let traits = [transport == Transport::Udp, ip.is_ipv4(), is_link_local(ip), ip.is_loopback()];
+    let traits = traits.into_iter().fold(0, |bits, holds| bits << 1 | u64::from(holds));
+    let (stream, number) = (component.stream().to_raw(), component.number());
+    (u64::from(stream) << 16 | u64::from(number)) << 4 | traits
 }
 
 #[cfg(test)]

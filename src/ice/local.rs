@@ -33,6 +33,7 @@ impl LocalCandidate {
 /// Our candidates, in the order in which they were found.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct LocalCandidates {
+    /// Sorted by id, as ids are given out in that order.
     candidates: Vec<LocalCandidate>,
 }
 
@@ -46,7 +47,8 @@ impl LocalCandidates {
     }
 
     pub(crate) fn get(&self, id: CandidateId) -> Option<&LocalCandidate> {
-        self.candidates.iter().find(|candidate| candidate.id == id)
+        let at = self.candidates.binary_search_by_key(&id, |candidate| candidate.id).ok()?;
+        self.candidates.get(at)
     }
 
     /// The candidate that pairs of this base are made with.

@@ -18,6 +18,8 @@ pub(crate) struct CheckListSet {
     /// Whether a check was taken since there were no pairs: before that the initial states hold, afterwards the rules for
     /// trickled pairs.
     started: bool,
+    /// Whether pairs came or went since the initial states were set.
+    changed: bool,
 }
 
 /// Whether a new pair finds room among the others.
@@ -66,13 +68,12 @@ impl CheckListSet {
 
     /// Inserts a pair into the list of its stream and gives it the state that the place asks for.
     pub(crate) fn insert(&mut self, mut pair: CandidatePair) {
-        let (stream, foundation) = (pair.component.stream(), pair.foundation);
-        pair.state = self.state_on_arrival(&pair);
-        if let Some(list) = self.list_mut(stream) {
-            list.insert(pair);
+        if self.started {
+            pair.state = self.state_on_arrival(&pair);
         }
-        if !self.started {
-            self.set_initial_states(foundation);
+        self.changed = true;
+        if let Some(list) = self.list_mut(pair.component.stream()) {
+            list.insert(pair);
         }
     }
 
@@ -82,13 +83,8 @@ impl CheckListSet {
         stream: StreamId,
         gone: impl Fn(&CandidatePair) -> bool,
     ) -> Vec<CandidatePair> {
-        let removed = self.list_mut(stream).map(|list| list.remove(gone)).unwrap_or_default();
-        if !self.started {
-            for pair in &removed {
-                self.set_initial_states(pair.foundation);
-            }
-        }
-        removed
+        self.changed = true;
+        self.list_mut(stream).map(|list| list.remove(gone)).unwrap_or_default()
     }
 
     /// RFC 8838 section 12.
@@ -111,14 +107,21 @@ impl CheckListSet {
     }
 
     /// Before any check: of a foundation one pair waits in the whole set, the lowest component's best in the first list
-    /// that has the foundation; all others are frozen (rfc8445-6.1.2.6-2).
-    fn set_initial_states(&mut self, foundation: PairFoundation) {
-        let alike = self.pairs().filter(|pair| pair.foundation == foundation);
-        let first = alike.min_by_key(|pair| (pair.component, core::cmp::Reverse(pair.priorities.pair)));
-        let first = first.map(|pair| pair.id);
+    /// that has the foundation; all others are frozen (rfc8445-6.1.2.6-2). To be asked for when all pairs of an input are
+    /// formed.
+    pub(crate) fn set_initial_states(&mut self) {
+        if self.started || !core::mem::take(&mut self.changed) {
+            return;
+        }
+        let mut pairs: Vec<&CandidatePair> = self.pairs().collect();
+        pairs.sort_by_key(|pair| (pair.foundation, pair.component, core::cmp::Reverse(pair.priorities.pair)));
+        pairs.dedup_by_key(|pair| pair.foundation);
+        let mut firsts: Vec<PairId> = pairs.into_iter().map(|pair| pair.id).collect();
+        firsts.sort_unstable();
         for list in &mut self.lists {
-            for pair in list.pairs_mut().filter(|pair| pair.foundation == foundation) {
-                pair.state = if first == Some(pair.id) { PairState::Waiting } else { PairState::Frozen };
+            for pair in list.pairs_mut() {
+                let is_first = firsts.binary_search(&pair.id).is_ok();
+                pair.state = if is_first { PairState::Waiting } else { PairState::Frozen };
             }
             // The peer's checks may have come first, and what they triggered keeps its place in the queue.
             list.keep_triggered_waiting();
@@ -222,11 +225,8 @@ impl CheckListSet {
             return Room::Free;
         }
         // rfc8838-10-6: failed pairs make room first.
-        if let Some(failed) = self
-            .pairs()
-            .filter(|pair| pair.state == PairState::Failed)
-            .min_by_key(|pair| pair.priorities.pair)
-        {
+        let failed = |pair: &&CandidatePair| self.started && pair.state == PairState::Failed;
+        if let Some(failed) = self.pairs().filter(failed).min_by_key(|pair| pair.priorities.pair) {
             return Room::After(failed.component.stream(), failed.id);
         }
         // rfc8445-6.1.2.5-3: the longest list gives way, so that all end up equally long; the newcomer counts for its own.
@@ -239,7 +239,11 @@ impl CheckListSet {
         };
         // rfc8838-10-5: only what waits or is frozen may go.
         let idle = |pair: &&CandidatePair| matches!(pair.state, PairState::Waiting | PairState::Frozen);
-        match longest.pairs().iter().filter(idle).min_by_key(|pair| pair.priorities.pair) {
+        // Of equal pairs the one that came first.
+        let mut from_worst = longest.pairs().iter().rev().filter(idle).peekable();
+        let least = from_worst.peek().map(|pair| pair.priorities.pair);
+        let worst = from_worst.take_while(|pair| Some(pair.priorities.pair) == least).last();
+        match worst {
             Some(worst) if index != position(stream) || worst.priorities.pair < priority => {
                 Room::After(worst.component.stream(), worst.id)
             }
