@@ -53,6 +53,9 @@ impl Path {
 
     /// The path between `local` and `remote` over `transport`.
     pub fn new(transport: Transport, local: SocketAddr, remote: SocketAddr) -> Self {
+        if local.is_ipv4() && remote.is_ipv4() {
+            return Self { transport, local, remote };
+        }
         let local = canonical(local);
         Self { transport, local, remote: scoped(canonical(remote), local) }
     }

@@ -116,8 +116,9 @@ impl Agent {
                 listed.for_each(|pair| pair.remote = id);
             }
         }
+        let kin = self.kin_of(id, &named.candidate);
         let known = self.stream_mut(stream).ok()?;
-        known.remotes.add(id, component, address, named.candidate.clone(), &limits).ok()
+        known.remotes.add((id, kin), component, address, named.candidate.clone(), &limits).ok()
     }
 
     /// Pairs that were made before it was known that a name hides the address (mdns-privacy-1).

@@ -58,6 +58,7 @@ impl Agent {
             base_address: local,
             address,
             candidate,
+            kin: id,
             signalled: false,
         });
     }
@@ -65,13 +66,15 @@ impl Agent {
     /// Takes a new candidate of ours: hands it over for signalling, then pairs it (rfc8838-10-1).
     pub(super) fn announce(&mut self, local: LocalCandidate) {
         let (id, component) = (local.id, local.component);
+        let kin = self.streams.iter().find_map(|stream| stream.locals.kin(local.candidate.foundation()));
         let Ok(stream) = self.stream_mut(component.stream()) else { return };
         let candidate = local.candidate.clone().with_ufrag_of(&stream.local.credentials);
         let (generation, complete) = (stream.generation, stream.gathering == Gathering::Complete);
         // rfc8838-13-3, rfc8838-13-5: not after the end of candidates, not after a nomination, unless both sides have agreed
         // that there may be more at any time.
         let signalled = stream.is_continual() || (!complete && !stream.is_concluded(component));
-        stream.locals.push(LocalCandidate { signalled, ..local });
+        let kin = kin.unwrap_or(id);
+        stream.locals.push(LocalCandidate { signalled, kin, ..local });
         if signalled {
             self.emit(Event::LocalCandidate { stream: component.stream(), generation, id, candidate });
         }
@@ -152,8 +155,10 @@ impl Agent {
             }
         };
         let address = admit_peer_address(address).map_err(Error::Address)?;
+        let kin = self.kin_of(id, &candidate);
+        let known = self.stream_mut(stream)?;
         let added =
-            known.remotes.add(id, component, address, candidate, &limits).map_err(|_| Error::Limit)?;
+            known.remotes.add((id, kin), component, address, candidate, &limits).map_err(|_| Error::Limit)?;
         if ended && !matches!(added, Added::Known(_)) {
             // Its end will be said again.
             known.remote_gathering = RemoteGathering::Reopened;
@@ -166,6 +171,13 @@ impl Agent {
             }
             Added::Known(id) => Ok(Taken::Known(id)),
         }
+    }
+
+    /// Who stands for the foundation of a candidate of the peer: in whatever stream it is, for streams that share a network
+    /// thaw one another's pairs.
+    pub(super) fn kin_of(&self, id: CandidateId, candidate: &Candidate) -> CandidateId {
+        let kin = self.streams.iter().find_map(|stream| stream.remotes.kin(candidate.foundation()));
+        kin.unwrap_or(id)
     }
 
     pub(super) fn remote_limits(&self) -> RemoteLimits {
@@ -195,7 +207,7 @@ impl Agent {
     pub(super) fn refresh_remote(&mut self, stream: StreamId, id: CandidateId) {
         let role = self.claim.role;
         let Some(remote) = self.stream(stream).and_then(|known| known.remotes.get(id)) else { return };
-        let (priority, foundation) = (remote.candidate.priority(), remote.candidate.foundation());
+        let (priority, foundation) = (remote.candidate.priority(), remote.kin);
         if let Some(list) = self.lists.list_mut(stream) {
             for pair in list.pairs_mut().filter(|pair| pair.remote == id) {
                 pair.priorities.remote = priority;
@@ -247,7 +259,7 @@ impl Agent {
             .filter(|(ours, theirs)| !known.is_lite() && matches(ours, theirs))
             .ok_or(Unformed::Mismatch)?;
         let path = Path::new(ours.candidate.transport(), ours.base_address, theirs.address);
-        if let Some(pair) = list.on_path(path) {
+        if let Some(pair) = list.of(local, remote) {
             // rfc8445-6.1.2.4-2: one pair for a base and a remote candidate.
             return Ok(pair.id);
         }
@@ -258,8 +270,7 @@ impl Agent {
             return Err(Unformed::Mismatch);
         }
         let component = ours.component;
-        let foundation =
-            PairFoundation { local: ours.candidate.foundation(), remote: theirs.candidate.foundation() };
+        let foundation = PairFoundation { local: ours.kin, remote: theirs.kin };
         let priorities =
             Priorities::of(self.claim.role, ours.candidate.priority(), theirs.candidate.priority());
         match self.lists.room(stream, priorities.pair, self.config.limits.pairs) {
@@ -483,6 +494,7 @@ mod tests {
             base_address: address,
             address,
             candidate: candidate(kind, address.into()),
+            kin: CandidateId::from_raw(1),
             signalled: true,
         }
     }
@@ -498,7 +510,7 @@ mod tests {
             peer_reflexive_accepted: 0,
         };
         let mut remotes = RemoteCandidates::default();
-        remotes.add(id, component, at, candidate(CandidateKind::Host, address), &limits).unwrap();
+        remotes.add((id, id), component, at, candidate(CandidateKind::Host, address), &limits).unwrap();
         remotes.get(id).unwrap().clone()
     }
 

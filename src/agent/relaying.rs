@@ -173,6 +173,7 @@ impl Agent {
             base_address,
             address: relayed,
             candidate,
+            kin: id,
             signalled,
         });
     }

@@ -4,7 +4,7 @@ use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
 use crate::ice::pair::{CandidatePair, PairEvent, PairState};
-use crate::ice::{PairId, Role};
+use crate::ice::{CandidateId, PairId, Role};
 use crate::net::Path;
 
 /// The states of a check list (RFC 8445 section 6.1.2.1).
@@ -45,6 +45,12 @@ impl CheckList {
 
     pub(crate) fn pair_mut(&mut self, id: PairId) -> Option<&mut CandidatePair> {
         self.pairs.iter_mut().find(|pair| pair.id == id)
+    }
+
+    /// The pair of two candidates. A base has one that is paired, and an address of the peer's has one: it is also the pair of
+    /// their path.
+    pub(crate) fn of(&self, local: CandidateId, remote: CandidateId) -> Option<&CandidatePair> {
+        self.pairs.iter().find(|pair| pair.remote == remote && pair.local == local)
     }
 
     pub(crate) fn on_path(&self, path: Path) -> Option<&CandidatePair> {

@@ -18,6 +18,8 @@ pub(crate) struct LocalCandidate {
     pub(crate) base_address: SocketAddr,
     pub(crate) address: SocketAddr,
     pub(crate) candidate: Candidate,
+    /// The first of our candidates with the same foundation.
+    pub(crate) kin: CandidateId,
     /// Whether the application was told.
     pub(crate) signalled: bool,
 }
@@ -49,6 +51,12 @@ impl LocalCandidates {
     pub(crate) fn get(&self, id: CandidateId) -> Option<&LocalCandidate> {
         let at = self.candidates.binary_search_by_key(&id, |candidate| candidate.id).ok()?;
         self.candidates.get(at)
+    }
+
+    /// Who stands for this foundation, if a candidate has it.
+    pub(crate) fn kin(&self, foundation: Foundation) -> Option<CandidateId> {
+        let mut known = self.candidates.iter().filter(|known| known.is_paired());
+        known.find(|known| known.candidate.foundation() == foundation).map(|known| known.kin)
     }
 
     /// The candidate that pairs of this base are made with.
@@ -131,6 +139,8 @@ impl Reflexive {
             base_address: host.base_address,
             address,
             candidate,
+            // It is never paired.
+            kin: self.id,
             signalled: false,
         }
     }

@@ -3,7 +3,7 @@
 use core::time::Duration;
 
 use crate::ice::nomination::Nominated;
-use crate::ice::{CandidateId, ComponentId, Foundation, PairId, PairPriority, Priority, Role};
+use crate::ice::{CandidateId, ComponentId, PairId, PairPriority, Priority, Role};
 use crate::net::Path;
 use crate::stun::TransactionId;
 
@@ -77,11 +77,13 @@ impl PairState {
     }
 }
 
-/// What has to be alike for two pairs to be likely to succeed or fail together (RFC 8445 section 6.1.2.6).
+/// What has to be alike for two pairs to be likely to succeed or fail together (RFC 8445 section 6.1.2.6): the foundations
+/// of both candidates, of which the first candidate that had each stands here. It is compared all the time, and a foundation
+/// has 33 bytes.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub(crate) struct PairFoundation {
-    pub(crate) local: Foundation,
-    pub(crate) remote: Foundation,
+    pub(crate) local: CandidateId,
+    pub(crate) remote: CandidateId,
 }
 
 /// A pair of a check list. Its local candidate is one that datagrams leave from: a host or a relayed candidate, never a

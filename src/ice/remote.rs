@@ -17,6 +17,8 @@ pub(crate) struct RemoteCandidate {
     pub(crate) address: SocketAddr,
     /// The first of `signalled`, or what was learned.
     pub(crate) candidate: Candidate,
+    /// The first of the peer's candidates with the same foundation.
+    pub(crate) kin: CandidateId,
     /// What the peer has signalled with this address, each under an id of its own: a host and its server-reflexive candidate
     /// are one where there is no NAT. The peer may withdraw the one and keep the other. None if it was learned.
     signalled: Vec<(CandidateId, Candidate)>,
@@ -62,7 +64,10 @@ impl RemoteCandidates {
     }
 
     pub(crate) fn get(&self, id: CandidateId) -> Option<&RemoteCandidate> {
-        self.candidates.iter().find(|candidate| candidate.id == id)
+        // Mostly in the order of their ids.
+        let sorted = self.candidates.binary_search_by_key(&id, |candidate| candidate.id).ok();
+        let at = sorted.or_else(|| self.candidates.iter().position(|candidate| candidate.id == id))?;
+        self.candidates.get(at)
     }
 
     pub(crate) fn at(
@@ -72,6 +77,11 @@ impl RemoteCandidates {
         address: SocketAddr,
     ) -> Option<&RemoteCandidate> {
         self.candidates.iter().find(|known| known.is_at(component, transport, address))
+    }
+
+    /// Who stands for this foundation, if a candidate has it.
+    pub(crate) fn kin(&self, foundation: Foundation) -> Option<CandidateId> {
+        self.candidates.iter().find(|known| known.candidate.foundation() == foundation).map(|known| known.kin)
     }
 
     /// What this name was resolved to.
@@ -87,10 +97,10 @@ impl RemoteCandidates {
         }
     }
 
-    /// Takes a signalled candidate whose address is `address`.
+    /// Takes a signalled candidate whose address is `address`; `kin` stands for its foundation.
     pub(crate) fn add(
         &mut self,
-        id: CandidateId,
+        (id, kin): (CandidateId, CandidateId),
         component: ComponentId,
         address: SocketAddr,
         candidate: Candidate,
@@ -115,7 +125,7 @@ impl RemoteCandidates {
             }
             self.accepted += 1;
             learned.signalled.push((learned.id, candidate.clone()));
-            learned.candidate = candidate;
+            (learned.candidate, learned.kin) = (candidate, kin);
             return Ok(Added::Replaced(learned.id));
         }
         if !self.has_room(component, address, limits) {
@@ -133,6 +143,7 @@ impl RemoteCandidates {
             component,
             address,
             candidate,
+            kin,
             signalled,
             withdrawn: false,
         });
@@ -183,8 +194,15 @@ impl RemoteCandidates {
             priority,
             foundation,
         );
-        let (signalled, withdrawn) = (Vec::new(), false);
-        self.candidates.push(RemoteCandidate { id, component, address, candidate, signalled, withdrawn });
+        self.candidates.push(RemoteCandidate {
+            id,
+            component,
+            address,
+            candidate,
+            kin: id,
+            signalled: Vec::new(),
+            withdrawn: false,
+        });
         Some(id)
     }
 
@@ -222,8 +240,8 @@ impl RemoteCandidates {
         known.signalled.retain(|(signalled, _)| *signalled != id);
         if known.signalled.is_empty() {
             self.candidates.remove(at);
-        } else if let Some((_, candidate)) = known.signalled.first() {
-            known.candidate = candidate.clone();
+        } else if let Some((id, candidate)) = known.signalled.first() {
+            (known.kin, known.candidate) = (*id, candidate.clone());
         }
     }
 }

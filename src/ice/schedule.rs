@@ -114,7 +114,9 @@ impl CheckListSet {
             return;
         }
         let mut pairs: Vec<&CandidatePair> = self.pairs().collect();
-        pairs.sort_by_key(|pair| (pair.foundation, pair.component, core::cmp::Reverse(pair.priorities.pair)));
+        pairs.sort_unstable_by_key(|pair| {
+            (pair.foundation, pair.component, core::cmp::Reverse(pair.priorities.pair), pair.id)
+        });
         pairs.dedup_by_key(|pair| pair.foundation);
         let mut firsts: Vec<PairId> = pairs.into_iter().map(|pair| pair.id).collect();
         firsts.sort_unstable();
