@@ -1,10 +1,12 @@
 //! What may be sent to an address that has never answered: little, so that nobody can have a third party flooded by naming
 //! it among his candidates (RFC 8445 section 19.5.1).
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::net::IpAddr;
 use core::time::Duration;
 
+use crate::ice::reserve_one;
 use crate::time::Timestamp;
 
 /// What has been sent lately to each IP address that checks go to. It is the agent's, so that neither restarts nor streams
@@ -25,12 +27,11 @@ pub(crate) struct Allowed {
 #[derive(Debug)]
 struct Allowance {
     ip: IpAddr,
-    /// An authentic answer to one of our checks has come from there: it is the peer's, and wants to be asked.
-    answered: bool,
     /// The number of the latest slot since the clock's epoch.
     slot: u64,
-    /// By slot, the latest last.
-    sent: [Sent; SLOTS],
+    /// By slot, the latest last. `None` once an authentic answer to one of our checks has come from there: it is the peer's,
+    /// and wants to be asked.
+    sent: Option<Box<[Sent; SLOTS]>>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -45,7 +46,7 @@ impl Allowances {
         let (slot, known) = (slot_of(now), self.known.binary_search_by_key(&ip, |known| known.ip));
         let Some(at) = known.ok().or_else(|| self.add(ip, slot)) else { return false };
         let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
-        self.known.get_mut(at).is_none_or(|known| known.answered || known.take(slot, bytes, allowed))
+        self.known.get_mut(at).is_none_or(|known| known.take(slot, bytes, allowed))
     }
 
     /// An authentic answer has come from where its request went. A check that comes from there would not do: whoever knows our
@@ -54,7 +55,7 @@ impl Allowances {
         if let Ok(at) = self.known.binary_search_by_key(&ip, |known| known.ip)
             && let Some(known) = self.known.get_mut(at)
         {
-            known.answered = true;
+            known.sent = None;
         }
     }
 
@@ -63,11 +64,12 @@ impl Allowances {
         if self.known.len() >= ADDRESSES_MAX {
             let oldest =
                 (0..self.known.len()).min_by_key(|at| self.known.get(*at).map(|known| known.slot))?;
-            self.known.get(oldest).filter(|known| known.answered || known.is_over(slot))?;
+            self.known.get(oldest).filter(|known| known.sent.is_none() || known.is_over(slot))?;
             self.known.remove(oldest);
         }
         let at = self.known.partition_point(|known| known.ip < ip);
-        self.known.insert(at, Allowance { ip, answered: false, slot: 0, sent: [Sent::default(); SLOTS] });
+        reserve_one(&mut self.known);
+        self.known.insert(at, Allowance { ip, slot: 0, sent: Some(Box::default()) });
         Some(at)
     }
 }
@@ -75,9 +77,10 @@ impl Allowances {
 impl Allowance {
     fn take(&mut self, slot: u64, bytes: u32, allowed: Allowed) -> bool {
         self.forget(slot);
-        let total = self.sent.iter().fold(Sent { packets: 1, bytes }, |sum, sent| sum.plus(*sent));
+        let Some(slots) = &mut self.sent else { return true };
+        let total = slots.iter().fold(Sent { packets: 1, bytes }, |sum, sent| sum.plus(*sent));
         let may = total.packets <= allowed.packets && total.bytes <= allowed.bytes;
-        if may && let [.., latest] = &mut self.sent {
+        if may && let [.., latest] = &mut **slots {
             *latest = latest.plus(Sent { packets: 1, bytes });
         }
         may
@@ -91,8 +94,10 @@ impl Allowance {
     /// Moves on to a slot: what is older than a minute falls out.
     fn forget(&mut self, slot: u64) {
         let passed = usize::try_from(slot.saturating_sub(self.slot)).unwrap_or(SLOTS).min(SLOTS);
-        self.sent.rotate_left(passed);
-        self.sent.iter_mut().rev().take(passed).for_each(|sent| *sent = Sent::default());
+        if let Some(slots) = &mut self.sent {
+            slots.rotate_left(passed);
+            slots.iter_mut().rev().take(passed).for_each(|sent| *sent = Sent::default());
+        }
         self.slot = self.slot.max(slot);
     }
 }

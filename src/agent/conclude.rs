@@ -2,6 +2,7 @@
 
 use crate::agent::freshness::Upkeep;
 use crate::agent::pacer::Waits;
+use crate::agent::route::Announced;
 use crate::agent::stream::Stream;
 use crate::agent::{Agent, Config, Error, Event, Reason, StreamState};
 use crate::ice::checklist::{CheckList, CheckListState};
@@ -197,7 +198,13 @@ impl Agent {
         let route = self.route(id);
         let Ok(stream) = self.stream_mut(id.stream()) else { return };
         let Some(component) = stream.component_mut(id) else { return };
-        if core::mem::replace(&mut component.route, route) != route {
+        let known = component.route.as_ref();
+        let is_known = match &route {
+            Some(route) => known.is_some_and(|known| known.is(route)),
+            None => known.is_none(),
+        };
+        if !is_known {
+            component.route = route.map(Announced::from);
             self.emit(Event::Route { component: id });
         }
     }

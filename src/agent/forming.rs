@@ -22,16 +22,23 @@ impl Agent {
         ours: impl Fn(&LocalCandidate) -> bool,
         theirs: impl Fn(&RemoteCandidate) -> bool,
     ) {
-        let Some(known) = self.stream(stream) else { return };
+        let Some((known, list)) = self.stream(stream).zip(self.lists.list(stream)) else { return };
+        let remotes: Vec<End> = known.remotes.iter().filter(|it| theirs(it)).map(End::of_remote).collect();
+        if remotes.is_empty() {
+            return;
+        }
         let locals = known.locals.iter().filter(|local| local.is_paired() && ours(local)).map(End::of_local);
         let mut rows = Rows { role: self.claim.role, locals: locals.collect() };
         rows.locals.sort_by_key(|local| Reverse(local.priority));
-        let remotes: Vec<End> = known.remotes.iter().filter(|it| theirs(it)).map(End::of_remote).collect();
+        let is_first = list.pairs().is_empty();
         let firsts = remotes.iter().enumerate().filter_map(|(order, remote)| rows.next(remote, order, 0));
         let mut heads: BinaryHeap<Head> = firsts.collect();
         while let Some(Head { order, at: Reverse(at), .. }) = heads.pop() {
             let Some((remote, local)) = remotes.get(order.0).zip(rows.locals.get(at)) else { break };
-            let formed = self.form_once(stream, local.id, remote.id);
+            let formed = match is_first {
+                true => self.form_new(stream, local.id, remote.id),
+                false => self.form_once(stream, local.id, remote.id),
+            };
             heads.extend(rows.next(remote, order.0, at + 1));
             if formed == Err(Unformed::NoRoom) {
                 let left = heads.iter().filter_map(|head| Some((head, remotes.get(head.order.0)?)));

@@ -148,7 +148,7 @@ impl Agent {
             remote: remote.id,
             path,
             priorities: Priorities::of(role, local.candidate.priority(), request.priority),
-            nominated: Some(how),
+            nominated: None,
             answered_at: now,
             rtt: None,
             seen_at: None,

@@ -68,7 +68,7 @@ use crate::ice::preference::local_preference;
 use crate::ice::schedule::CheckListSet;
 use crate::ice::{
     BaseId, Candidate, CandidateId, ComponentId, Credentials, Foundations, PairId, Role, RoleClaim, StreamId,
-    TieBreaker, admit_host_address,
+    TieBreaker, admit_host_address, reserve_one,
 };
 use crate::net::{Path, Transmit};
 use crate::stun::{TransactionId, Transactions};
@@ -201,6 +201,7 @@ impl Agent {
             return Err(Error::ComponentCount);
         }
         let id = StreamId::from_raw(u16::try_from(self.streams.len()).map_err(|_| Error::Limit)?);
+        reserve_one(&mut self.streams);
         self.streams.push(Stream {
             implementation: self.config.implementation,
             ..Stream::new(id, components, credentials)
@@ -468,7 +469,15 @@ impl Agent {
 
     /// The next thing to do, oldest first.
     pub fn poll_output(&mut self) -> Option<Output> {
-        self.outputs.pop_front()
+        let output = self.outputs.pop_front();
+        if output.is_none() && self.at_rest {
+            // Room that connecting took: from now on the session says one thing at a time, and mostly waits for nothing.
+            if self.outputs.capacity() > OUTPUTS_KEPT {
+                self.outputs.shrink_to(OUTPUTS_KEPT);
+            }
+            self.transactions.shrink();
+        }
+        output
     }
 
     /// When to call [`handle_timeout`](Self::handle_timeout): now or in the past while there is something to do, which
@@ -565,6 +574,9 @@ impl Agent {
         self.outputs.push_back(Output::Transmit(Transmit { path, payload }));
     }
 }
+
+/// What an agent at rest has room for: a check of its own, or the answer to one.
+const OUTPUTS_KEPT: usize = 1;
 
 fn stream_of(streams: &[Stream], component: ComponentId) -> Option<&Stream> {
     streams.get(usize::from(component.stream().to_raw()))

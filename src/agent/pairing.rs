@@ -252,17 +252,27 @@ impl Agent {
         local: CandidateId,
         remote: CandidateId,
     ) -> Result<PairId, Unformed> {
-        let (known, list) = self.stream(stream).zip(self.lists.list(stream)).ok_or(Unformed::Mismatch)?;
+        // rfc8445-6.1.2.4-2: one pair for a base and a remote candidate.
+        match self.lists.list(stream).and_then(|list| list.of(local, remote)) {
+            Some(pair) => Ok(pair.id),
+            None => self.form_new(stream, local, remote),
+        }
+    }
+
+    /// The same for candidates that are not paired.
+    pub(super) fn form_new(
+        &mut self,
+        stream: StreamId,
+        local: CandidateId,
+        remote: CandidateId,
+    ) -> Result<PairId, Unformed> {
+        let known = self.stream(stream).ok_or(Unformed::Mismatch)?;
         let ends = known.locals.get(local).zip(known.remotes.get(remote));
         // A lite agent has nothing to check.
         let (ours, theirs) = ends
             .filter(|(ours, theirs)| !known.is_lite() && matches(ours, theirs))
             .ok_or(Unformed::Mismatch)?;
         let path = Path::new(ours.candidate.transport(), ours.base_address, theirs.address);
-        if let Some(pair) = list.of(local, remote) {
-            // rfc8445-6.1.2.4-2: one pair for a base and a remote candidate.
-            return Ok(pair.id);
-        }
         // Nor does an agent talk to itself across two of its sockets, of which the peer may have named one: where both are
         // behind NATs, their private addresses may well be the same.
         if theirs.withdrawn || known.lost.contains(&path) || self.gatherer.base_of(path.reversed()).is_some()

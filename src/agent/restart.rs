@@ -1,6 +1,7 @@
 //! ICE restarts: a new generation, while the old one carries the data (RFC 8445 section 9).
 
 use alloc::borrow::ToOwned;
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 use core::time::Duration;
@@ -203,7 +204,7 @@ impl Agent {
         let now = self.now;
         for stream in &mut self.streams {
             let over = |previous: &Previous| previous.heard_until.is_some_and(|until| until <= now);
-            if stream.previous.as_ref().is_some_and(over) {
+            if stream.previous.as_deref().is_some_and(over) {
                 stream.previous = None;
             }
         }
@@ -243,9 +244,10 @@ impl Stream {
             paths.push(PreviousPath { valid: pair.clone(), local, remote, upkeep });
         }
         // Data stays where it is until a generation has selected, however many restarts that takes.
-        let in_use = self.previous.as_ref().is_some_and(Previous::is_in_use);
+        let in_use = self.previous.as_deref().is_some_and(Previous::is_in_use);
         if let (Some(remote), false, false) = (remote, paths.is_empty(), in_use) {
-            self.previous = Some(Previous { local, remote, paths, authenticated, heard_until: None });
+            let previous = Previous { local, remote, paths, authenticated, heard_until: None };
+            self.previous = Some(Box::new(previous));
         }
         // Sockets and allocations outlive it.
         self.locals.remove(|known| !known.is_paired());

@@ -1,5 +1,6 @@
 //! How application data goes out: where to, and what is put around it.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use crate::agent::Agent;
@@ -68,6 +69,25 @@ impl Route {
             Some(relay) => relay.encode(payload, out),
             None => out.extend_from_slice(payload),
         }
+    }
+}
+
+/// What is remembered of a route that was announced: of a pair the path is always the same.
+#[derive(Clone, Debug)]
+pub(crate) struct Announced {
+    pair: PairId,
+    relay: Option<Box<turn::Route>>,
+}
+
+impl Announced {
+    pub(super) fn is(&self, route: &Route) -> bool {
+        self.pair == route.pair && self.relay.as_deref() == route.relay.as_ref()
+    }
+}
+
+impl From<Route> for Announced {
+    fn from(route: Route) -> Self {
+        Self { pair: route.pair, relay: route.relay.map(Box::new) }
     }
 }
 

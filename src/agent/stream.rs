@@ -9,7 +9,7 @@ use crate::agent::error::{Error, Reason};
 use crate::agent::event::StreamState;
 use crate::agent::freshness::Upkeep;
 use crate::agent::restart::Previous;
-use crate::agent::route::Route;
+use crate::agent::route::Announced;
 use crate::ice::authenticated::AuthenticatedPaths;
 use crate::ice::consent::{Consent, Standing};
 use crate::ice::early::EarlyRequests;
@@ -165,7 +165,7 @@ pub(crate) struct Stream {
     pub(crate) local: LocalSide,
     pub(crate) remote: Option<RemoteSide>,
     /// The generation before, while its paths are in use.
-    pub(crate) previous: Option<Previous>,
+    pub(crate) previous: Option<Box<Previous>>,
     /// The peer's credentials before the last restart: what still arrives under them is late.
     pub(crate) superseded: Option<Credentials>,
     /// Candidates that were signalled under credentials of the peer that are not known yet.
@@ -313,7 +313,7 @@ pub(crate) struct Component {
     /// As announced.
     pub(crate) selected: Option<PairId>,
     /// As announced: it is another one as soon as its bytes go out in another way.
-    pub(crate) route: Option<Route>,
+    pub(crate) route: Option<Announced>,
 }
 
 impl Component {
@@ -321,9 +321,9 @@ impl Component {
     ///
     /// Our nominations go on counting, as a peer may; those of the peer may begin anew, as its process may have.
     pub(crate) fn begin_generation(&mut self) -> Option<Upkeep> {
-        let Self { nominations, route, .. } = *self;
-        let before = core::mem::replace(self, Self { nominations, route, ..Self::default() });
-        before.upkeep
+        let (nominations, route, upkeep) = (self.nominations, self.route.take(), self.upkeep);
+        *self = Self { nominations, route, ..Self::default() };
+        upkeep
     }
 }
 

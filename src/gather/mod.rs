@@ -10,7 +10,7 @@ mod server;
 
 use alloc::vec::Vec;
 
-use crate::ice::{BaseId, ComponentId, ServerId};
+use crate::ice::{BaseId, ComponentId, ServerId, reserve_one};
 use crate::net::Path;
 use crate::stun::TransactionId;
 use crate::time::{Deadline, Timestamp};
@@ -170,6 +170,7 @@ impl Gatherer {
         if let Some(give_up_at) = give_up_at {
             self.ask_everybody(&entry, give_up_at);
         }
+        reserve_one(&mut self.bases);
         self.bases.push(entry);
     }
 

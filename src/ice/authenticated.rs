@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use crate::ice::{ComponentId, PairId};
+use crate::ice::{ComponentId, PairId, reserve_one};
 use crate::net::Path;
 
 /// A 5-tuple that has authenticated.
@@ -45,7 +45,10 @@ impl AuthenticatedPaths {
                     *known = AuthenticatedPath { valid: known.valid || news.valid, ..news };
                 }
             }
-            Err(at) => self.paths.insert(at, news),
+            Err(at) => {
+                reserve_one(&mut self.paths);
+                self.paths.insert(at, news);
+            }
         }
     }
 

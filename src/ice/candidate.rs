@@ -32,6 +32,13 @@ pub struct Candidate {
     priority: Priority,
     address: CandidateAddress,
     kind: CandidateKind,
+    /// Invariant: nothing rather than empty ones.
+    details: Option<Box<Details>>,
+}
+
+/// What many candidates go without.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+struct Details {
     related: Option<SocketAddr>,
     tcp_type: Option<TcpType>,
     ufrag: Option<Box<str>>,
@@ -52,18 +59,7 @@ impl Candidate {
         priority: Priority,
         foundation: Foundation,
     ) -> Self {
-        Self {
-            foundation,
-            component,
-            transport,
-            priority,
-            address: address.into(),
-            kind,
-            related: None,
-            tcp_type: None,
-            ufrag: None,
-            extensions: Vec::new(),
-        }
+        Self { foundation, component, transport, priority, address: address.into(), kind, details: None }
     }
 
     /// The same with a related address: the base of a reflexive candidate, the mapped address of a relayed one.
@@ -74,21 +70,23 @@ impl Candidate {
         let related = net::unscoped(net::canonical(related));
         let says_something = !related.ip().is_unspecified() && related.port() != 0;
         // rfc8839-5.1-11
-        self.related = (says_something && self.kind != CandidateKind::Host).then_some(related);
+        let related = (says_something && self.kind != CandidateKind::Host).then_some(related);
+        self.describe(|details| details.related = related);
         self
     }
 
     /// The same as a TCP candidate of this type. A UDP candidate has none.
     #[must_use]
     pub fn with_tcp_type(mut self, tcp_type: TcpType) -> Self {
-        self.tcp_type = (self.transport == Transport::Tcp).then_some(tcp_type);
+        let tcp_type = (self.transport == Transport::Tcp).then_some(tcp_type);
+        self.describe(|details| details.tcp_type = tcp_type);
         self
     }
 
     /// The same, marked as belonging to the generation that has these credentials.
     #[must_use]
     pub fn with_ufrag_of(mut self, credentials: &Credentials) -> Self {
-        self.ufrag = Some(credentials.ufrag().into());
+        self.describe(|details| details.ufrag = Some(credentials.ufrag().into()));
         self
     }
 
@@ -99,7 +97,7 @@ impl Candidate {
     /// [`CandidateError::Ufrag`] unless it has 4 to 256 ice-chars.
     pub fn with_ufrag(mut self, ufrag: &str) -> Result<Self, CandidateError> {
         check_ufrag(ufrag).map_err(|_| CandidateError::Ufrag)?;
-        self.ufrag = Some(ufrag.into());
+        self.describe(|details| details.ufrag = Some(ufrag.into()));
         Ok(self)
     }
 
@@ -117,10 +115,10 @@ impl Candidate {
         if name.is_empty() || taken || !visible(name) || !visible(value) {
             return Err(CandidateError::Extension);
         }
-        if self.extensions.len() == Self::EXTENSIONS_MAX {
+        if self.extensions().count() == Self::EXTENSIONS_MAX {
             return Err(CandidateError::TooManyExtensions);
         }
-        self.extensions.push((name.into(), value.into()));
+        self.describe(|details| details.extensions.push((name.into(), value.into())));
         Ok(self)
     }
 
@@ -163,18 +161,18 @@ impl Candidate {
     }
 
     /// The related address: for diagnosis only, and often withheld.
-    pub const fn related(&self) -> Option<SocketAddr> {
-        self.related
+    pub fn related(&self) -> Option<SocketAddr> {
+        self.details.as_ref()?.related
     }
 
     /// Who opens the connection, for a TCP candidate.
-    pub const fn tcp_type(&self) -> Option<TcpType> {
-        self.tcp_type
+    pub fn tcp_type(&self) -> Option<TcpType> {
+        self.details.as_ref()?.tcp_type
     }
 
     /// The username fragment of the generation it belongs to, if it was signalled with the candidate.
     pub fn ufrag(&self) -> Option<&str> {
-        self.ufrag.as_deref()
+        self.details.as_ref()?.ufrag.as_deref()
     }
 
     /// The value of the first extension attribute with this name.
@@ -184,7 +182,14 @@ impl Candidate {
 
     /// All extension attributes but `tcptype` and `ufrag`, in the order in which they were signalled.
     pub fn extensions(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.extensions.iter().map(|(name, value)| (&**name, &**value))
+        let extensions = self.details.iter().flat_map(|details| &details.extensions);
+        extensions.map(|(name, value)| (&**name, &**value))
+    }
+
+    fn describe(&mut self, change: impl FnOnce(&mut Details)) {
+        let mut details = self.details.take().unwrap_or_default();
+        change(&mut details);
+        self.details = (*details != Details::default()).then_some(details);
     }
 
     /// The same at `address`, which its name was resolved to or which a policy made of it.

@@ -4,7 +4,7 @@ use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
 use crate::ice::pair::{CandidatePair, PairEvent, PairState};
-use crate::ice::{CandidateId, PairId, Role};
+use crate::ice::{CandidateId, PairId, Role, reserve_one};
 use crate::net::Path;
 
 /// The states of a check list (RFC 8445 section 6.1.2.1).
@@ -61,6 +61,7 @@ impl CheckList {
     pub(crate) fn insert(&mut self, pair: CandidatePair) {
         debug_assert!(self.on_path(pair.path).is_none(), "{:?} is paired already", pair.path);
         let at = self.pairs.partition_point(|other| rank(other) <= rank(&pair));
+        reserve_one(&mut self.pairs);
         self.pairs.insert(at, pair);
     }
 
@@ -68,6 +69,9 @@ impl CheckList {
     pub(crate) fn remove(&mut self, gone: impl Fn(&CandidatePair) -> bool) -> Vec<CandidatePair> {
         let removed: Vec<_> = self.pairs.extract_if(.., |pair| gone(pair)).collect();
         self.triggered.retain(|id| removed.iter().all(|pair| pair.id != *id));
+        if !removed.is_empty() {
+            self.pairs.shrink_to_fit();
+        }
         removed
     }
 

@@ -1,6 +1,6 @@
 //! Foundations: equal for candidates that are likely to share their fate (RFC 8445 section 5.1.1.3).
 
-use super::{CandidateKind, is_ice_chars};
+use super::{CandidateKind, is_ice_chars, reserve_one};
 use crate::net::Transport;
 use alloc::format;
 use alloc::vec::Vec;
@@ -143,6 +143,7 @@ impl Foundations {
             Some((_, number)) => *number,
             None => {
                 self.last = self.last.saturating_add(1);
+                reserve_one(&mut self.numbers);
                 self.numbers.push((key, self.last));
                 self.last
             }

@@ -5,6 +5,7 @@ use core::net::SocketAddr;
 
 use crate::ice::{
     BaseId, Candidate, CandidateAddress, CandidateId, CandidateKind, ComponentId, Foundation, Priority,
+    reserve_one,
 };
 use crate::net::{Transport, canonical};
 
@@ -96,6 +97,7 @@ impl LocalCandidates {
     }
 
     pub(crate) fn push(&mut self, candidate: LocalCandidate) {
+        reserve_one(&mut self.candidates);
         self.candidates.push(candidate);
     }
 

@@ -21,7 +21,13 @@ use core::net::IpAddr;
 /// Bases with a cost have places below all that have none, the costly below the cheap (rfc8421-3-2); costs of the same
 /// magnitude, within a factor of four, are alike.
 pub(crate) fn local_preference(ip: IpAddr, cost: u16, taken: &[u16]) -> Option<u16> {
-    let is_free = |place: &u16| !taken.contains(&preference(*place));
+    let mut is_taken = [false; PLACES as usize];
+    for preference in taken {
+        if let Some(place) = is_taken.get_mut(usize::from((u16::MAX - preference) / STEP)) {
+            *place = true;
+        }
+    }
+    let is_free = |place: &u16| is_taken.get(usize::from(*place)) == Some(&false);
     if taken.is_empty() && cost == 0 {
         return Some(preference(0));
     }

@@ -5,6 +5,7 @@ use core::net::{IpAddr, SocketAddr};
 
 use crate::ice::{
     Candidate, CandidateAddress, CandidateId, CandidateKind, ComponentId, Foundation, MdnsName, Priority,
+    reserve_one,
 };
 use crate::net::{Transport, canonical};
 
@@ -15,13 +16,15 @@ pub(crate) struct RemoteCandidate {
     pub(crate) id: CandidateId,
     pub(crate) component: ComponentId,
     pub(crate) address: SocketAddr,
-    /// The first of `signalled`, or what was learned.
+    /// What was signalled first, or what was learned.
     pub(crate) candidate: Candidate,
     /// The first of the peer's candidates with the same foundation.
     pub(crate) kin: CandidateId,
-    /// What the peer has signalled with this address, each under an id of its own: a host and its server-reflexive candidate
-    /// are one where there is no NAT. The peer may withdraw the one and keep the other. None if it was learned.
-    signalled: Vec<(CandidateId, Candidate)>,
+    /// The id under which the peer's candidate is known, or `None` if it was learned.
+    signalled: Option<CandidateId>,
+    /// What else the peer has signalled with this address, each under an id of its own: a host and its server-reflexive
+    /// candidate are one where there is no NAT. The peer may withdraw the one and keep the other.
+    others: Vec<(CandidateId, Candidate)>,
     /// The peer has withdrawn it while its pair is selected: it goes as soon as another one is.
     pub(crate) withdrawn: bool,
 }
@@ -124,7 +127,7 @@ impl RemoteCandidates {
                 return Err(TooMany);
             }
             self.accepted += 1;
-            learned.signalled.push((learned.id, candidate.clone()));
+            learned.signalled = Some(learned.id);
             (learned.candidate, learned.kin) = (candidate, kin);
             return Ok(Added::Replaced(learned.id));
         }
@@ -134,17 +137,17 @@ impl RemoteCandidates {
         self.accepted += 1;
         // rfc8838-9-5
         if let Some(known) = here.and_then(|at| self.candidates.get_mut(at)) {
-            known.signalled.push((id, candidate));
+            known.others.push((id, candidate));
             return Ok(Added::Known(id));
         }
-        let signalled = alloc::vec![(id, candidate.clone())];
-        self.candidates.push(RemoteCandidate {
+        self.push(RemoteCandidate {
             id,
             component,
             address,
             candidate,
             kin,
-            signalled,
+            signalled: Some(id),
+            others: Vec::new(),
             withdrawn: false,
         });
         Ok(Added::New(id))
@@ -155,13 +158,13 @@ impl RemoteCandidates {
         let beside =
             |known: &&RemoteCandidate| known.component == component && known.address.ip() == address.ip();
         let on_address: usize =
-            self.candidates.iter().filter(beside).map(|known| known.signalled.len().max(1)).sum();
+            self.candidates.iter().filter(beside).map(|known| 1 + known.others.len()).sum();
         !self.is_full(limits) && on_address < limits.per_address
     }
 
     /// Whether no more may be signalled, at whatever address.
     fn is_full(&self, limits: &RemoteLimits) -> bool {
-        let live: usize = self.candidates.iter().map(|known| known.signalled.len()).sum();
+        let live: usize = self.candidates.iter().map(|known| known.signalled().count()).sum();
         live >= limits.live || self.accepted >= limits.accepted
     }
 
@@ -194,13 +197,14 @@ impl RemoteCandidates {
             priority,
             foundation,
         );
-        self.candidates.push(RemoteCandidate {
+        self.push(RemoteCandidate {
             id,
             component,
             address,
             candidate,
             kin: id,
-            signalled: Vec::new(),
+            signalled: None,
+            others: Vec::new(),
             withdrawn: false,
         });
         Some(id)
@@ -209,14 +213,14 @@ impl RemoteCandidates {
     /// The candidate that the peer knows by this id, if it goes when the peer withdraws it: no other one has its address.
     pub(crate) fn goes_with(&self, id: CandidateId) -> Option<CandidateId> {
         let known = self.candidates.iter().find(|known| known.is_known_as(id))?;
-        (known.signalled.len() <= 1).then_some(known.id)
+        known.others.is_empty().then_some(known.id)
     }
 
     /// What the peer has signalled, each under the id of its own, and what was learned.
     pub(crate) fn signalled(&self) -> impl Iterator<Item = (CandidateId, &Candidate)> {
         self.candidates.iter().flat_map(|known| {
-            let learned = known.signalled.is_empty().then_some((known.id, &known.candidate));
-            known.signalled.iter().map(|(id, candidate)| (*id, candidate)).chain(learned)
+            let learned = known.is_learned().then_some((known.id, &known.candidate));
+            known.signalled().chain(learned)
         })
     }
 
@@ -230,36 +234,49 @@ impl RemoteCandidates {
     /// Those that are to go, each under an id by which the peer's candidate is known.
     pub(crate) fn withdrawn(&self) -> Vec<CandidateId> {
         let withdrawn = self.candidates.iter().filter(|known| known.withdrawn);
-        withdrawn.map(|known| known.signalled.first().map_or(known.id, |(id, _)| *id)).collect()
+        withdrawn.map(|known| known.signalled.unwrap_or(known.id)).collect()
     }
 
     /// Takes a candidate away, or one of several with its address.
     pub(crate) fn withdraw(&mut self, id: CandidateId) {
         let Some(at) = self.candidates.iter().position(|known| known.is_known_as(id)) else { return };
         let Some(known) = self.candidates.get_mut(at) else { return };
-        known.signalled.retain(|(signalled, _)| *signalled != id);
-        if known.signalled.is_empty() {
+        if known.signalled.is_some_and(|signalled| signalled != id) {
+            known.others.retain(|(other, _)| *other != id);
+        } else if known.others.is_empty() {
             self.candidates.remove(at);
-        } else if let Some((id, candidate)) = known.signalled.first() {
-            (known.kin, known.candidate) = (*id, candidate.clone());
+        } else {
+            let (id, candidate) = known.others.remove(0);
+            (known.signalled, known.kin, known.candidate) = (Some(id), id, candidate);
         }
+    }
+
+    fn push(&mut self, candidate: RemoteCandidate) {
+        reserve_one(&mut self.candidates);
+        self.candidates.push(candidate);
     }
 }
 
 impl RemoteCandidate {
     /// Whether a check of the peer has told of it, and nothing else.
     const fn is_learned(&self) -> bool {
-        self.signalled.is_empty()
+        self.signalled.is_none()
+    }
+
+    /// What the peer has signalled, the first first.
+    fn signalled(&self) -> impl Iterator<Item = (CandidateId, &Candidate)> {
+        let first = self.signalled.map(|id| (id, &self.candidate));
+        first.into_iter().chain(self.others.iter().map(|(id, candidate)| (*id, candidate)))
     }
 
     fn signalled_as(&self, candidate: &Candidate) -> Option<CandidateId> {
-        self.signalled.iter().find(|(_, other)| other == candidate).map(|(id, _)| *id)
+        self.signalled().find(|(_, other)| *other == candidate).map(|(id, _)| id)
     }
 
     fn is_known_as(&self, id: CandidateId) -> bool {
-        match &self.signalled[..] {
-            [] => self.id == id,
-            signalled => signalled.iter().any(|(signalled, _)| *signalled == id),
+        match self.signalled {
+            None => self.id == id,
+            Some(_) => self.signalled().any(|(signalled, _)| signalled == id),
         }
     }
 

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 
 use crate::ice::checklist::{CheckList, CheckListState};
 use crate::ice::pair::{CandidatePair, PairEvent, PairFoundation, PairState};
-use crate::ice::{PairId, PairPriority, Role, StreamId};
+use crate::ice::{PairId, PairPriority, Role, StreamId, reserve_one};
 
 /// The check lists of all streams.
 #[derive(Debug, Default)]
@@ -34,6 +34,7 @@ pub(crate) enum Room {
 
 impl CheckListSet {
     pub(crate) fn add(&mut self) {
+        reserve_one(&mut self.lists);
         self.lists.push(CheckList::default());
     }
 

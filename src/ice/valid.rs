@@ -6,7 +6,7 @@ use core::time::Duration;
 
 use crate::ice::nomination::Nominated;
 use crate::ice::pair::Priorities;
-use crate::ice::{CandidateId, ComponentId, PairId, Role};
+use crate::ice::{CandidateId, ComponentId, PairId, Role, reserve_one};
 use crate::net::Path;
 use crate::time::Timestamp;
 
@@ -70,6 +70,7 @@ impl ValidList {
             return known.id;
         }
         let id = pair.id;
+        reserve_one(&mut self.pairs);
         self.pairs.push(pair);
         self.sort();
         id

@@ -158,10 +158,22 @@ impl<O> Transactions<O> {
             forged: false,
         };
         if let Err(at) = self.position(id) {
+            if self.pending.is_empty() {
+                // One at a time is what keeps a connected session going.
+                self.pending.reserve_exact(1);
+                self.due.reserve_exact(1);
+            }
             self.pending.insert(at, transaction);
             self.schedule(due_at, id);
         }
         replaced
+    }
+
+    /// Gives back the memory of a table that is empty.
+    pub(crate) fn shrink(&mut self) {
+        if self.pending.is_empty() {
+            (self.pending, self.due) = (Vec::new(), Vec::new());
+        }
     }
 
     /// Ends a transaction because it was answered. `None` if there is none of this id (any more): the response is to
