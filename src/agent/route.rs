@@ -72,14 +72,20 @@ impl Route {
     }
 }
 
-/// What is remembered of a route that was announced: of a pair the path is always the same.
+/// What is remembered of a route that was announced. Of a pair the path is always the same.
 #[derive(Clone, Debug)]
 pub(crate) struct Announced {
     pair: PairId,
+    path: Path,
     relay: Option<Box<turn::Route>>,
 }
 
 impl Announced {
+    /// Where its bytes go.
+    pub(super) const fn path(&self) -> Path {
+        self.path
+    }
+
     pub(super) fn is(&self, route: &Route) -> bool {
         self.pair == route.pair && self.relay.as_deref() == route.relay.as_ref()
     }
@@ -87,7 +93,7 @@ impl Announced {
 
 impl From<Route> for Announced {
     fn from(route: Route) -> Self {
-        Self { pair: route.pair, relay: route.relay.map(Box::new) }
+        Self { pair: route.pair, path: route.path(), relay: route.relay.map(Box::new) }
     }
 }
 
