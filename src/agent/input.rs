@@ -133,7 +133,7 @@ impl Agent {
             }
             Err(reason) => {
                 // A refusal by way of a relay waits with its client.
-                if !entry.is_socket() {
+                if self.gatherer.base_of(path).is_some_and(|entry| !entry.is_socket()) {
                     self.settle();
                 }
                 self.ignore(reason)
