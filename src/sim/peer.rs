@@ -7,6 +7,7 @@ use alloc::collections::{BTreeMap, VecDeque};
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
+use core::mem;
 use core::net::{IpAddr, SocketAddr};
 
 use bytes::Bytes;
@@ -66,9 +67,10 @@ pub struct Peer {
     events: Vec<(Timestamp, Event)>,
     received: Vec<Delivery>,
     watch: Watch,
-    /// The bases that come and go with the addresses of the host.
-    bases: Vec<(SocketAddr, BaseId)>,
-    follows: bool,
+    /// Whether the agent had nothing more to say and nothing was done to it since.
+    quiet: bool,
+    /// The bases that come and go with the addresses of the host, unless they are declared one by one.
+    bases: Option<Vec<(SocketAddr, BaseId)>>,
     /// The connections over TCP, each with what has come of a frame.
     deframers: BTreeMap<Path, Deframer>,
     /// Of the next socket of its own for a server.
@@ -100,7 +102,7 @@ impl Peer {
         addresses: &[A],
     ) -> Self {
         let mut peer = Self::with_components(now, config, role, seed, 1);
-        peer.follows = true;
+        peer.bases = Some(Vec::new());
         for address in addresses {
             peer.follow(now, (*address).into());
         }
@@ -125,8 +127,8 @@ impl Peer {
             events: Vec::new(),
             received: Vec::new(),
             watch: Watch::new(),
-            bases: Vec::new(),
-            follows: false,
+            quiet: false,
+            bases: None,
             deframers: BTreeMap::new(),
             next_port: FIRST_PORT,
         }
@@ -134,6 +136,7 @@ impl Peer {
 
     /// Declares a socket of a component; `false` if the agent refuses it.
     pub fn add_base(&mut self, now: Timestamp, component: u16, address: SocketAddr) -> bool {
+        self.touch(now);
         self.agent.add_base(now, self.stream.component(component), Base::udp(address)).is_ok()
     }
 
@@ -146,7 +149,7 @@ impl Peer {
 
     /// Ends the declaration of bases and signals to `partner` from now on.
     pub fn call(&mut self, now: Timestamp, partner: NodeId) {
-        self.now = self.now.max(now);
+        self.touch(now);
         self.watch.command(&self.agent, self.now);
         self.partner = Some(partner);
         // A stream that was closed has nothing to gather.
@@ -158,7 +161,7 @@ impl Peer {
 
     /// Restarts the session; what follows signals it.
     pub fn restart(&mut self, now: Timestamp) {
-        self.now = self.now.max(now);
+        self.touch(now);
         self.watch.command(&self.agent, self.now);
         self.unsaid.clear();
         self.answers = None;
@@ -185,6 +188,7 @@ impl Peer {
 
     /// The agent, to be given commands.
     pub fn agent_mut(&mut self) -> &mut Agent {
+        self.quiet = false;
         &mut self.agent
     }
 
@@ -215,6 +219,12 @@ impl Peer {
         &self.received
     }
 
+    /// Something is about to be done to the agent.
+    fn touch(&mut self, now: Timestamp) {
+        self.now = self.now.max(now);
+        self.quiet = false;
+    }
+
     /// Hands the agent a datagram, or a frame of a connection.
     fn take(&mut self, path: Path, datagram: &[u8]) {
         let now = self.now;
@@ -228,22 +238,24 @@ impl Peer {
 
     fn follow(&mut self, now: Timestamp, local: LocalAddress) {
         if let Ok(base) = self.agent.add_base(now, self.stream.component(1), Base::from(local)) {
-            self.bases.push((local.address, base));
+            self.bases.iter_mut().for_each(|bases| bases.push((local.address, base)));
         }
     }
 
     fn follow_all(&mut self, locals: &[LocalAddress]) {
-        let now = self.now;
-        for local in locals {
-            if self.bases.iter().all(|(address, _)| *address != local.address) {
-                self.follow(now, *local);
-            }
+        let Some(bases) = &self.bases else { return };
+        let (now, known) = (self.now, bases.iter().map(|(address, _)| *address).collect::<Vec<_>>());
+        for local in locals.iter().filter(|local| !known.contains(&local.address)) {
+            self.follow(now, *local);
         }
         let stays = |address: SocketAddr| locals.iter().any(|local| local.address == address);
-        for (_, base) in self.bases.extract_if(.., |(address, _)| !stays(*address)) {
+        let bases = self.bases.iter_mut().flatten();
+        let gone: Vec<_> = bases.filter(|(address, _)| !stays(*address)).map(|(_, base)| *base).collect();
+        for base in gone {
             // A base that the agent has given up itself is gone already.
             let _ = self.agent.remove_base(now, base);
         }
+        self.bases.iter_mut().for_each(|bases| bases.retain(|(address, _)| stays(*address)));
     }
 
     /// Signals lines, or keeps them until it may.
@@ -296,42 +308,40 @@ impl Peer {
 
 impl Node for Peer {
     fn handle_datagram(&mut self, now: Timestamp, path: Path, datagram: &[u8]) {
-        self.now = self.now.max(now);
+        self.touch(now);
         self.take(path, datagram);
     }
 
     fn handle_addresses(&mut self, now: Timestamp, addresses: &[LocalAddress]) {
-        self.now = self.now.max(now);
-        if self.follows {
-            self.follow_all(addresses);
-        }
+        self.touch(now);
+        self.follow_all(addresses);
     }
 
     fn handle_connect(&mut self, now: Timestamp, id: u64, outcome: Result<Path, ConnectError>) {
-        self.now = self.now.max(now);
+        self.touch(now);
         self.connected(id, outcome);
     }
 
     fn handle_bytes(&mut self, now: Timestamp, path: Path, bytes: &[u8]) {
-        self.now = self.now.max(now);
+        self.touch(now);
         self.take_bytes(path, bytes);
     }
 
     fn handle_disconnect(&mut self, now: Timestamp, path: Path, _how: Ended) {
-        self.now = self.now.max(now);
+        self.touch(now);
         self.deframers.remove(&path);
         self.agent.handle_disconnect(now, path);
     }
 
     fn handle_resolved(&mut self, now: Timestamp, id: u64, address: Option<IpAddr>) {
-        self.now = self.now.max(now);
+        self.touch(now);
         if let Ok(id) = u32::try_from(id) {
             self.agent.handle_resolved(now, CandidateId::from_raw(id), address);
         }
     }
 
     fn handle_timeout(&mut self, now: Timestamp) {
-        self.now = self.now.max(now);
+        self.touch(now);
         self.watch.timeout(&self.agent, self.now);
         self.agent.handle_timeout(now);
     }
@@ -342,9 +352,12 @@ impl Node for Peer {
                 return Some(output);
             }
             let Some(output) = self.agent.poll_output() else {
-                self.watch.quiet(&self.agent, self.now);
+                if !mem::replace(&mut self.quiet, true) {
+                    self.watch.quiet(&self.agent, self.now);
+                }
                 return None;
             };
+            self.quiet = false;
             self.watch.output(&self.agent, self.now, &output);
             match output {
                 crate::Output::Transmit(transmit) => {
@@ -370,7 +383,7 @@ impl Node for Peer {
     }
 
     fn handle_signal(&mut self, now: Timestamp, _from: NodeId, message: &[u8]) {
-        self.now = self.now.max(now);
+        self.touch(now);
         let description = Description::read(&String::from_utf8_lossy(message));
         let Ok(credentials) = Credentials::new(&description.ufrag, &description.password) else { return };
         self.watch.command(&self.agent, self.now);
