@@ -89,6 +89,27 @@ fn a_late_caller_does_not_make_up_for_the_turns_that_were_missed() {
     assert_eq!(instants, [0, 400, 420].map(at));
 }
 
+/// Time that goes back stands still at the latest instant that any input has named, also one that was for nobody (INV-06).
+#[test]
+fn an_older_instant_counts_as_the_latest() {
+    let mut mux = Mux::new();
+    mux.insert(0, full(0, 2, 50));
+    let mut transactions = Transactions::default();
+    mux.handle_timeout(at(0));
+    assert_eq!(
+        mux.handle_datagram(at(60), Path::udp(address("192.0.2.1:3478"), address("203.0.113.9:9")), b"?"),
+        None
+    );
+    mux.handle_timeout(at(10));
+    while let Some((number, output)) = mux.poll_output() {
+        if let Output::Transmit(transmit) = output {
+            transactions.note(at(60), number, &transmit);
+        }
+    }
+    assert_eq!(transactions.first.len(), 2);
+    assert!(mux.deadline().is_some_and(|deadline| deadline > at(60)));
+}
+
 /// Either way to hold the same agents.
 enum Host {
     Alone(Vec<Agent>),
