@@ -1,5 +1,6 @@
 //! What holds for an agent whatever is done to it.
 
+mod agent_authed;
 mod agent_bytes;
 mod agent_ops;
 
@@ -182,5 +183,14 @@ proptest! {
             model.apply(op);
         }
         model.finish();
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(64) })]
+
+    #[test]
+    fn a_peer_with_the_right_password_may_say_anything(script in prop::collection::vec(any::<u8>(), 1..400)) {
+        agent_authed::run(&script);
     }
 }

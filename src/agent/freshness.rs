@@ -241,17 +241,30 @@ impl Agent {
     /// rfc7675-5.2-1: also where the check was not for consent, but for a nomination or since an answer was overdue.
     pub(super) fn take_back_consent(&mut self, owner: CheckOwner) {
         let checked = self.lists.list(owner.stream).and_then(|list| list.pair(owner.pair));
-        if let Some((component, valid)) = checked.and_then(|pair| Some((pair.component, pair.valid?))) {
-            self.revoked(component, valid);
-        }
+        let Some((checked, stream)) = checked.zip(self.stream(owner.stream)) else { return };
+        // A pair that was formed again had been found valid by another check.
+        let of_it = |known: &&ValidPair| Some(known.id) == checked.valid || known.path == checked.path;
+        let (component, valid) = (checked.component, stream.valid.pairs().iter().filter(of_it));
+        let valid: Vec<PairId> = valid.map(|known| known.id).collect();
+        valid.into_iter().for_each(|pair| self.revoked(component, pair));
     }
 
-    /// The peer has answered 403.
+    /// The peer has answered 403. A pair that is not in use is not to be used later either.
     fn revoked(&mut self, component: ComponentId, pair: PairId) {
         if let Some(consent) = self.consent_mut(component, pair) {
             consent.revoke();
-            self.lose(component, pair);
+            return self.lose(component, pair);
         }
+        let asks = self.config.consent;
+        let Ok(stream) = self.stream_mut(component.stream()) else { return };
+        let is_selected = stream.valid.selected(component).is_some_and(|selected| selected.id == pair);
+        let Some(path) = stream.valid.get(pair).map(|pair| pair.path).filter(|_| asks && !is_selected) else {
+            return;
+        };
+        if !stream.lost.contains(&path) {
+            stream.lost.push(path);
+        }
+        stream.valid.remove(|valid| valid.id == pair);
     }
 
     /// The peer has answered a request of ours on the path of a valid pair; `false` if its consent was fresh anyway.

@@ -82,10 +82,9 @@ fn silence(play: &Play<'_>, states: [StreamState; 2]) {
             StreamState::Connected => waits && states[1 - end] != StreamState::Completed,
             _ => true,
         };
-        // By the letter of RFC 8445 nobody gives up before every pair was checked.
-        let literal =
-            play.plan.ends[end].setting.profile == Profile::Rfc8445 && state == StreamState::Checking;
-        let over = over || literal;
+        // By the formula of RFC 8445 a nomination that is lost is sent again after a minute, and nobody gives up meanwhile.
+        let over =
+            over || is_literal(play) && matches!(state, StreamState::Checking | StreamState::Connected);
         let abandoned = matches!(states[1 - end], StreamState::Closed);
         assert!(
             over || abandoned,

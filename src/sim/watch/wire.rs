@@ -1,5 +1,7 @@
 //! What goes over the wire: what an agent sends, and what it is to believe.
 
+mod pace;
+
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -16,7 +18,7 @@ use super::decode::{
 };
 use super::streams::{Place, Streams};
 use crate::ice::{Credentials, StreamId};
-use crate::{Agent, Path, Provenance, Stats, Timestamp};
+use crate::{Path, Provenance, Timestamp};
 
 /// What a datagram is, as far as can be told from outside.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -48,8 +50,8 @@ pub(super) struct Wire {
     unanswered: BTreeMap<IpAddr, Vec<Timestamp>>,
     /// No new transaction before.
     next_at: Timestamp,
-    /// Of the last consent check in a generation.
-    consent_at: BTreeMap<(Path, usize), Timestamp>,
+    /// Of the last consent check in a generation, with the pairs that it may have been for.
+    consent_at: BTreeMap<(Path, usize), pace::Asked>,
     /// Whether the time is known at which requests leave.
     timed: bool,
     /// While a caller that was late catches up.
@@ -221,7 +223,7 @@ impl Wire {
             self.answered.insert((path, place.generation), now);
             self.proven.insert(path);
             self.heard.insert(path, place);
-        } else if message.error_code() == Some(403) {
+        } else if message.error_code() == Some(403) && message.attributes().all(|it| is_known(it.kind)) {
             // Each generation has a consent of its own.
             self.answered.remove(&(path, place.generation));
         }
@@ -459,7 +461,7 @@ impl Wire {
         payload: &Bytes,
         kind: Kind,
     ) -> Result<(), String> {
-        let excused = now < self.excused_until;
+        let excused_until = self.excused_until;
         let Some(known) = self.requests.get_mut(&message.id) else {
             let (path, relayed, payload) = (leg.path, leg.relayed, payload.clone());
             let request = Request {
@@ -499,75 +501,20 @@ impl Wire {
         let multiple = (1_u32 << (known.transmissions - 1)) - 1;
         let (least, wanted) = (RTO_MIN * multiple, rto * multiple);
         // INV-36
-        if elapsed < least || (!excused && elapsed.abs_diff(wanted) > SPREAD * known.transmissions) {
+        if elapsed < least
+            || (known.first_at >= excused_until && elapsed.abs_diff(wanted) > SPREAD * known.transmissions)
+        {
             let times = known.transmissions;
             return Err(format!("INV-35: transmission {times} after {elapsed:?}, the RTO being {rto:?}"));
         }
         Ok(())
     }
+}
 
-    /// INV-32: what goes to somebody who has never answered.
-    fn spend(&mut self, now: Timestamp, leg: Leg) -> Result<(), String> {
-        let Some(ip) = leg.path.map(|path| path.remote().ip()) else { return Ok(()) };
-        if self.answered.keys().any(|(path, _)| path.remote().ip() == ip) {
-            return Ok(());
-        }
-        let sent = self.unanswered.entry(ip).or_default();
-        sent.push(now);
-        if sent.len() <= UNANSWERED_MAX {
-            return Ok(());
-        }
-        sent.retain(|at| now.saturating_since(*at) < MINUTE);
-        let count = sent.len();
-        if count > UNANSWERED_MAX {
-            Err(format!("INV-32: {count} packets to {ip} in a minute"))
-        } else {
-            Ok(())
-        }
-    }
-
-    /// Sorts the checks that were new since the last quiet point into ordinary ones and those for consent.
-    pub(super) fn quiet(&mut self, agent: &Agent, now: Timestamp, before: &Stats) -> Result<(), String> {
-        let fresh = core::mem::take(&mut self.fresh);
-        let stats = agent.stats();
-        let count = |counter: fn(&Stats) -> u64| {
-            usize::try_from(counter(stats).saturating_sub(counter(before))).unwrap_or(usize::MAX)
-        };
-        let checks = count(|stats| stats.checks_sent);
-        let consents = count(|stats| stats.consent_checks_sent);
-        // What a relay holds back, or an allowance, cannot be told apart.
-        let relayed = fresh.iter().any(|id| self.requests.get(id).is_some_and(|request| request.relayed));
-        if relayed || stats.checks_withheld > 0 || fresh.len() != checks + consents {
-            return Ok(());
-        }
-        // INV-34
-        if checks > 1 {
-            return Err(format!("INV-34: {checks} new checks at once"));
-        }
-        let (for_consent, ordinary) = fresh.split_at(consents);
-        for id in for_consent {
-            let Some(request) = self.requests.get_mut(id) else { continue };
-            request.consent = true;
-            let (Some(path), Kind::Check(place, _)) = (request.path, request.kind) else { continue };
-            let last = self.consent_at.insert((path, place.generation), now);
-            // INV-29
-            if last.is_some_and(|last| now.saturating_since(last) < CONSENT_MIN) && now >= self.excused_until
-            {
-                return Err(format!("INV-29: consent on {path:?} asked for {last:?} and {now:?}"));
-            }
-        }
-        if !ordinary.is_empty() {
-            // INV-08, INV-34
-            if now < self.next_at {
-                return Err(format!("INV-34: a new check at {now:?}, not due before {:?}", self.next_at));
-            }
-            self.next_at = now + agent.pacing();
-        }
-        if self.requests.len() > REQUESTS_MAX {
-            self.requests.retain(|_, request| now.saturating_since(request.last_at) < MINUTE);
-        }
-        Ok(())
-    }
+/// Whether an answer may have this attribute. One with any other that has to be understood says nothing.
+fn is_known(kind: u16) -> bool {
+    kind >= 0x8000
+        || matches!(kind, 0x0001 | 0x0006..=0x000a | 0x0014 | 0x0015 | 0x001c..=0x001e | 0x0020 | 0x0024 | 0x0025)
 }
 
 /// Zones mean nothing to a peer.
@@ -588,13 +535,3 @@ const RTO_MIN: Duration = Duration::from_millis(500);
 
 /// How much a retransmission may be late where many are due at once.
 const SPREAD: Duration = Duration::from_millis(250);
-
-/// RFC 7675 section 5.1: 0.8 times 5 s.
-const CONSENT_MIN: Duration = Duration::from_secs(4);
-
-const UNANSWERED_MAX: usize = 128;
-
-const MINUTE: Duration = Duration::from_secs(60);
-
-/// More than a session has under way; those of the last minute are kept whatever their number.
-const REQUESTS_MAX: usize = 8_192;

@@ -1,0 +1,99 @@
+//! How often and how much: Ta, consent, and what goes to whoever never answers.
+
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+use super::{Kind, Leg, Wire};
+use crate::ice::PairId;
+use crate::{Agent, Stats, Timestamp};
+
+/// When consent was asked for, and the valid pairs of the path, with the selected one marked.
+pub(super) type Asked = (Timestamp, Vec<(PairId, bool)>);
+
+impl Wire {
+    /// INV-32: what goes to somebody who has never answered.
+    pub(super) fn spend(&mut self, now: Timestamp, leg: Leg) -> Result<(), String> {
+        let Some(ip) = leg.path.map(|path| path.remote().ip()) else { return Ok(()) };
+        if self.answered.keys().any(|(path, _)| path.remote().ip() == ip) {
+            return Ok(());
+        }
+        let sent = self.unanswered.entry(ip).or_default();
+        sent.push(now);
+        if sent.len() <= UNANSWERED_MAX {
+            return Ok(());
+        }
+        sent.retain(|at| now.saturating_since(*at) < MINUTE);
+        let count = sent.len();
+        if count > UNANSWERED_MAX {
+            Err(format!("INV-32: {count} packets to {ip} in a minute"))
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Sorts the checks that were new since the last quiet point into ordinary ones and those for consent.
+    pub(in crate::sim::watch) fn quiet(
+        &mut self,
+        agent: &Agent,
+        now: Timestamp,
+        before: &Stats,
+    ) -> Result<(), String> {
+        let fresh = core::mem::take(&mut self.fresh);
+        let stats = agent.stats();
+        let count = |counter: fn(&Stats) -> u64| {
+            usize::try_from(counter(stats).saturating_sub(counter(before))).unwrap_or(usize::MAX)
+        };
+        let checks = count(|stats| stats.checks_sent);
+        let consents = count(|stats| stats.consent_checks_sent);
+        // What a relay holds back, or an allowance, cannot be told apart.
+        let relayed = fresh.iter().any(|id| self.requests.get(id).is_some_and(|request| request.relayed));
+        if relayed || stats.checks_withheld > 0 || fresh.len() != checks + consents {
+            return Ok(());
+        }
+        // INV-34
+        if checks > 1 {
+            return Err(format!("INV-34: {checks} new checks at once"));
+        }
+        let (for_consent, ordinary) = fresh.split_at(consents);
+        for id in for_consent {
+            let Some(request) = self.requests.get_mut(id) else { continue };
+            request.consent = true;
+            let (Some(path), Kind::Check(place, _)) = (request.path, request.kind) else { continue };
+            // Where another pair of the same path is selected, that has a consent of its own.
+            let on_path = agent.pairs(place.stream).filter(|pair| pair.is_valid() && pair.path() == path);
+            let pairs: Vec<_> = on_path.map(|pair| (pair.id(), pair.is_selected())).collect();
+            let last = self.consent_at.insert((path, place.generation), (now, pairs.clone()));
+            // INV-29
+            let is_early =
+                |(last, before): &Asked| *before == pairs && now.saturating_since(*last) < CONSENT_MIN;
+            if let Some((last, _)) = last.filter(is_early)
+                && now >= self.excused_until
+            {
+                return Err(format!("INV-29: consent on {path:?} asked for {last:?} and {now:?}"));
+            }
+        }
+        if !ordinary.is_empty() {
+            // INV-08, INV-34
+            if now < self.next_at {
+                return Err(format!("INV-34: a new check at {now:?}, not due before {:?}", self.next_at));
+            }
+            self.next_at = now + agent.pacing();
+        }
+        if self.requests.len() > REQUESTS_MAX {
+            self.requests.retain(|_, request| now.saturating_since(request.last_at) < MINUTE);
+        }
+        Ok(())
+    }
+}
+
+/// RFC 7675 section 5.1: 0.8 times 5 s.
+const CONSENT_MIN: Duration = Duration::from_secs(4);
+
+const UNANSWERED_MAX: usize = 128;
+
+/// More than a session has under way; those of the last minute are kept whatever their number.
+const REQUESTS_MAX: usize = 8_192;
+
+const MINUTE: Duration = Duration::from_secs(60);
