@@ -72,6 +72,8 @@ pub enum Servers {
     None,
     Stun,
     StunAndTurn,
+    /// The TURN server over TCP as well.
+    All,
 }
 
 /// What the agents go by.

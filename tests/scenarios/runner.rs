@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use floe::ice::{BaseId, CandidateKind, Role};
 use floe::sim::{self, Host, Link, NetworkId, NodeId, Peer, Signalling, StunServer, TurnServer, World};
 use floe::stun::{Class, Message, Method};
-use floe::{Base, Event, Server, StreamState, Timestamp};
+use floe::{Base, Event, Security, Server, StreamState, Timestamp, Transport};
 
 use crate::row::{Behind, Interface, Row, Servers, Step};
 use crate::session::{PASSWORD, USER, ms, secs};
@@ -58,8 +58,12 @@ impl Run {
         if row.servers != Servers::None {
             servers.push(Server::stun(stun));
         }
-        if row.servers == Servers::StunAndTurn {
-            servers.extend(turns.iter().map(|turn| Server::turn(*turn, USER, PASSWORD)));
+        let turns = || turns.iter().map(|turn| Server::turn(*turn, USER, PASSWORD));
+        if matches!(row.servers, Servers::StunAndTurn | Servers::All) {
+            servers.extend(turns());
+        }
+        if row.servers == Servers::All {
+            servers.extend(turns().map(|server| server.over(Transport::Tcp, Security::Plain)));
         }
         let mut interfaces = [Vec::new(), Vec::new()];
         let ids = [0, 1].map(|end| {
