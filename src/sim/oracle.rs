@@ -40,7 +40,7 @@
 //! * **Servers answer before checks do.** Where one is late, a check may learn the mapped address first, and the candidate
 //!   stays peer-reflexive ([`Forecast::find`] takes it for what it is).
 //! * **Nothing expires.** Mappings live as long as checks go on; the world's live for two minutes unless told otherwise.
-//! * **Chance does not count**, unless a link loses everything; servers do as they should unless they are
+//! * **Chance and size do not count**, unless a link loses everything; servers do as they should unless they are
 //!   [dead](super::StunServer::dead). What a [filter](super::World::filter) of the test's does is unknown to the oracle.
 //! * **The time is now.** After an event that changes the network, ask again.
 
