@@ -44,7 +44,8 @@ impl Transactions {
 /// Proves: rfc8445-14.2-3
 #[test]
 fn all_agents_together_send_something_new_every_five_milliseconds_in_turn() {
-    let (agents, candidates) = (30, 3);
+    // So many that the first ones are repeated while others still wait for their turn.
+    let (agents, candidates) = (30, 6);
     let mut mux = Mux::new();
     for number in 0..agents {
         mux.insert(number, full(number, candidates, 5));
