@@ -12,7 +12,8 @@ use floe::sim::Dependence;
 use worlds::plan::{
     End, Families, Gateway, Happening, Interface, Line, Server, Setting, Shared, Signal, Use,
 };
-use worlds::{Outcome, Plan, run};
+use worlds::run::Outcome;
+use worlds::{Plan, run};
 
 const NOW: Duration = Duration::ZERO;
 

@@ -20,10 +20,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use worlds::Plan;
 use worlds::dice::mix;
-use worlds::run::Report;
+use worlds::run::{Outcome, Report};
 use worlds::shrink::shrink;
-use worlds::{Outcome, Plan};
 
 thread_local! {
     /// What the last panic on this thread said.

@@ -13,4 +13,4 @@ pub mod shrink;
 pub mod verdict;
 
 pub use plan::Plan;
-pub use run::{Outcome, run};
+pub use run::run;
