@@ -5,7 +5,9 @@ mod support;
 use floe::ice::{CandidateKind, Credentials, Role, StreamId};
 use floe::stun::{Builder, IceControlled, Integrity, Key, Method, Priority, Username};
 use floe::{Agent, Base, Config, Event, Output, Path, Received, Remote, Seed, StreamState, Timestamp};
+use std::mem;
 use std::net::SocketAddr;
+use std::time::Duration;
 use support::Table;
 
 fn main() {
@@ -30,6 +32,10 @@ fn main() {
         let name = format!("connect {candidates}x{candidates} ({millis} virtual ms, {datagrams} datagrams)");
         table.case(&name, || connect(candidates).now);
     }
+    // What is kept is what two agents hold: it is forgotten, and never given back.
+    table.case("hold two agents at rest", || mem::forget(connect(1)));
+    let mut session = connect(1);
+    table.case("a minute of two agents at rest", || session.pass(Duration::from_secs(60)));
 }
 
 /// An agent with a selected pair, and what its peer needs to check it.
@@ -119,6 +125,22 @@ fn connect(candidates: u16) -> Session {
 }
 
 impl Session {
+    /// Lets time pass for two agents that have connected.
+    fn pass(&mut self, time: Duration) {
+        let until = self.now + time;
+        while let Some(next) = self.agents.iter().filter_map(Agent::deadline).min().filter(|at| *at <= until)
+        {
+            self.now = self.now.max(next);
+            for agent in &mut self.agents {
+                if agent.deadline().is_some_and(|deadline| deadline <= self.now) {
+                    agent.handle_timeout(self.now);
+                }
+            }
+            self.exchange();
+        }
+        self.now = until;
+    }
+
     fn is_over(&self) -> bool {
         let done =
             |(agent, stream): (&Agent, &StreamId)| agent.state(*stream) == Some(StreamState::Completed);

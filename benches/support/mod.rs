@@ -10,19 +10,35 @@ use std::time::{Duration, Instant};
 pub struct Table {
     /// Parts of names.
     wanted: Vec<String>,
-    once: bool,
+    mode: Mode,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Mode {
+    /// Everything, in a table.
+    Table,
+    /// Memory alone, a line for each case: what is the same in every run.
+    Memory,
+    /// One round, without a clock or a word.
+    Once,
 }
 
 impl Table {
-    /// `--once` for one round without a clock; anything else that is not an option is a part of a name.
+    /// `--once` for one round without a clock, `--memory` for memory alone; anything else that is not an option is a part of
+    /// a name.
     pub fn from_args() -> Self {
         let arguments: Vec<String> = env::args().skip(1).collect();
-        let once = arguments.iter().any(|argument| argument == "--once");
+        let has = |option: &str| arguments.iter().any(|argument| argument == option);
+        let mode = match (has("--once"), has("--memory")) {
+            (true, _) => Mode::Once,
+            (false, true) => Mode::Memory,
+            (false, false) => Mode::Table,
+        };
         let wanted = arguments.into_iter().filter(|argument| !argument.starts_with('-')).collect();
-        if !once {
+        if mode == Mode::Table {
             println!("{:<44} {:>12} {:>10} {:>12}", "", "ns (min)", "allocs", "alloc bytes");
         }
-        Self { wanted, once }
+        Self { wanted, mode }
     }
 
     /// Whether the command line names a case.
@@ -34,7 +50,7 @@ impl Table {
     /// Prints what was found by other means.
     #[allow(dead_code, reason = "not every program finds anything by other means")]
     pub fn value(&self, name: &str, unit: &str, value: f64) {
-        if !self.once && self.wants(name) {
+        if self.mode == Mode::Table && self.wants(name) {
             println!("{name:<44} {value:>12.1} {unit}");
         }
     }
@@ -46,7 +62,7 @@ impl Table {
         if !self.wants(name) {
             return;
         }
-        if self.once {
+        if self.mode == Mode::Once {
             return self.case(name, work);
         }
         let pieces = size * 100_000_usize.div_ceil(size);
@@ -76,11 +92,15 @@ impl Table {
         for _ in 0..WARM_UP {
             black_box(work());
         }
-        if self.once {
+        if self.mode == Mode::Once {
             measured(&mut || drop(black_box(work())));
             return;
         }
         let memory = allocation_counter::measure(|| drop(black_box(work())));
+        if self.mode == Mode::Memory {
+            println!("{name}\t{}\t{}\t{}", memory.count_total, memory.bytes_total, memory.bytes_current);
+            return;
+        }
         let nanos = fastest(|| drop(black_box(work())));
         println!("{name:<44} {nanos:>12.1} {:>10} {:>12}", memory.count_total, memory.bytes_total);
     }
