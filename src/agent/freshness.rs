@@ -249,8 +249,19 @@ impl Agent {
         valid.into_iter().for_each(|pair| self.revoked(component, pair));
     }
 
-    /// The peer has answered 403. A pair that is not in use is not to be used later either.
+    /// The peer has answered 403: that holds for whatever else is valid on the path, as behind a translator that has changed
+    /// its mind.
     fn revoked(&mut self, component: ComponentId, pair: PairId) {
+        let valid = || self.stream(component.stream()).into_iter().flat_map(|stream| stream.valid.pairs());
+        let path = valid().find(|known| known.id == pair).map(|known| known.path);
+        let alike = valid().filter(|known| known.id != pair && Some(known.path) == path);
+        let pairs: Vec<PairId> = alike.map(|known| known.id).collect();
+        self.revoke_one(component, pair);
+        pairs.into_iter().for_each(|pair| self.revoke_one(component, pair));
+    }
+
+    /// A pair that is not in use is not to be used later either.
+    fn revoke_one(&mut self, component: ComponentId, pair: PairId) {
         if let Some(consent) = self.consent_mut(component, pair) {
             consent.revoke();
             return self.lose(component, pair);
@@ -258,9 +269,8 @@ impl Agent {
         let asks = self.config.consent;
         let Ok(stream) = self.stream_mut(component.stream()) else { return };
         let is_selected = stream.valid.selected(component).is_some_and(|selected| selected.id == pair);
-        let Some(path) = stream.valid.get(pair).map(|pair| pair.path).filter(|_| asks && !is_selected) else {
-            return;
-        };
+        let path = stream.valid.get(pair).map(|pair| pair.path);
+        let Some(path) = path.filter(|_| asks && !is_selected) else { return };
         if !stream.lost.contains(&path) {
             stream.lost.push(path);
         }
