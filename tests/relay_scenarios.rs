@@ -10,7 +10,7 @@ use floe::ice::{BaseId, Candidate, CandidateAddress, CandidateKind, ComponentId,
 use floe::sim::{self, Deviation, Fault, Host, Nat, NetworkId, NodeId, TurnServer, World};
 use floe::stun::{Class, Message, Method};
 use floe::turn::XorPeerAddress;
-use floe::{Base, Config, Event, ServerError, StreamState, Timestamp};
+use floe::{Base, Config, Event, Profile, ServerError, StreamState, Timestamp};
 use session::{End, PASSWORD, Session, USER, address, controlled, controlling, secs};
 
 fn turn_server() -> TurnServer {
@@ -420,4 +420,18 @@ fn the_address_of_a_hidden_host_is_told_to_no_peer_and_no_relay() {
     assert!(!pairs.any(|pair| by_relay(pair.local().kind()) && named(pair.remote())));
     let mut allocations = session.world.turn_server(server).allocations();
     assert!(!allocations.any(|allocation| allocation.permits(local.ip())));
+}
+
+/// Proves: rfc8838-13-1
+#[test]
+fn gathering_ends_with_the_relay_that_nobody_waits_for_any_more() {
+    let world = World::new(1);
+    // Nothing but the end of its gathering tells the other end of the first one.
+    let alice = controlling(NetworkId::PUBLIC)
+        .config(Config::new().profile(Profile::Rfc8445).consent(false))
+        .relays(address("203.0.113.1:3478"))
+        .without_trickle();
+    let mut session = Session::new(world, alice, controlled(NetworkId::PUBLIC));
+    session.call();
+    assert!(session.settle(secs(15)), "{:?}\n{}", session.states(), session.world.trace());
 }

@@ -29,6 +29,8 @@ impl Agent {
         self.release_idle_relays();
         // What has been concluded may have made a relay send, or let it go.
         self.serve_relays();
+        // Nothing may be left to wait for since then.
+        (0..self.streams.len()).for_each(|index| self.conclude_gathering(index));
         let rests = |stream: &Stream| stream.is_closed() || stream.is_at_rest();
         self.at_rest = self.gatherer.is_idle() && self.streams.iter().all(rests);
         self.compute_deadline(patience);
