@@ -178,3 +178,17 @@ fn worlds_are_the_same_again() {
         }
     }
 }
+
+/// World 14102: an end restarted while the other waited for its answer, and each took the other's offer for one.
+#[test]
+fn an_answer_that_is_owed_is_given_before_another_restart() {
+    let waiting = |role| End { trickles: false, uses: Use::Turn, ..end(role) };
+    let alice = End { uses: Use::Nothing, ..waiting(Role::Controlled) };
+    let events = vec![
+        (Duration::from_secs(16), Happening::Restart(0)),
+        (Duration::from_secs(18), Happening::Restart(1)),
+    ];
+    let calls = plan(alice, waiting(Role::Controlling));
+    let servers = vec![Server { dead: true, ..calls.servers[0] }];
+    run(&Plan { servers, events, ..calls });
+}

@@ -159,8 +159,13 @@ impl Peer {
         }
     }
 
-    /// Restarts the session; what follows signals it.
+    /// Restarts the session; what follows signals it. An end that owes the answer to a restart of the other's gives that
+    /// first, as offer and answer demand: it has restarted just now.
     pub fn restart(&mut self, now: Timestamp) {
+        let is_gathering = self.agent.is_gathering_complete(self.stream) == Some(false);
+        if self.answers.is_some() && is_gathering && !self.trickle {
+            return;
+        }
         self.touch(now);
         self.watch.command(&self.agent, self.now);
         self.unsaid.clear();
