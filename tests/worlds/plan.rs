@@ -158,6 +158,11 @@ pub struct Setting {
 }
 
 impl Setting {
+    /// Whether candidates may come after their end, if the other end agrees.
+    pub fn gathers_continually(&self) -> bool {
+        self.continual.unwrap_or(self.profile == Profile::Mobile)
+    }
+
     pub const PLAIN: Self = Self {
         profile: Profile::Webrtc,
         lite: false,
@@ -246,7 +251,10 @@ impl Plan {
         let events = events(dice, &ends);
         // Messages that overtake one another cannot tell a restart from the state before.
         let restarts = events.iter().any(|(_, happening)| matches!(happening, Happening::Restart(_)));
-        let signalling = Signal { ordered: signalling.ordered || restarts, ..signalling };
+        // Nor can the end of candidates be told from one that is to come, where another may follow (RFC 8838 section 9 has
+        // signalling keep the order).
+        let continual = ends.iter().all(|end| end.setting.gathers_continually());
+        let signalling = Signal { ordered: signalling.ordered || restarts || continual, ..signalling };
         let lateness = if dice.percent(5) { dice.millis(1, 400) } else { Duration::ZERO };
         let nudging = dice.percent(20);
         let steady = dice.pick(&[0, 0, 0, 0, 0, 0, 0, 7, 40, 120]);
