@@ -157,6 +157,19 @@ fn a_pair_whose_peer_has_answered_403_is_not_used_later_either() {
     }
 }
 
+/// World 1680: with the relay that was given up when a pair had been selected, the end of candidates was forgotten, and one
+/// who does not trickle never signalled at all.
+///
+/// Proves: rfc8838-13-1
+#[test]
+fn gathering_ends_also_where_a_dead_server_is_given_up() {
+    let alice = End { uses: Use::Turn, trickles: false, ..end(Role::Controlling) };
+    let alice = End { setting: Setting { renomination: Some(false), ..Setting::PLAIN }, ..alice };
+    let mut plan = plan(alice, end(Role::Controlled));
+    plan.servers[0].dead = true;
+    assert_eq!(run(&plan).outcome, Outcome::Direct);
+}
+
 /// World 6296: three sockets and two components made one pair of a foundation wait for another, 39.5 s each.
 #[test]
 fn nobody_looks_for_a_path_for_more_than_a_minute() {

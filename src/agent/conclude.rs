@@ -27,6 +27,8 @@ impl Agent {
         }
         self.release_bindings();
         self.release_idle_relays();
+        // A relay that is given up before it was there is not waited for any more.
+        (0..self.streams.len()).for_each(|index| self.conclude_gathering(index));
         // What has been concluded may have made a relay send, or let it go.
         self.serve_relays();
         // Nothing may be left to wait for since then.
