@@ -10,7 +10,7 @@ use floe::Profile;
 use floe::ice::Role;
 use floe::sim::Dependence;
 use worlds::plan::{
-    End, Families, Gateway, Happening, Interface, Line, Server, Setting, Shared, Signal, Use,
+    End, Families, Gateway, Happening, Hostile, Interface, Line, Server, Setting, Shared, Signal, Use,
 };
 use worlds::run::Outcome;
 use worlds::{Plan, run};
@@ -168,6 +168,22 @@ fn gathering_ends_also_where_a_dead_server_is_given_up() {
     let mut plan = plan(alice, end(Role::Controlled));
     plan.servers[0].dead = true;
     assert_eq!(run(&plan).outcome, Outcome::Direct);
+}
+
+/// World 106 with an enemy: a nomination was seen, sent again from elsewhere, and arrived there first; the true one came with
+/// a number that was known already, and was not followed.
+#[test]
+fn a_nomination_that_was_replayed_from_elsewhere_is_followed_where_it_was_made() {
+    for seed in 100..120 {
+        let far = Interface {
+            link: Line { latency: Duration::from_millis(52), ..Line::PLAIN },
+            ..interface(Families::V4)
+        };
+        let bob = End { interfaces: vec![far], ..end(Role::Controlling) };
+        let hostile = Some(Hostile::Replayer(6));
+        let plan = Plan { seed, hostile, nudging: false, ..plan(end(Role::Controlled), bob) };
+        assert_eq!(run(&plan).outcome, Outcome::Direct, "seed {seed}");
+    }
 }
 
 /// World 6296: three sockets and two components made one pair of a foundation wait for another, 39.5 s each.

@@ -252,7 +252,13 @@ impl Agent {
         if !stream.renominates() {
             return Some(Nominated::default());
         }
-        (stream.component(request.component)?.followed < Some(how)).then_some(how)
+        let followed = stream.component(request.component)?.followed;
+        // Somebody on the way may have sent it before from elsewhere: until a pair has been selected by it, it counts again.
+        let is_open = || {
+            let selected = stream.valid.selected(request.component);
+            followed == Some(how) && selected.is_none_or(|selected| selected.nominated < Some(how))
+        };
+        (followed < Some(how) || is_open()).then_some(how)
     }
 
     /// Takes data from the path of a request that changes nothing else: until it learns of the selection, the peer sends
