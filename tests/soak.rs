@@ -221,3 +221,25 @@ fn an_answer_that_is_owed_is_given_before_another_restart() {
     let servers = vec![Server { dead: true, ..calls.servers[0] }];
     run(&Plan { servers, events, ..calls });
 }
+
+/// World 17229: a permission that no pair needed any more since a check had failed was let go with the next input only.
+#[test]
+fn what_a_failed_check_leaves_unused_is_let_go_at_once() {
+    let twice = |role, profile, pacing| End {
+        interfaces: vec![interface(Families::V4); 2],
+        setting: Setting { profile, pacing, patience: 0, ..Setting::PLAIN },
+        ..end(role)
+    };
+    let alice = End { uses: Use::Turn, ..twice(Role::Controlling, Profile::Mobile, 20) };
+    let bob = twice(Role::Controlling, Profile::ServerIdle, 20);
+    let events = vec![
+        (Duration::from_millis(380), Happening::Restart(0)),
+        (Duration::from_millis(815), Happening::Unplug(0, 1)),
+        (Duration::from_millis(15_380), Happening::Restart(1)),
+    ];
+    let signalling =
+        Signal { delay: Duration::from_millis(253), jitter: Duration::from_millis(205), ordered: true };
+    for seed in 17_225..17_233 {
+        run(&Plan { seed, events: events.clone(), signalling, ..plan(alice.clone(), bob.clone()) });
+    }
+}

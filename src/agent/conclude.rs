@@ -27,11 +27,10 @@ impl Agent {
         }
         self.release_bindings();
         self.release_idle_relays();
-        // A relay that is given up before it was there is not waited for any more.
-        (0..self.streams.len()).for_each(|index| self.conclude_gathering(index));
+        self.forget_unused_peers();
         // What has been concluded may have made a relay send, or let it go.
         self.serve_relays();
-        // Nothing may be left to wait for since then.
+        // A relay that is given up before it was there is not waited for any more.
         (0..self.streams.len()).for_each(|index| self.conclude_gathering(index));
         let rests = |stream: &Stream| stream.is_closed() || stream.is_at_rest();
         self.at_rest = self.gatherer.is_idle() && self.streams.iter().all(rests);

@@ -293,7 +293,7 @@ impl Agent {
 
     /// Permissions for addresses that no pair leads to any more run out: of candidates that the peer has withdrawn, of pairs
     /// that another one was selected over, of a generation that has ended.
-    fn forget_unused_peers(&mut self) {
+    pub(super) fn forget_unused_peers(&mut self) {
         let (now, gatherer) = (self.now, &self.gatherer);
         if gatherer.relays.iter().all(|relay| relay.client().is_none()) {
             return;
@@ -320,7 +320,6 @@ impl Agent {
     /// What the relays have to do as time passes.
     pub(super) fn handle_relay_timeout(&mut self) {
         let now = self.now;
-        self.forget_unused_peers();
         let mut late = Vec::new();
         for relay in self.gatherer.relays.iter_mut() {
             relay.handle_timeout(now);
