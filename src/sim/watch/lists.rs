@@ -117,7 +117,7 @@ fn counters(now: &Stats, before: &Stats) -> Result<(), String> {
     }
 }
 
-/// INV-37, INV-38: a check list as a whole.
+/// INV-37, INV-38, INV-39: a check list as a whole.
 fn list(agent: &Agent, pairs: &[Pair<'_>]) -> Result<(), String> {
     let listed = || pairs.iter().filter(|pair| pair.is_listed());
     let mut last = u64::MAX;
@@ -135,6 +135,19 @@ fn list(agent: &Agent, pairs: &[Pair<'_>]) -> Result<(), String> {
             return Err(format!("INV-38: priority {priority:#x} for {wanted:#x} after {last:#x}, {path:?}"));
         }
         last = priority;
+    }
+    // INV-39: a success thaws all that share its foundation.
+    let foundation = |pair: &Pair<'_>| (pair.local().foundation(), pair.remote().foundation());
+    for frozen in listed().filter(|pair| pair.state() == PairState::Frozen) {
+        let thaws =
+            |pair: &&Pair<'_>| pair.state() == PairState::Succeeded && foundation(pair) == foundation(frozen);
+        if let Some(pair) = listed().find(thaws) {
+            return Err(format!(
+                "INV-39: {:?} is frozen although {:?} has succeeded",
+                frozen.path(),
+                pair.path()
+            ));
+        }
     }
     for pair in pairs.iter().filter(|pair| pair.is_selected()) {
         let twins = |other: &&Pair<'_>| other.is_selected() && other.component() == pair.component();
@@ -163,7 +176,6 @@ fn look_at(agent: &Agent, wire: &Wire, pair: &Pair<'_>) -> Result<(), String> {
     if pair.is_valid() && seen && !agent.is_lite() && !wire.was_ever_answered(path) {
         return Err(format!("INV-28: {id} is valid on {path:?} without an answer"));
     }
-    // INV-39: a success thaws all that share its foundation.
     Ok(())
 }
 

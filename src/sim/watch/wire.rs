@@ -480,8 +480,8 @@ impl Wire {
             self.requests.insert(message.id, request);
             return Ok(());
         };
-        // INV-24
-        if known.payload != payload || known.path != leg.path {
+        // INV-24. By way of a relay the path is another one once there is another allocation.
+        if known.payload != payload || (known.path != leg.path && !leg.relayed) {
             return Err(format!("INV-24: id {:02x?} was used twice, on {:?}", message.id, leg.path));
         }
         if known.consent {
