@@ -35,7 +35,7 @@ fn main() -> ExitCode {
         Ok(arguments) => arguments,
         Err(error) => {
             eprintln!(
-                "{error}\n\nsoak [--sessions N] [--seed S] [--hostile] [--seconds T] [--threads N] [--plan] [--trace]"
+                "{error}\n\nsoak [--sessions N] [--seed S] [--hostile] [--seconds T] [--threads N] [--plan]"
             );
             return ExitCode::from(2);
         }
