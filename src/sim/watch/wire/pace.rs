@@ -47,6 +47,10 @@ impl Wire {
         };
         let checks = count(|stats| stats.checks_sent);
         let consents = count(|stats| stats.consent_checks_sent);
+        // Of which request a repetition was withheld is not to be seen: the next one of each may count for two.
+        if stats.checks_withheld > before.checks_withheld {
+            self.requests.values_mut().for_each(|request| request.timed = false);
+        }
         // What a relay holds back, or an allowance, cannot be told apart.
         let relayed = fresh.iter().any(|id| self.requests.get(id).is_some_and(|request| request.relayed));
         if relayed || stats.checks_withheld > 0 || fresh.len() != checks + consents {
