@@ -76,7 +76,6 @@ impl<'p> Play<'p> {
 
     /// All of it.
     pub fn play(&mut self) {
-        let expected = verdict::Expected::of(self);
         let mut calls: Vec<(Duration, usize)> =
             vec![(self.plan.ends[0].calls_after, 0), (self.plan.ends[1].calls_after, 1)];
         calls.sort();
@@ -86,7 +85,7 @@ impl<'p> Play<'p> {
         }
         self.settle();
         self.first = self.outcome();
-        expected.compare(self);
+        verdict::of_the_search(self);
         let mut start = self.session.world.now();
         for (after, happening) in &self.plan.events {
             self.run_until(start + *after);

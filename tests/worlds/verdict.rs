@@ -9,34 +9,18 @@ use floe::{Profile, StreamState};
 use super::plan::{Happening, Hostile};
 use super::run::Play;
 
-/// What the network permits before anything has happened.
-pub struct Expected;
-
-impl Expected {
-    pub fn of(_play: &Play<'_>) -> Self {
-        Self
+/// What has to have come of the first search, before anything has happened.
+pub fn of_the_search(play: &Play<'_>) {
+    if !play.plan.is_faithful() || play.plan.hostile.is_some() {
+        return;
     }
-
-    /// What has come of it.
-    pub fn compare(&self, play: &Play<'_>) {
-        if matches!(play.plan.hostile, Some(Hostile::Rogue(_))) {
-            return;
-        }
-        let states = play.states();
-        if play.plan.is_faithful() && play.plan.hostile.is_none() {
-            let literal = states.contains(&StreamState::Checking) && is_literal(play);
-            assert!(
-                literal
-                    || matches!(
-                        states,
-                        [StreamState::Completed, StreamState::Completed]
-                            | [StreamState::Failed(_), StreamState::Failed(_)]
-                    ),
-                "INV-12: {states:?} over a network that loses nothing\n{}",
-                tail(play)
-            );
-        }
-    }
+    let states = play.states();
+    let literal = states.contains(&StreamState::Checking) && is_literal(play);
+    let alike = matches!(
+        states,
+        [StreamState::Completed, StreamState::Completed] | [StreamState::Failed(_), StreamState::Failed(_)]
+    );
+    assert!(literal || alike, "INV-12: {states:?} over a network that loses nothing\n{}", tail(play));
 }
 
 /// What has to hold when everything has happened.
