@@ -154,12 +154,7 @@ impl Agent {
             Outcome::Success { mapped } => self.succeed(owner, mapped, rtt),
             Outcome::RoleConflict => self.give_way(owner, id),
             Outcome::Failure(CheckError::Rejected(UNKNOWN_ATTRIBUTE)) if self.nominate_plainly(owner) => {}
-            Outcome::Failure(error) => {
-                if error == CheckError::Rejected(ErrorCode::FORBIDDEN.code()) {
-                    self.take_back_consent(owner);
-                }
-                self.fail_check(owner, id, Reason::Check(error));
-            }
+            Outcome::Failure(error) => self.fail_check(owner, id, Reason::Check(error)),
         }
     }
 
@@ -247,7 +242,10 @@ impl Agent {
             return Some(host.id);
         }
         if let Some(known) = stream.locals.at(pair.component, mapped, host.base) {
-            return Some(known.id);
+            // rfc7675-5.1-17: where consent is lost, nobody comes back by the word of the peer about another path.
+            let path = Path::new(pair.path.transport(), known.base_address, pair.path.remote());
+            let is_lost = known.base != host.base && stream.lost.contains(&path);
+            return Some(if is_lost { host.id } else { known.id });
         }
         let seen = |local: &&LocalCandidate| local.candidate.kind() == CandidateKind::PeerReflexive;
         let limits = &self.config.limits;

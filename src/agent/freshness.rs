@@ -6,7 +6,7 @@ use core::time::Duration;
 
 use bytes::Bytes;
 
-use crate::agent::checks::{CheckOwner, peer_reflexive_priority};
+use crate::agent::checks::peer_reflexive_priority;
 use crate::agent::stream::{RemoteSide, Stream};
 use crate::agent::{Agent, Error, NominateInConsent, Owner};
 use crate::entropy::Purpose;
@@ -238,15 +238,14 @@ impl Agent {
         true
     }
 
-    /// rfc7675-5.2-1: also where the check was not for consent, but for a nomination or since an answer was overdue.
-    pub(super) fn take_back_consent(&mut self, owner: CheckOwner) {
-        let checked = self.lists.list(owner.stream).and_then(|list| list.pair(owner.pair));
-        let Some((checked, stream)) = checked.zip(self.stream(owner.stream)) else { return };
-        // A pair that was formed again had been found valid by another check.
-        let of_it = |known: &&ValidPair| Some(known.id) == checked.valid || known.path == checked.path;
-        let (component, valid) = (checked.component, stream.valid.pairs().iter().filter(of_it));
-        let valid: Vec<PairId> = valid.map(|known| known.id).collect();
-        valid.into_iter().for_each(|pair| self.revoked(component, pair));
+    /// rfc7675-5.2-1: also where the check was not for consent, but for a nomination or since an answer was overdue, and its
+    /// pair may have left the check list since.
+    pub(super) fn take_back_consent(&mut self, stream: StreamId, path: Path) {
+        let valid = self.stream(stream).into_iter().flat_map(|stream| stream.valid.pairs());
+        let on_it = valid.filter(|known| known.path == path).map(|known| (known.component, known.id));
+        if let Some((component, pair)) = on_it.into_iter().next() {
+            self.revoked(component, pair);
+        }
     }
 
     /// The peer has answered 403: that holds for whatever else is valid on the path, as behind a translator that has changed

@@ -2,10 +2,11 @@
 
 use crate::agent::relaying::Unwrapped;
 use crate::agent::{Agent, Ignored, Owner, Provenance, Received};
+use crate::ice::check::{CheckError, Outcome};
 use crate::ice::lite::Meeting;
 use crate::ice::{ComponentId, StreamId, admit_peer_address, check};
 use crate::net::Path;
-use crate::stun::{self, Class, Fingerprint, Integrity, Message, Method, Sent};
+use crate::stun::{self, Class, ErrorCode, Fingerprint, Integrity, Message, Method, Sent};
 use crate::time::Timestamp;
 
 impl Agent {
@@ -102,6 +103,9 @@ impl Agent {
         let rtt = self.transactions.finish(self.now, id).and_then(|finished| finished.rtt);
         let news = match owner {
             Owner::Check(check) => {
+                if outcome == Outcome::Failure(CheckError::Rejected(ErrorCode::FORBIDDEN.code())) {
+                    self.take_back_consent(stream, path);
+                }
                 self.apply_check(check, id, outcome, rtt);
                 true
             }
