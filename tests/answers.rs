@@ -2,17 +2,13 @@
 
 mod harness;
 
-use floe::ice::{CandidateKind, Nomination, PairState, Role};
+use floe::ice::{CandidateKind, PairState, Role};
 use floe::stun::{AttributeType, Fingerprint, Integrity, TransactionId};
 use floe::{Config, Ignored};
-use harness::{Bench, Fed, LOCAL, PeerCheck, REMOTE, Sent, address, at, fingerprinted, ms, typed};
+use harness::{Bench, Fed, LOCAL, PeerCheck, REMOTE, Sent, address, at, fingerprinted, manual, ms, typed};
 
 const SECOND_LOCAL: &str = "192.0.2.2:1000";
 const UNKNOWN: &str = "198.51.100.9:9000";
-
-fn manual() -> Config {
-    Config::new().nomination(Nomination::Manual)
-}
 
 /// Feeds a check and returns what was sent at once in answer, if anything was.
 fn ask(bench: &mut Bench, check: &PeerCheck) -> (Fed, Option<Sent>) {

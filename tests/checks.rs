@@ -2,14 +2,14 @@
 
 mod harness;
 
-use floe::ice::{CandidateKind, CheckError, Credentials, Nomination, PairState, Role};
+use floe::ice::{CandidateKind, CheckError, Credentials, PairState, Role};
 use floe::stun::{
     AttributeType, Builder, ErrorCode, Fingerprint, Integrity, Key, Method, TransactionId, XorMappedAddress,
 };
 use floe::{
     Agent, Base, Config, Error, Event, Ignored, Path, Reason, Remote, Seed, Server, StreamState, Timestamp,
 };
-use harness::{Bench, Fed, LOCAL, REMOTE, Sent, address, at, fingerprinted, host, ms, typed};
+use harness::{Bench, Fed, LOCAL, REMOTE, Sent, address, at, fingerprinted, host, manual, ms, typed};
 
 /// Proves: rfc8445-7.1.1-1, rfc8445-7.1.3-1, rfc8445-7.2.2-1, rfc8445-7.2.4-1, rfc8445-7.2.4-2
 #[test]
@@ -69,10 +69,6 @@ const OTHER: &str = "198.51.100.1:2002";
 const SECOND_LOCAL: &str = "192.0.2.2:1000";
 /// What a NAT makes of the agent's address.
 const MAPPED: &str = "203.0.113.7:4000";
-
-fn manual() -> Config {
-    Config::new().nomination(Nomination::Manual)
-}
 
 /// The state of the pair of the check list that ends there.
 fn state_of(bench: &Bench, remote: &str) -> PairState {

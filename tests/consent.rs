@@ -9,18 +9,6 @@ use floe::stun::{Builder, Class, ErrorCode, Fingerprint, Integrity, Key, Method}
 use floe::{Config, Event, Ignored, Reason, StreamState, Timestamp};
 use harness::{Bench, Fed, LOCAL, REMOTE, REMOTE_PASSWORD, REMOTE_UFRAG, Sent, address, at, ms};
 
-/// A selected pair and an idle session; the checks that led there are answered within 20 ms.
-fn completed(role: Role) -> Bench {
-    let mut bench = Bench::with(Config::new(), role);
-    bench.end_of_candidates();
-    if role == Role::Controlled {
-        bench.peer_checks(true);
-    }
-    bench.run_answering(at(1_000), |_| Some(ms(20)));
-    assert_eq!(bench.agent.state(bench.stream), Some(StreamState::Completed));
-    bench
-}
-
 fn has_route(bench: &Bench) -> bool {
     bench.agent.route(bench.component()).is_some()
 }
@@ -47,7 +35,7 @@ fn renewed(bench: &mut Bench) -> Timestamp {
 #[test]
 fn an_idle_hour_costs_one_transaction_per_interval_and_nothing_else() {
     for rtt in [1, 10, 100, 1_000] {
-        let mut bench = completed(Role::Controlling);
+        let mut bench = Bench::completed(Role::Controlling);
         bench.run_answering(at(10_000), |_| Some(ms(rtt)));
         let events = bench.events.len();
         let (mut wakes, mut idle) = (0, Vec::new());
@@ -117,7 +105,7 @@ fn the_budget_of_an_idle_session_does_not_grow_with_its_pairs() {
 #[test]
 fn a_consent_check_is_a_check_on_the_selected_pair_that_nominates_nothing() {
     for role in [Role::Controlling, Role::Controlled] {
-        let mut bench = completed(role);
+        let mut bench = Bench::completed(role);
         let check = consent_check(&mut bench);
         let local = bench.agent.local_credentials(bench.stream).unwrap();
         assert_eq!(check.class, Class::Request);
@@ -153,7 +141,7 @@ fn there_is_no_route_before_the_first_answer() {
 /// Lesson: R-05
 #[test]
 fn consent_expires_thirty_seconds_after_the_last_answer_came_and_stays_lost() {
-    let mut bench = completed(Role::Controlling);
+    let mut bench = Bench::completed(Role::Controlling);
     let renewed = renewed(&mut bench);
     let late = consent_check(&mut bench);
     for _ in 0..20 {
@@ -195,7 +183,7 @@ fn only_an_authentic_answer_from_the_right_address_renews_consent() {
         out
     };
     let expires = |spoil: &dyn Fn(&mut Bench, &Sent)| {
-        let mut bench = completed(Role::Controlling);
+        let mut bench = Bench::completed(Role::Controlling);
         let renewed = renewed(&mut bench);
         let check = consent_check(&mut bench);
         spoil(&mut bench, &check);
@@ -241,7 +229,7 @@ fn only_an_authentic_answer_from_the_right_address_renews_consent() {
 /// Lesson: R-05
 #[test]
 fn an_answer_to_an_older_check_renews_consent() {
-    let mut bench = completed(Role::Controlling);
+    let mut bench = Bench::completed(Role::Controlling);
     for _ in 0..20 {
         let checks: Vec<Sent> = (0..4).map(|_| consent_check(&mut bench)).collect();
         assert_eq!(bench.agent.state(bench.stream), Some(StreamState::Unconfirmed(Reason::AnswerOverdue)));
@@ -257,7 +245,7 @@ fn an_answer_to_an_older_check_renews_consent() {
 /// Lesson: R-32, L-18
 #[test]
 fn an_overdue_answer_is_told_and_data_still_flows() {
-    let mut bench = completed(Role::Controlling);
+    let mut bench = Bench::completed(Role::Controlling);
     let check = consent_check(&mut bench);
     bench.run_until(check.at + ms(2_499));
     assert_eq!(bench.agent.state(bench.stream), Some(StreamState::Completed));
@@ -272,7 +260,7 @@ fn an_overdue_answer_is_told_and_data_still_flows() {
 /// Proves: rfc7675-5.2-1
 #[test]
 fn a_signed_403_ends_consent_at_once() {
-    let mut bench = completed(Role::Controlling);
+    let mut bench = Bench::completed(Role::Controlling);
     let check = consent_check(&mut bench);
     bench.feed(&bench.error(&check, ErrorCode::new(403).unwrap()));
     assert!(!has_route(&bench));
@@ -293,7 +281,7 @@ fn a_signed_403_ends_consent_at_once() {
 /// Proves: rfc7675-5.2-3
 #[test]
 fn revoking_our_consent_answers_the_peers_checks_with_403() {
-    let mut bench = completed(Role::Controlling);
+    let mut bench = Bench::completed(Role::Controlling);
     bench.agent.revoke_consent(bench.now, bench.stream).unwrap();
     bench.peer_checks(false);
     let answer = bench.last_answer().unwrap();
@@ -307,7 +295,7 @@ fn revoking_our_consent_answers_the_peers_checks_with_403() {
 /// Proves: rfc7675-5.1-16
 #[test]
 fn a_pause_in_which_the_peer_vanished_leaves_no_route_to_go_on_with() {
-    let mut bench = completed(Role::Controlling);
+    let mut bench = Bench::completed(Role::Controlling);
     bench.run_for(Duration::from_secs(40));
     assert!(!has_route(&bench));
     bench.agent.restart(bench.now, bench.stream).unwrap();
@@ -334,7 +322,7 @@ fn no_configuration_makes_intervals_shorter_than_four_seconds() {
 /// Proves: rfc7675-5.1-13
 #[test]
 fn ids_of_consent_checks_are_seen_on_the_wire_alone() {
-    let mut bench = completed(Role::Controlling);
+    let mut bench = Bench::completed(Role::Controlling);
     let told: Vec<String> = bench.events.iter().map(|(_, event)| format!("{event:?}")).collect();
     let check = consent_check(&mut bench);
     let id = format!("{:?}", check.id);
@@ -386,7 +374,7 @@ fn a_pair_nominated_long_after_its_check_is_asked_before_data_uses_it() {
 /// Proves: rfc7675-5.2-3
 #[test]
 fn a_restart_gives_the_consent_anew_that_was_revoked() {
-    let mut bench = completed(Role::Controlling);
+    let mut bench = Bench::completed(Role::Controlling);
     let old = bench.peer_check().encode();
     bench.agent.revoke_consent(bench.now, bench.stream).unwrap();
     assert_eq!(bench.peer_checks(false), Fed::Ignored(Ignored::Refused));

@@ -3,21 +3,12 @@
 
 mod harness;
 
-use core::time::Duration;
-use floe::ice::{CheckListState, Nomination, Role, StreamId};
-use floe::{Base, Config, Error, Event, Ignored, Provenance, Reason, Remote, StreamState};
-use harness::{Bench, Fed, LOCAL, REMOTE, Sent, address, at, host, ms, typed};
+use floe::ice::{CheckListState, Role, StreamId};
+use floe::{Base, Error, Event, Ignored, Provenance, Reason, Remote, StreamState};
+use harness::{Bench, Fed, LOCAL, REMOTE, Sent, address, at, host, manual, ms, no_delay, typed};
 
 const OTHER: &str = "198.51.100.1:2002";
 const DATA: &[u8] = b"\x80 not STUN";
-
-fn manual() -> Config {
-    Config::new().nomination(Nomination::Manual)
-}
-
-fn no_delay(_: &Sent) -> Option<Duration> {
-    Some(ms(0))
-}
 
 /// The remote end of the route of component 1.
 fn route(bench: &Bench) -> Option<core::net::SocketAddr> {

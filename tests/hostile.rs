@@ -2,22 +2,18 @@
 
 mod harness;
 
-use floe::ice::{Credentials, Nomination, PairState, Role};
+use floe::ice::{Credentials, PairState, Role};
 use floe::stun::{
     AttributeType, Builder, ErrorCode, Integrity, Key, Method, TransactionId, UseCandidate, Username,
     XorMappedAddress,
 };
 use floe::{Config, Ignored, IgnoredStats, Provenance, Remote, StreamState};
-use harness::{Bench, Fed, LOCAL, PeerCheck, REMOTE, address, at, fingerprinted, host, ms, typed};
+use harness::{Bench, Fed, LOCAL, PeerCheck, REMOTE, address, at, fingerprinted, host, manual, ms, typed};
 
 const OTHER: &str = "198.51.100.1:2002";
 const UNKNOWN: &str = "198.51.100.9:9000";
 const NOT_OURS: &str = "192.0.2.77:1000";
 const WRONG: &str = "neither of the two passwords";
-
-fn manual() -> Config {
-    Config::new().nomination(Nomination::Manual)
-}
 
 /// All that an outsider could try against the bench in its present state: nothing here is authentic.
 fn forgeries(bench: &mut Bench) -> Vec<Vec<u8>> {

@@ -5,18 +5,13 @@ mod harness;
 use core::net::SocketAddr;
 use core::time::Duration;
 use floe::ice::{BaseId, Role};
-use floe::sim::{Host, NetworkId, NodeId, Peer, World};
 use floe::stun::AttributeType;
 use floe::{Base, Config, Error, Event, Reason, Remote, Server, StreamState};
-use harness::{Bench, Fed, LOCAL, REMOTE, Sent, address, at, host, ms, remote_credentials, typed};
+use harness::{Bench, Fed, LOCAL, REMOTE, Sent, address, at, host, ms, no_delay, remote_credentials, typed};
 
 const SECOND: &str = "192.0.2.2:1000";
 const THIRD: &str = "192.0.2.3:1000";
 const OTHER: &str = "198.51.100.2:2000";
-
-fn no_delay(_: &Sent) -> Option<Duration> {
-    Some(ms(0))
-}
 
 fn continual() -> Config {
     Config::new().consent(false).continual_gathering(true)
@@ -357,59 +352,6 @@ fn of_twenty_times_fifty_candidates_the_best_pairs_are_kept() {
     assert_eq!((best.path().local(), best.path().remote()), (address(LOCAL), address("198.51.100.1:2000")));
 }
 
-/// Two hosts of two interfaces each, of which they use the first.
-fn connected(config: &Config) -> (World<Peer>, [NodeId; 2], [[SocketAddr; 2]; 2]) {
-    let mut world = World::new(7);
-    let addresses = [["198.51.100.1:4000", "203.0.113.1:4000"], ["198.51.100.2:4000", "203.0.113.2:4000"]]
-        .map(|texts| texts.map(address));
-    let ids = [0, 1].map(|side| {
-        let (seed, [first, second]) = (world.seed_for(side), addresses[usize::from(side == 1)]);
-        let role = if side == 0 { Role::Controlling } else { Role::Controlled };
-        let host = Host::new().address(NetworkId::PUBLIC, first).address(NetworkId::PUBLIC, second);
-        world.add_node(host, |_, now, addresses| Peer::new(now, config.clone(), role, seed, &addresses[..1]))
-    });
-    for (this, other) in [(0, 1), (1, 0)] {
-        world.with(ids[this], |peer, now| peer.call(now, ids[other]));
-    }
-    assert!(completed(&mut world, ids));
-    world.run_for(Duration::from_secs(2));
-    (world, ids, addresses)
-}
-
-fn completed(world: &mut World<Peer>, ids: [NodeId; 2]) -> bool {
-    let done = |world: &World<Peer>| ids.iter().all(|id| world.node(*id).state() == StreamState::Completed);
-    world.run_until(Duration::from_secs(30), done).is_ok()
-}
-
-fn leave(peer: &mut Peer, now: floe::Timestamp, base: u32) {
-    peer.agent_mut().remove_base(now, BaseId::from_raw(base)).unwrap();
-}
-
-/// Proves: rfc8445-5.1.1.4-3, rfc8445-5.1.1.4-4
-/// Lesson: L-36
-#[test]
-fn either_side_may_lose_its_network_and_go_on_with_the_next() {
-    let config = Config::new().continual_gathering(true);
-    for mover in [0, 1] {
-        let (mut world, ids, addresses) = connected(&config);
-        world.with(ids[mover], |peer, now| leave(peer, now, 0));
-        world.run_for(ms(1_900));
-        assert_eq!(world.node(ids[mover]).state(), StreamState::Lost(Reason::BaseRemoved));
-        let second = addresses[mover][1];
-        assert!(world.with(ids[mover], |peer, now| peer.add_base(now, 1, second)));
-        world.run_for(Duration::from_secs(10));
-        assert!(completed(&mut world, ids), "{:?}", ids.map(|id| world.node(id).state()));
-        assert_eq!(world.node(ids[mover]).selected(1).unwrap().local(), second);
-        assert_eq!(world.node(ids[1 - mover]).selected(1).unwrap().remote(), second);
-        for (from, to) in [(0, 1), (1, 0)] {
-            let before = world.node(ids[to]).received().len();
-            assert!(world.with(ids[from], |peer, _| peer.send(1, b"data")));
-            world.run_for(ms(200));
-            assert_eq!(world.node(ids[to]).received().len(), before + 1, "side {mover} moved");
-        }
-    }
-}
-
 /// The selected path is lost, another one takes over, and then its base goes as well: what was lost is not asked again.
 ///
 /// Proves: rfc7675-5.1-17
@@ -464,37 +406,8 @@ fn of_two_candidates_with_one_address_either_can_be_withdrawn_alone() {
     }
 }
 
-/// An interface is gone and another one is there. It takes a restart to signal it; where nominations may follow one another
-/// the peer learns of it by the checks that come from there.
-#[test]
-fn another_network_is_reached_by_a_restart_or_by_checks_alone() {
-    for (renomination, restarts) in [(false, true), (true, true), (true, false), (false, false)] {
-        let (mut world, ids, addresses) = connected(&Config::new().renomination(renomination));
-        world.with(ids[0], |peer, now| {
-            assert!(peer.add_base(now, 1, addresses[0][1]));
-            leave(peer, now, 0);
-        });
-        if restarts {
-            world.with(ids[0], |peer, now| peer.restart(now));
-        }
-        world.run_for(ms(500));
-        let moved =
-            completed(&mut world, ids) && world.node(ids[1]).selected(1).unwrap().remote() == addresses[0][1];
-        assert_eq!(moved, renomination || restarts, "{renomination} {restarts}");
-        if moved {
-            for (from, to) in [(0, 1), (1, 0)] {
-                assert!(world.with(ids[from], |peer, _| peer.send(1, b"data")));
-                world.run_for(ms(200));
-                assert_eq!(world.node(ids[to]).received().len(), 1);
-            }
-            assert_eq!(world.node(ids[0]).selected(1).unwrap().local(), addresses[0][1]);
-        }
-    }
-}
-
 /// The address that a session uses expires: it is withdrawn, the next temporary one takes over, and what both hide is not
 /// shown on the way.
-///
 ///
 /// Proves: rfc8445-5.1.1.1-8, rfc8445-5.1.1.4-3
 /// Lesson: L-41
@@ -538,7 +451,6 @@ fn a_temporary_address_that_expires_gives_way_to_the_next_one() {
 
 /// However many networks there are, of whatever kind, none is left out: the only one that works may be any.
 ///
-///
 /// Proves: rfc8445-5.1.1.1-1
 /// Lesson: L-42
 #[test]
@@ -562,7 +474,6 @@ fn of_eight_networks_the_only_one_that_works_is_found() {
 
 /// The peer is known by its checks alone, from an address that it has not signalled: it withdraws all that it had signalled,
 /// signals the new one, and withdraws that as well, and the stream knows of no trouble.
-///
 ///
 /// Proves: rfc8445-7.3.1.3-1
 /// Lesson: R-08

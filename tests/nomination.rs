@@ -6,7 +6,7 @@ use core::time::Duration;
 use floe::ice::{CandidateKind, CheckListState, Nomination, PairState, Role};
 use floe::stun::{AttributeType, ErrorCode};
 use floe::{Config, Event, Ignored, Reason, Remote, StreamState};
-use harness::{Bench, Fed, LOCAL, PeerCheck, REMOTE, Sent, address, at, host, ms, typed};
+use harness::{Bench, Fed, LOCAL, PeerCheck, REMOTE, Sent, address, at, host, manual, ms, no_delay, typed};
 
 const LOW: &str = "198.51.100.1:2001";
 const MIDDLE: &str = "198.51.100.1:2002";
@@ -39,14 +39,6 @@ fn two_components(config: Config, role: Role) -> Bench {
     bench.trickle(host("1", 1, REMOTE));
     bench.trickle(host("1", 2, "198.51.100.1:3001"));
     bench
-}
-
-fn manual() -> Config {
-    Config::new().nomination(Nomination::Manual)
-}
-
-fn no_delay(_: &Sent) -> Option<Duration> {
-    Some(ms(0))
 }
 
 /// The destinations of all nominating requests, each once.

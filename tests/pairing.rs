@@ -4,28 +4,12 @@ mod harness;
 
 use core::net::SocketAddr;
 use core::time::Duration;
-use floe::ice::{CandidateKind, Credentials, Nomination, PairState, Role, StreamId};
+use floe::ice::{CandidateKind, Credentials, PairState, Role, StreamId};
 use floe::stun::ErrorCode;
 use floe::{Base, Config, Event, Limits, Output, Path, Remote, StreamState, Timestamp};
-use harness::{Bench, LOCAL, REMOTE, Sent, address, at, host, ms, remote_credentials, typed};
+use harness::{Bench, LOCAL, REMOTE, address, at, host, manual, ms, no_delay, remote_credentials, typed};
 
 const OTHER: &str = "198.51.100.2:2000";
-
-fn manual() -> Config {
-    Config::new().nomination(Nomination::Manual)
-}
-
-fn no_delay(_: &Sent) -> Option<Duration> {
-    Some(ms(0))
-}
-
-/// An agent with one base that knows its peer, but no candidate of it.
-fn without_candidates(config: Config, role: Role) -> Bench {
-    let mut bench = Bench::bare(config, role);
-    bench.base(LOCAL);
-    bench.remote();
-    bench
-}
 
 /// The remote addresses of the listed pairs, in the order of the list.
 fn paired(bench: &Bench) -> Vec<SocketAddr> {
@@ -48,7 +32,7 @@ fn letter(bench: &Bench, stream: StreamId, remote: &str) -> char {
 /// Proves: rfc8838-9-5, rfc8838-10-5
 #[test]
 fn the_same_candidate_again_leaves_pairs_in_every_state_as_they_are() {
-    let mut bench = without_candidates(manual(), Role::Controlling);
+    let mut bench = Bench::without_candidates(manual(), Role::Controlling);
     let remotes: Vec<String> = (1..=5).map(|n| format!("198.51.100.{n}:2000")).collect();
     for (n, remote) in remotes.iter().enumerate() {
         // The last two share a foundation, so that one of them is frozen.
@@ -115,7 +99,7 @@ fn candidates_are_stored_until_their_counterpart_comes_and_paired_then() {
 fn crowded() -> Bench {
     let mut limits = Limits::default();
     limits.pairs = 10;
-    let mut bench = without_candidates(manual().limits(limits), Role::Controlling);
+    let mut bench = Bench::without_candidates(manual().limits(limits), Role::Controlling);
     for n in 1..=10_u32 {
         bench.trickle(typed(&n.to_string(), "host", 111 - n, &format!("198.51.100.{n}:2000")));
     }
@@ -173,7 +157,7 @@ fn a_new_base_makes_room_for_its_pairs_in_the_same_way() {
 /// Proves: rfc8838-11-4
 #[test]
 fn a_candidate_signalled_after_its_check_takes_over_the_pair_with_state_and_transaction() {
-    let mut bench = without_candidates(manual(), Role::Controlling);
+    let mut bench = Bench::without_candidates(manual(), Role::Controlling);
     bench.trickle(typed("1", "host", 500, OTHER));
     bench.peer_checks(false);
     let check = bench.next_check();
@@ -318,7 +302,7 @@ fn whatever_the_order_in_which_candidates_trickle_in_the_outcome_is_the_same() {
 /// Proves: rfc8838-17-2
 #[test]
 fn candidates_of_equal_priority_are_paired_and_checked_in_the_order_received() {
-    let mut bench = without_candidates(manual(), Role::Controlling);
+    let mut bench = Bench::without_candidates(manual(), Role::Controlling);
     let order = ["198.51.100.7:2000", "198.51.100.3:2000", "198.51.100.5:2000"];
     for (n, remote) in (1..).zip(order) {
         bench.trickle(typed(&n.to_string(), "host", 100, remote));

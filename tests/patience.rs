@@ -3,20 +3,15 @@
 
 mod harness;
 
-use core::time::Duration;
 use floe::ice::{CheckListState, Nomination, PairState, Role};
 use floe::stun::{ErrorCode, Rto};
 use floe::{Base, Config, Event, Path, Reason, Remote, Server, ServerError, StreamState, Timestamp};
-use harness::{Bench, LOCAL, REMOTE, Sent, address, at, candidate, host, ms, typed};
+use harness::{Bench, LOCAL, REMOTE, address, at, candidate, host, ms, no_delay, typed};
 
 const OTHER: &str = "198.51.100.1:2002";
 
 fn path(remote: &str) -> Path {
     Path::udp(address(LOCAL), address(remote))
-}
-
-fn no_delay(_: &Sent) -> Option<Duration> {
-    Some(ms(0))
 }
 
 fn is_failed(event: &Event) -> bool {

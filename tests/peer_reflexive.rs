@@ -2,17 +2,13 @@
 
 mod harness;
 
-use floe::ice::{CandidateKind, Nomination, PairState, Role};
+use floe::ice::{CandidateKind, PairState, Role};
 use floe::stun::{AttributeType, Message};
 use floe::{Config, Error, Ignored, Limits};
-use harness::{Bench, Fed, LOCAL, PeerCheck, REMOTE, address, at, host, ms, typed};
+use harness::{Bench, Fed, LOCAL, PeerCheck, REMOTE, address, at, host, manual, ms, typed};
 
 const SECOND_LOCAL: &str = "192.0.2.2:1000";
 const UNKNOWN: &str = "198.51.100.9:9000";
-
-fn manual() -> Config {
-    Config::new().nomination(Nomination::Manual)
-}
 
 /// The peer checks our usual address from `from`.
 fn check_from(bench: &mut Bench, from: &str) -> Fed {

@@ -74,22 +74,6 @@ fn data_flows_while_a_new_generation_is_found() {
     }
 }
 
-/// A selected pair, consent on.
-fn completed() -> Bench {
-    completed_as(Role::Controlling)
-}
-
-fn completed_as(role: Role) -> Bench {
-    let mut bench = Bench::with(Config::new(), role);
-    bench.end_of_candidates();
-    if role == Role::Controlled {
-        bench.peer_checks(true);
-    }
-    bench.run_answering(at(1_000), |_| Some(ms(20)));
-    assert_eq!(bench.agent.state(bench.stream), Some(StreamState::Completed));
-    bench
-}
-
 fn restart(bench: &mut Bench) -> Generation {
     let generation = bench.agent.restart(bench.now, bench.stream).unwrap();
     bench.drain();
@@ -117,7 +101,7 @@ fn has_route(bench: &Bench) -> bool {
 /// Proves: rfc7675-5.1-14, rfc8445-9-3, rfc8445-9-6, rfc8445-12.1-5
 #[test]
 fn the_old_path_keeps_its_consent_under_the_old_credentials() {
-    let mut bench = completed();
+    let mut bench = Bench::completed(Role::Controlling);
     let old = bench.agent.local_credentials(bench.stream).unwrap().clone();
     let route = bench.agent.route(bench.component());
     let old_check = bench.peer_check();
@@ -145,7 +129,7 @@ fn the_old_path_keeps_its_consent_under_the_old_credentials() {
 /// Proves: rfc7675-5.1-14, rfc7675-5.1-4
 #[test]
 fn the_old_path_is_lost_like_any_other_while_the_answer_to_a_restart_is_awaited() {
-    let mut bench = completed();
+    let mut bench = Bench::completed(Role::Controlling);
     let check = bench.next_check();
     bench.answer(&check);
     restart(&mut bench);
@@ -184,7 +168,7 @@ fn late_answers_to_checks_of_the_old_generation_are_ignored() {
 /// Proves: rfc8445-9-2, rfc8838-9-3, rfc8838-15-1
 #[test]
 fn signalling_of_the_old_generation_is_ignored_and_new_candidates_count() {
-    let mut bench = completed();
+    let mut bench = Bench::completed(Role::Controlling);
     let error = bench.agent.add_remote_candidate(bench.now, bench.stream, host("2", 1, "198.51.100.2:2000"));
     assert_eq!(error, Err(Error::EndOfCandidates));
     restart(&mut bench);
@@ -220,7 +204,7 @@ fn candidates_that_overtake_their_credentials_are_paired_when_those_come() {
 /// Proves: rfc8445-9-1
 #[test]
 fn a_change_of_the_fragment_or_of_the_password_alone_is_refused() {
-    let mut bench = completed();
+    let mut bench = Bench::completed(Role::Controlling);
     for (ufrag, password) in [("next", REMOTE_PASSWORD), (harness::REMOTE_UFRAG, "thenextpasswordofthepeer")]
     {
         let remote = Remote::new(Credentials::new(ufrag, password).unwrap());
@@ -263,7 +247,7 @@ fn another_destination_takes_a_restart() {
 /// Proves: rfc8445-9-5
 #[test]
 fn bases_are_used_again() {
-    let mut bench = completed();
+    let mut bench = Bench::completed(Role::Controlling);
     let events = bench.events.len();
     let before: Vec<_> =
         bench.agent.local_candidates(bench.stream).map(|(_, it)| it.address().clone()).collect();
@@ -345,7 +329,7 @@ fn no_candidate_of_an_older_generation_comes_after_a_restart() {
 /// Proves: rfc8863-4-8
 #[test]
 fn a_restart_has_a_patience_of_its_own() {
-    let mut bench = completed();
+    let mut bench = Bench::completed(Role::Controlling);
     bench.run_until(at(60_000));
     restart(&mut bench);
     set_remote(&mut bench, next_credentials());
@@ -363,7 +347,7 @@ fn a_restart_has_a_patience_of_its_own() {
 /// a pair, and the credentials of the one between authenticate nothing.
 #[test]
 fn two_restarts_in_a_row_leave_data_where_it_was() {
-    let mut bench = completed();
+    let mut bench = Bench::completed(Role::Controlling);
     let route = bench.agent.route(bench.component()).unwrap();
     restart(&mut bench);
     let between = bench.peer_check();
@@ -508,7 +492,7 @@ fn a_restart_at_any_instant_of_gathering_leaves_gathering_that_completes() {
 /// Lesson: L-47
 #[test]
 fn checks_and_candidates_that_overtake_the_answer_to_a_restart_count_when_it_comes() {
-    let mut bench = completed_as(Role::Controlled);
+    let mut bench = Bench::completed(Role::Controlled);
     restart(&mut bench);
     let next = next_credentials();
     let ours = bench.agent.local_credentials(bench.stream).unwrap().ufrag().to_owned();
@@ -540,7 +524,7 @@ fn checks_and_candidates_that_overtake_the_answer_to_a_restart_count_when_it_com
 /// We restart, and restart again before the answer to the first has come: the two answers come one after the other.
 #[test]
 fn an_answer_to_an_earlier_restart_is_told_from_the_answer_to_the_last_one() {
-    let mut bench = completed();
+    let mut bench = Bench::completed(Role::Controlling);
     restart(&mut bench);
     let first = bench.agent.local_credentials(bench.stream).unwrap().ufrag().to_owned();
     restart(&mut bench);
@@ -563,7 +547,7 @@ fn an_answer_to_an_earlier_restart_is_told_from_the_answer_to_the_last_one() {
 /// Proves: rfc8838-14-3
 #[test]
 fn the_end_of_candidates_is_that_of_the_generation_whose_fragment_it_names() {
-    let mut bench = completed();
+    let mut bench = Bench::completed(Role::Controlling);
     bench.agent.restart(bench.now, bench.stream).unwrap();
     let end = |bench: &mut Bench, ufrag: &str| {
         bench.agent.end_of_remote_candidates_under(bench.now, bench.stream, ufrag)
@@ -582,7 +566,7 @@ fn the_end_of_candidates_is_that_of_the_generation_whose_fragment_it_names() {
     assert_eq!(more(&mut bench, 3), Err(Error::EndOfCandidates));
     let third = Credentials::new("third", "thethirdpasswordofthepeer").unwrap();
     for announced in [false, true] {
-        let mut bench = completed();
+        let mut bench = Bench::completed(Role::Controlling);
         if announced {
             assert_eq!(end(&mut bench, "third"), Ok(()));
         }

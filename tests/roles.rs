@@ -2,20 +2,16 @@
 
 mod harness;
 
-use floe::ice::{Credentials, Nomination, PairState, Role, StreamId};
+use floe::ice::{Credentials, PairState, Role, StreamId};
 use floe::stun::ErrorCode;
 use floe::{
     Agent, Base, Config, Event, Ignored, Output, Path, Reason, Received, Remote, Seed, StreamState, Timestamp,
 };
-use harness::{Bench, Fed, LOCAL, PeerCheck, REMOTE, Sent, address, at, host, ms, typed};
+use harness::{Bench, Fed, LOCAL, PeerCheck, REMOTE, Sent, address, at, host, manual, ms, typed};
 
 const OTHER: &str = "198.51.100.1:2002";
 const UNKNOWN: &str = "198.51.100.9:9000";
 const ROLES: [Role; 2] = [Role::Controlling, Role::Controlled];
-
-fn manual() -> Config {
-    Config::new().nomination(Nomination::Manual)
-}
 
 /// The role and tie-breaker that a check claims.
 fn claim(check: &Sent) -> (Role, u64) {

@@ -5,14 +5,10 @@ mod harness;
 
 use std::collections::BTreeSet;
 
-use floe::ice::{Nomination, PairState, Role, StreamId};
+use floe::ice::{PairState, Role, StreamId};
 use floe::stun::{ErrorCode, Rto};
 use floe::{Base, CheckRto, Config, Remote, Server, Timestamp};
-use harness::{Bench, Fed, LOCAL, REMOTE, Sent, address, at, host, ms, remote_credentials, typed};
-
-fn manual() -> Config {
-    Config::new().nomination(Nomination::Manual)
-}
+use harness::{Bench, Fed, LOCAL, REMOTE, Sent, address, at, host, manual, ms, remote_credentials, typed};
 
 /// An agent that knows its peer and this many of its candidates, each with a foundation of its own.
 fn with_pairs(config: Config, count: u32) -> Bench {

@@ -3,6 +3,7 @@
 mod sim_world {
     mod agents;
     mod connections;
+    mod gateways;
     mod hosts;
     mod links;
     mod nats;

@@ -3,31 +3,18 @@
 mod harness;
 
 use core::net::SocketAddr;
-use core::time::Duration;
 use floe::ice::{Candidate, CandidateKind, CheckListState, Generation, Role};
 use floe::stun::{Builder, Method, XorMappedAddress};
 use floe::{Base, Config, Error, Event, Remote, Server, StreamState, Timestamp};
 use harness::{
-    Bench, Fed, LOCAL, REMOTE, REMOTE_UFRAG, Sent, address, at, candidate, host, ms, remote_credentials,
-    typed,
+    Bench, Fed, LOCAL, REMOTE, REMOTE_UFRAG, Sent, address, at, candidate, host, ms, no_delay,
+    remote_credentials, typed,
 };
 
 const SERVER: &str = "203.0.113.1:3478";
 const SILENT: &str = "203.0.113.2:3478";
 const MAPPED: &str = "203.0.113.77:4000";
 const OTHER: &str = "198.51.100.2:2000";
-
-fn no_delay(_: &Sent) -> Option<Duration> {
-    Some(ms(0))
-}
-
-/// An agent with one base that knows its peer, but no candidate of it.
-fn without_candidates(config: Config, role: Role) -> Bench {
-    let mut bench = Bench::bare(config, role);
-    bench.base(LOCAL);
-    bench.remote();
-    bench
-}
 
 fn add_server(bench: &mut Bench, server: &str) {
     bench.agent.add_server(bench.now, Server::stun(address(server))).unwrap();
@@ -212,7 +199,7 @@ fn a_reflexive_candidate_makes_no_pair_beside_that_of_its_base() {
 /// Proves: rfc8838-11-6
 #[test]
 fn candidates_that_cannot_be_used_leave_the_others_alone() {
-    let mut bench = without_candidates(Config::new(), Role::Controlling);
+    let mut bench = Bench::without_candidates(Config::new(), Role::Controlling);
     let name = candidate("candidate:3 1 udp 5 printer.local 2000 typ host");
     let tcp = candidate("candidate:4 1 tcp 5 198.51.100.9 2000 typ host tcptype passive");
     bench.trickle(typed("2", "host", 5, "[2001:db8::1]:2000"));

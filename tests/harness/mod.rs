@@ -6,7 +6,7 @@
 use core::net::SocketAddr;
 use core::time::Duration;
 
-use floe::ice::{Candidate, ComponentId, Credentials, PairState, Role, StreamId};
+use floe::ice::{Candidate, ComponentId, Credentials, Nomination, PairState, Role, StreamId};
 use floe::stun::{
     AttributeType, Builder, Class, ErrorCode, Fingerprint, IceControlled, IceControlling, Integrity, Key,
     Message, Method, Priority, TransactionId, UseCandidate, Username, XorMappedAddress,
@@ -21,6 +21,16 @@ pub const REMOTE: &str = "198.51.100.1:2000";
 pub const REMOTE_UFRAG: &str = "peer";
 /// Its password.
 pub const REMOTE_PASSWORD: &str = "passwordofthepeer/1234567";
+
+/// Nominates nothing unless the test does.
+pub fn manual() -> Config {
+    Config::new().nomination(Nomination::Manual)
+}
+
+/// For [`Bench::run_answering`]: every request is answered at once.
+pub fn no_delay(_: &Sent) -> Option<Duration> {
+    Some(ms(0))
+}
 
 /// Milliseconds since the start.
 pub fn at(millis: u64) -> Timestamp {
@@ -124,6 +134,26 @@ impl Bench {
         bench.base(LOCAL);
         bench.remote();
         bench.trickle(host("1", 1, REMOTE));
+        bench
+    }
+
+    /// An agent with one base that knows its peer, but no candidate of it.
+    pub fn without_candidates(config: Config, role: Role) -> Self {
+        let mut bench = Self::bare(config, role);
+        bench.base(LOCAL);
+        bench.remote();
+        bench
+    }
+
+    /// An idle session with consent: the pair is selected, and the checks that led there were answered within 20 ms.
+    pub fn completed(role: Role) -> Self {
+        let mut bench = Self::with(Config::new(), role);
+        bench.end_of_candidates();
+        if role == Role::Controlled {
+            bench.peer_checks(true);
+        }
+        bench.run_answering(at(1_000), |_| Some(ms(20)));
+        assert_eq!(bench.agent.state(bench.stream), Some(floe::StreamState::Completed));
         bench
     }
 
