@@ -4,7 +4,7 @@ mod harness;
 
 use core::net::SocketAddr;
 use core::time::Duration;
-use floe::ice::{Candidate, Role};
+use floe::ice::{Candidate, CheckOrder, Role};
 use floe::sim::{Host, NetworkId, Peer, Verdict, World};
 use floe::{Agent, Base, Config, Event, Output, Path, Profile, Remote, Seed, StreamState, Timestamp};
 use harness::{Bench, REMOTE, Sent, address, at, ms, typed};
@@ -40,7 +40,8 @@ fn families(candidates: &[Candidate]) -> String {
 
 /// An agent with bases in this order and a peer with an address of each family, as such a peer ranks them.
 fn dual_stack(order: &str) -> Bench {
-    let mut bench = Bench::bare(Config::new().consent(false), Role::Controlling);
+    let config = Config::new().consent(false).check_order(CheckOrder::Priority);
+    let mut bench = Bench::bare(config, Role::Controlling);
     add_bases(&mut bench, 1, order);
     bench.remote();
     bench.trickle(typed("1", "host", 2_130_706_431, REMOTE_V6));

@@ -193,7 +193,7 @@ fn another_valid_pair_takes_over_at_once_where_nominations_may_follow_one_anothe
     bench.base(SECOND);
     // Both are valid before one of them is nominated.
     bench.run_answering(at(2_000), |check| {
-        Some(ms(if check.path.local() == address(LOCAL) { 120 } else { 1 }))
+        Some(ms(if check.path.local() == address(LOCAL) { 120 } else { 45 }))
     });
     assert_eq!(state(&bench), StreamState::Completed);
     assert_eq!(bench.agent.route(bench.component()).unwrap().path().local(), address(LOCAL));

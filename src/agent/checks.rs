@@ -70,9 +70,11 @@ impl Agent {
             let (streams, transactions, now) = (&self.streams, &self.transactions, self.now);
             let known = |id: StreamId| streams.get(usize::from(id.to_raw()));
             let ready = |id: StreamId| known(id).is_some_and(|stream| stream.remote.is_some());
-            let policy = &*self.config.policy;
+            let (policy, order, role) = (&*self.config.policy, self.config.check_order, self.claim.role);
             let wish = |id: StreamId, list: &CheckList| {
-                Views { stream: known(id)?, list, transactions, now }.check(policy)
+                let stream = known(id)?;
+                let spares_relays = stream.may_nominate_first(role);
+                Views { stream, list, transactions, now, spares_relays }.check(policy, order)
             };
             let Some((stream, pair)) = self.lists.next(ready, wish) else { return false };
             if self.start_check(stream, pair).is_some() {

@@ -8,11 +8,12 @@ use core::time::Duration;
 use crate::agent::stream::Stream;
 use crate::agent::{Agent, Owner};
 use crate::ice::checklist::CheckList;
+use crate::ice::order::least_tried;
 use crate::ice::pair::{CandidatePair, PairState};
 use crate::ice::valid::ValidPair;
 use crate::ice::{
-    Candidate, CandidateId, CandidateKind, Choice, Choices, Health, PairId, Policy, Prospects, StreamId,
-    Verdict,
+    Candidate, CandidateId, CandidateKind, CheckOrder, Choice, Choices, Health, PairId, Policy, Prospects,
+    StreamId, Verdict,
 };
 use crate::stun::Transactions;
 use crate::time::Timestamp;
@@ -21,7 +22,8 @@ impl Agent {
     /// What a policy sees of a stream.
     pub(super) fn views(&self, id: StreamId) -> Option<Views<'_>> {
         let (stream, list) = self.stream(id).zip(self.lists.list(id))?;
-        Some(Views { stream, list, transactions: &self.transactions, now: self.now })
+        let spares_relays = stream.may_nominate_first(self.claim.role);
+        Some(Views { stream, list, transactions: &self.transactions, now: self.now, spares_relays })
     }
 }
 
@@ -32,6 +34,8 @@ pub(super) struct Views<'a> {
     pub(super) list: &'a CheckList,
     pub(super) transactions: &'a Transactions<Owner>,
     pub(super) now: Timestamp,
+    /// The peer may nominate a relay as soon as one works, although it is not the best.
+    pub(super) spares_relays: bool,
 }
 
 impl Views<'_> {
@@ -84,15 +88,29 @@ impl Views<'_> {
         Some((local.candidate.kind(), remote.kind(), cost(&base.candidate) + cost(remote)))
     }
 
-    /// The pair to be checked in this slot, if the policy has a wish.
-    pub(super) fn check(&self, policy: &dyn Policy) -> Option<PairId> {
+    /// The pair to be checked in this slot: as the policy wishes, or in the order that is configured. `None` for the best.
+    pub(super) fn check(&self, policy: &dyn Policy, order: CheckOrder) -> Option<PairId> {
         let pairs = self.list.pairs();
         let at = |n: usize| {
             let pair = pairs.get(n)?;
             Some(self.listed(pair).filter(|_| pair.state == PairState::Waiting))
         };
         let waiting = Choices::new(&at);
-        policy.check(waiting).filter(|id| waiting.contains(*id))
+        let wish = policy.check(waiting).filter(|id| waiting.contains(*id));
+        wish.or_else(|| match order {
+            CheckOrder::Priority => None,
+            CheckOrder::Coverage => {
+                let has_valid = |component| self.stream.valid.best(component).is_some();
+                least_tried(pairs, has_valid, |pair| self.spares_relays && self.is_relayed(pair))
+            }
+        })
+    }
+
+    /// Whether data would go through a relay.
+    fn is_relayed(&self, pair: &CandidatePair) -> bool {
+        let ours = self.stream.locals.get(pair.local).map(|local| local.candidate.kind());
+        let theirs = self.stream.remotes.get(pair.remote).map(|remote| remote.candidate.kind());
+        [ours, theirs].contains(&Some(CandidateKind::Relayed))
     }
 
     /// What the controlling side does about a component whose best valid pair is `best`, the first one having been found at
@@ -134,7 +152,7 @@ impl Views<'_> {
         match policy.nominate(&prospects) {
             Verdict::Nominate(id) if valid.contains(id) => Verdict::Nominate(id),
             Verdict::Wait(wait) if !wait.min(left).is_zero() => {
-                Verdict::Wait(wait.min(left).max(PATIENCE_MIN))
+                Verdict::Wait(to_whole_millisecond(prospects.waited, wait.min(left)))
             }
             Verdict::Nominate(_) | Verdict::Wait(_) => Verdict::Nominate(best.id),
         }
@@ -209,6 +227,14 @@ impl Views<'_> {
     }
 }
 
+/// How long to wait beyond `waited`, for `wait` and to a whole millisecond: nobody wakes up more often to wait, and whoever
+/// is asked in between comes to the same instant.
+fn to_whole_millisecond(waited: Duration, wait: Duration) -> Duration {
+    let in_all = waited.saturating_add(wait);
+    let whole = u64::try_from(in_all.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX);
+    Duration::from_millis(whole).saturating_sub(waited)
+}
+
 /// Where a candidate is, as far as it is known: what is in one place fails together.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Site {
@@ -241,6 +267,3 @@ fn cost(candidate: &Candidate) -> u32 {
 
 /// As long as this a policy may hold nomination up, if it is not configured to have more patience.
 const PATIENCE_MAX: Duration = Duration::from_secs(5);
-
-/// Nobody wakes up more often to wait.
-const PATIENCE_MIN: Duration = Duration::from_millis(1);

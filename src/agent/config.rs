@@ -4,7 +4,7 @@ use alloc::sync::Arc;
 use core::time::Duration;
 
 use crate::ice::lite::Implementation;
-use crate::ice::{Nomination, Policy, Profile, UfragPrefix};
+use crate::ice::{CheckOrder, Nomination, Policy, Profile, UfragPrefix};
 use crate::stun::Rto;
 
 /// The settings of an agent. One configuration, behind an `Arc`, serves any number of agents.
@@ -28,6 +28,7 @@ pub struct Config {
     pub(crate) pacing: Duration,
     pub(crate) rto: Rto,
     pub(crate) check_rto: CheckRto,
+    pub(crate) check_order: CheckOrder,
     pub(crate) nomination: Nomination,
     pub(crate) patience_for_checks: Duration,
     pub(crate) checking_limit: Duration,
@@ -137,6 +138,7 @@ impl Config {
             pacing: PACING,
             rto: Rto::default(),
             check_rto: CheckRto::default(),
+            check_order: CheckOrder::default(),
             nomination: Nomination::default(),
             patience_for_checks: Duration::from_millis(39_500),
             checking_limit: CHECKING_LIMIT,
@@ -168,6 +170,8 @@ impl Config {
         let (mobile, quiet) = (profile == Profile::Mobile, profile == Profile::ServerIdle);
         self.pacing = PACING;
         self.check_rto = if profile == Profile::Rfc8445 { CheckRto::Formula } else { CheckRto::Constant };
+        self.check_order =
+            if profile == Profile::Rfc8445 { CheckOrder::Priority } else { CheckOrder::Coverage };
         self.checking_limit = if profile == Profile::Rfc8445 { Duration::MAX } else { CHECKING_LIMIT };
         self.nomination = Nomination::default();
         self.renomination = profile != Profile::Rfc8445;
@@ -202,6 +206,13 @@ impl Config {
     #[must_use]
     pub fn check_rto(mut self, rule: CheckRto) -> Self {
         self.check_rto = rule;
+        self
+    }
+
+    /// In which order pairs are checked: [`CheckOrder::Coverage`], and with [`Profile::Rfc8445`] that of their priorities.
+    #[must_use]
+    pub fn check_order(mut self, order: CheckOrder) -> Self {
+        self.check_order = order;
         self
     }
 

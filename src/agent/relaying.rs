@@ -4,15 +4,14 @@
 use alloc::vec::Vec;
 use core::net::{IpAddr, SocketAddr};
 
-use crate::agent::stream::{Standard, Stream};
+use crate::agent::stream::Stream;
 use crate::agent::{Agent, Ignored, Output, Received, ServerError, StreamState, stream_of};
 use crate::entropy::{Purpose, Seed};
 use crate::gather::{Account, BaseEntry, Origin, Relay, RelayId, RelayState};
 use crate::ice::checklist::CheckList;
 use crate::ice::local::LocalCandidate;
 use crate::ice::{
-    BaseId, Candidate, CandidateKind, ComponentId, FoundationKey, PairId, Priority, Role, StreamId,
-    TypePreferences,
+    BaseId, Candidate, CandidateKind, ComponentId, FoundationKey, PairId, Priority, StreamId, TypePreferences,
 };
 use crate::net::{Path, Transport, canonical, is_sendable, unscoped};
 use crate::turn::{self, Allocated, Client};
@@ -417,8 +416,7 @@ impl Agent {
     /// Whether the peer controls and may take the first pair that works: a relay that is open before better pairs have had a
     /// check would be what it takes. The permission is then asked for with the check.
     pub(super) fn may_nominate_first(&self, stream: StreamId) -> bool {
-        let remote = self.stream(stream).and_then(|stream| stream.remote.as_ref());
-        self.role() == Role::Controlled && remote.is_some_and(|remote| remote.standard == Standard::Rfc5245)
+        self.stream(stream).is_some_and(|stream| stream.may_nominate_first(self.role()))
     }
 
     /// rfc8445-7.2.1-1: a pair that leaves by a relay needs the server's permission for its peer.

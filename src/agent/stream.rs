@@ -21,7 +21,8 @@ use crate::ice::renomination::Renomination;
 use crate::ice::unresolved::UnresolvedCandidates;
 use crate::ice::valid::{ValidList, ValidPair};
 use crate::ice::{
-    Candidate, CandidateId, CandidateKind, ComponentId, Credentials, Generation, PairId, Priority, StreamId,
+    Candidate, CandidateId, CandidateKind, ComponentId, Credentials, Generation, PairId, Priority, Role,
+    StreamId,
 };
 use crate::net::Path;
 use crate::stun::{Key, Username};
@@ -503,6 +504,12 @@ impl Stream {
         {
             component.followed = component.followed.max(Some(how));
         }
+    }
+
+    /// Whether the peer, if we have this role, may nominate whatever works first.
+    pub(crate) fn may_nominate_first(&self, role: Role) -> bool {
+        let is_old = |remote: &RemoteSide| remote.standard == Standard::Rfc5245;
+        role == Role::Controlled && self.remote.as_ref().is_some_and(is_old)
     }
 
     /// Whether nominations may follow one another.

@@ -36,8 +36,9 @@ use crate::net::Path;
 /// # let _ = config;
 /// ```
 pub trait Policy: Debug + Send + Sync {
-    /// Which of the waiting pairs of a check list is checked in this slot (RFC 8445 section 6.1.4.2); `None` for the best,
-    /// and so unless said otherwise. Triggered checks and nominations go first, unasked. A slot is never left unused.
+    /// Which of the waiting pairs of a check list is checked in this slot (RFC 8445 section 6.1.4.2); `None` for the next in
+    /// the [order that is configured](crate::Config::check_order), and so unless said otherwise. Triggered checks and
+    /// nominations go first, unasked. A slot is never left unused.
     fn check(&self, waiting: Choices<'_>) -> Option<PairId> {
         let _ = waiting;
         None
@@ -90,9 +91,10 @@ pub trait Policy: Debug + Send + Sync {
 /// | | `Rfc8445` | `Webrtc` | `ServerIdle` | `Mobile` |
 /// |---|---|---|---|---|
 /// | time between checks (Ta) | 50 ms | 50 ms | 50 ms | 50 ms |
+/// | order of checks | by priority | coverage | coverage | coverage |
 /// | RTO of checks | the formula, at least 500 ms | 500 ms | 500 ms | 500 ms |
 /// | gives up after | when all pairs have failed | the same, or 60 s | as `Webrtc` | as `Webrtc` |
-/// | nomination waits for a better pair | 500 ms | 500 ms, but 200 ms or 3 RTT if it has been checked, and 500 ms more if a relay would be nominated | as `Webrtc` | as `Webrtc` |
+/// | nomination waits for a better pair | 500 ms | 500 ms, but 3 RTT if it has been checked, of another kind 200 ms at least, and 500 ms more if a relay would be nominated | as `Webrtc` | as `Webrtc` |
 /// | consent asked for every | 4 to 6 s | 4 to 6 s | 4 to 6 s | 4 to 6 s; costly networks 8 to 12 s |
 /// | an answer is overdue after | 2.5 s | 2.5 s | 2.5 s | 2.5 s |
 /// | consent lost after | 30 s | 30 s | 30 s | 30 s |
@@ -172,6 +174,11 @@ impl Choice {
     #[must_use]
     pub fn is_relayed(&self) -> bool {
         self.local == CandidateKind::Relayed || self.remote == CandidateKind::Relayed
+    }
+
+    /// Whether a path of the other's is of the same kind, as far as can be known: its length is likely to be the same.
+    fn is_like(&self, other: &Self) -> bool {
+        [self.local, self.remote] == [other.local, other.remote] && self.cost == other.cost
     }
 
     /// Cheaper first, then direct.
@@ -255,26 +262,31 @@ impl Prospects<'_> {
     }
 
     /// Waits for what is not checked yet, and for a check only while its answer would not be much later than that of the
-    /// best pair so far: a direct path may take longer than one through a relay, and one that is three times as long, and
-    /// 200 ms, is dead.
+    /// best pair so far: one that takes three times as long is dead. A path of another kind, as a direct one beside one
+    /// through a relay, has 200 ms at least.
     ///
     /// A relay costs somebody something for the whole session, so a direct rival gets twice the patience, for its check to
-    /// be repeated once: behind many a filter the first one is lost, because the peer's own has yet to open it.
+    /// be sent, and to be repeated once: behind many a filter the first one is lost, because the peer's own has yet to open
+    /// it.
     fn soon(&self) -> Verdict {
         let best = self.valid.iter().next();
-        let time_for_answer = best.and_then(|best| best.rtt).unwrap_or_default();
-        let time_for_answer = time_for_answer.saturating_mul(3).max(ANSWER_EXPECTED);
+        let round_trips = best.and_then(|best| best.rtt).map(|rtt| rtt.saturating_mul(3));
         let hope = |rival: Choice| {
             let spared = best.is_some_and(|best| best.is_relayed()) && !rival.is_relayed();
             let (patience, repetition) = match spared {
                 true => (self.patience.saturating_mul(2).saturating_sub(self.waited), FIRST_REPETITION),
                 false => (self.patience_left(), Duration::ZERO),
             };
+            let is_alike = best.is_some_and(|best| best.is_like(&rival));
+            let time_for_answer = match round_trips {
+                Some(round_trips) if is_alike => round_trips,
+                _ => round_trips.unwrap_or_default().max(ANSWER_EXPECTED),
+            };
             match rival.health {
                 Health::Checking(since) => {
                     time_for_answer.saturating_add(repetition).saturating_sub(since).min(patience)
                 }
-                Health::Unchecked | Health::Sound | Health::Troubled => self.patience_left(),
+                Health::Unchecked | Health::Sound | Health::Troubled => patience,
             }
         };
         let wait = if self.more_expected {

@@ -295,6 +295,10 @@ impl Session {
         let credentials = partner.local_credentials(stream).unwrap().clone();
         let candidates: Vec<_> = partner.local_candidates(stream).map(|(_, it)| it.clone()).collect();
         let remote = Remote::new(credentials).candidates(candidates).complete();
+        let remote = match partner.local_pacing() {
+            Some(ta) => remote.pacing(ta),
+            None => remote,
+        };
         self.world.with(to, |peer, now| peer.agent_mut().set_remote(now, stream, remote).unwrap());
     }
 

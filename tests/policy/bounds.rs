@@ -1,8 +1,8 @@
 //! How soon a session connects under the default profile.
 
-use floe::ice::Role;
+use floe::ice::{CheckOrder, Role};
 use floe::sim::{Host, Link, NetworkId, Verdict, World};
-use floe::{Event, StreamState, Timestamp};
+use floe::{Config, Event, StreamState, Timestamp};
 
 use crate::harness::{Bench, at, typed};
 use crate::session::{Session, address, controlled, controlling, ms};
@@ -11,11 +11,16 @@ const TA: u64 = 50;
 
 /// Two public hosts with so many addresses each, `rtt` milliseconds apart.
 fn apart(rtt: u64, addresses: usize) -> Session {
+    apart_with(&Config::new(), rtt, addresses)
+}
+
+fn apart_with(config: &Config, rtt: u64, addresses: usize) -> Session {
     let host = |net: u8| {
         let address = |n| address(&format!("198.51.{net}.{}:4000", n + 1));
         (0..addresses).fold(Host::new(), |host, n| host.address(NetworkId::PUBLIC, address(n)))
     };
-    let mut session = Session::new(World::new(rtt), controlling(host(100)), controlled(host(101)));
+    let [alice, bob] = [controlling(host(100)), controlled(host(101))].map(|end| end.config(config.clone()));
+    let mut session = Session::new(World::new(rtt), alice, bob);
     for id in session.ends() {
         session.world.set_link(id, Link::new(ms(rtt) / 4));
     }
@@ -44,41 +49,61 @@ fn when_the_best_pair_works_data_flows_after_one_round_trip_and_it_is_nominated_
     }
 }
 
-/// The hundredth check leaves at 99 Ta. The pair before it has been checked one Ta sooner, and has 200 ms or three round trips
-/// to answer, but no more than 500 ms after the last one has; no other one of the 99 has as much time left.
+/// Ten addresses each, of which only the last two reach each other: when data flows, and when the pair is nominated.
+fn last_of_a_hundred(rtt: u64, ta: u64, order: CheckOrder) -> [Timestamp; 2] {
+    let config = Config::new().pacing(ms(ta)).check_order(order);
+    let mut session = apart_with(&config, rtt, 10);
+    session.end_bases();
+    let stream = session.world.node(session.bob).stream();
+    session.describe(session.bob, stream);
+    let pairs: Vec<_> =
+        session.world.node(session.bob).agent().pairs(stream).map(|pair| pair.path()).collect();
+    assert_eq!(pairs.len(), 100);
+    let last = *pairs.last().unwrap();
+    let ends = [last.local(), last.remote()];
+    session.world.filter(move |datagram| {
+        let passes = ends.contains(&datagram.source) && ends.contains(&datagram.path.remote());
+        if passes { Verdict::Deliver } else { Verdict::Drop }
+    });
+    let milestones = milestones(&mut session);
+    assert_eq!(session.selected(session.bob, 1).unwrap().local, last.local());
+    milestones
+}
+
+/// The hundredth check leaves at 99 Ta. The pair before it has been checked one Ta sooner, and has three round trips to
+/// answer, but no more than 500 ms after the last one has; no other one of the 99 has as much time left.
 #[test]
 fn when_only_the_last_of_a_hundred_pairs_works_it_takes_no_longer_than_pacing_demands() {
-    for rtt in [4, 20, 100, 300] {
-        let mut session = apart(rtt, 10);
-        session.end_bases();
-        let stream = session.world.node(session.bob).stream();
-        session.describe(session.bob, stream);
-        let pairs: Vec<_> =
-            session.world.node(session.bob).agent().pairs(stream).map(|pair| pair.path()).collect();
-        assert_eq!(pairs.len(), 100);
-        let last = *pairs.last().unwrap();
-        let ends = [last.local(), last.remote()];
-        session.world.filter(move |datagram| {
-            let passes = ends.contains(&datagram.source) && ends.contains(&datagram.path.remote());
-            if passes { Verdict::Deliver } else { Verdict::Drop }
-        });
-        let [data, nominated] = milestones(&mut session);
-        assert_eq!(data, at(99 * TA + rtt));
-        let given_up = (98 * TA + (3 * rtt).max(200)).min(99 * TA + rtt + 500);
-        assert_eq!(nominated, at((99 * TA + rtt).max(given_up).max(100 * TA) + rtt), "{rtt} ms");
-        assert_eq!(session.selected(session.bob, 1).unwrap().local, last.local());
+    for (rtt, ta) in [(4, TA), (100, TA), (300, TA), (10, 5)] {
+        let [data, nominated] = last_of_a_hundred(rtt, ta, CheckOrder::Priority);
+        assert_eq!(data, at(99 * ta + rtt));
+        let given_up = (98 * ta + 3 * rtt).min(99 * ta + rtt + 500);
+        assert_eq!(nominated, at((99 * ta + rtt).max(given_up).max(100 * ta) + rtt), "{rtt} ms");
+        assert!(nominated <= at(100 * ta + 4 * rtt));
     }
 }
 
-/// Five interfaces, five host candidates, none of which answers, and a relay 100 ms away.
-///
+/// Coverage comes to the last pair in the tenth slot. Data flows on it while better ones are checked, for half a second at
+/// most; with a short Ta that is enough for all of them.
+#[test]
+fn coverage_comes_to_the_last_of_a_hundred_pairs_in_the_tenth_slot() {
+    for (rtt, ta) in [(4, TA), (300, TA), (10, 5)] {
+        let [data, nominated] = last_of_a_hundred(rtt, ta, CheckOrder::Coverage);
+        assert_eq!(data, at(9 * ta + rtt));
+        assert!(nominated <= at(9 * ta + 2 * rtt + 500 + ta), "{nominated:?} with {rtt} ms and Ta {ta}");
+        assert!(nominated <= at(100 * ta + 4 * rtt), "{nominated:?} with {rtt} ms and Ta {ta}");
+    }
+}
+
+/// Five interfaces, five host candidates, none of which answers, and a relay 100 ms away: it carries data while the other pairs of
+/// the hosts have their chance.
 ///
 /// Proves: rfc8445-8.1.1-6
 /// Lesson: R-14
 #[test]
 fn a_relay_behind_many_dead_pairs_is_nominated_once_their_time_is_up() {
     let relay = "203.0.113.50:5000";
-    let mut bench = Bench::bare(floe::Config::new(), Role::Controlling);
+    let mut bench = Bench::bare(Config::new(), Role::Controlling);
     for n in 1..=5 {
         bench.base(&format!("192.0.2.{n}:1000"));
     }
@@ -91,7 +116,7 @@ fn a_relay_behind_many_dead_pairs_is_nominated_once_their_time_is_up() {
     bench.run_answering(at(3_000), |check| (check.path.remote() == address(relay)).then_some(ms(100)));
     let checks = bench.checks();
     let first = checks.iter().find(|check| check.path.remote() == address(relay)).unwrap().at;
-    assert_eq!(first, at(25 * TA), "after 25 pairs of hosts");
+    assert_eq!(first, at(5 * TA), "once every base and every host of the peer has been tried");
     let nominated = checks.iter().find(|check| check.use_candidate).unwrap().at;
     assert!(
         nominated <= at(24 * TA + 500 + 300) + ms(TA),
@@ -105,7 +130,7 @@ fn a_relay_behind_many_dead_pairs_is_nominated_once_their_time_is_up() {
 #[test]
 fn a_direct_path_gets_the_time_of_one_repetition_before_a_relay_is_nominated() {
     let (direct, relay) = ("198.51.100.1:2000", "203.0.113.50:5000");
-    let mut bench = Bench::bare(floe::Config::new(), Role::Controlling);
+    let mut bench = Bench::bare(Config::new(), Role::Controlling);
     bench.base("192.0.2.1:1000");
     bench.remote();
     bench.trickle(typed("1", "srflx", 1_694_498_815, direct));
@@ -121,7 +146,7 @@ fn a_direct_path_gets_the_time_of_one_repetition_before_a_relay_is_nominated() {
 /// Lesson: R-47
 #[test]
 fn a_relay_that_is_all_there_is_is_nominated_upon_its_first_success() {
-    let mut bench = Bench::bare(floe::Config::new(), Role::Controlling);
+    let mut bench = Bench::bare(Config::new(), Role::Controlling);
     bench.base("192.0.2.1:1000");
     bench.remote();
     bench.trickle(typed("1", "relay", 100, "203.0.113.50:5000"));
@@ -136,7 +161,7 @@ fn a_relay_that_is_all_there_is_is_nominated_upon_its_first_success() {
 #[test]
 fn a_direct_pair_that_takes_six_times_as_long_as_the_relay_is_waited_for_while_the_relay_carries_data() {
     let (relay, direct) = ("203.0.113.50:5000", "198.51.100.1:2000");
-    let mut bench = Bench::bare(floe::Config::new(), Role::Controlling);
+    let mut bench = Bench::bare(Config::new(), Role::Controlling);
     bench.base("192.0.2.1:1000");
     bench.remote();
     bench.trickle(typed("1", "host", 2_000_000_000, direct));
