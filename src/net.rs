@@ -1,6 +1,7 @@
 //! Transports, 5-tuples, and the classes of addresses that ICE treats differently.
 
 use bytes::Bytes;
+use core::cmp::Ordering;
 use core::fmt;
 use core::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6};
 
@@ -47,15 +48,21 @@ pub struct Path {
 
 impl Path {
     /// The path of datagrams between `local` and `remote`.
+    #[inline]
     pub fn udp(local: SocketAddr, remote: SocketAddr) -> Self {
         Self::new(Transport::Udp, local, remote)
     }
 
     /// The path between `local` and `remote` over `transport`.
+    #[inline]
     pub fn new(transport: Transport, local: SocketAddr, remote: SocketAddr) -> Self {
-        if local.is_ipv4() && remote.is_ipv4() {
-            return Self { transport, local, remote };
+        match local.is_ipv4() && remote.is_ipv4() {
+            true => Self { transport, local, remote },
+            false => Self::canonical(transport, local, remote),
         }
+    }
+
+    fn canonical(transport: Transport, local: SocketAddr, remote: SocketAddr) -> Self {
         let local = canonical(local);
         Self { transport, local, remote: scoped(canonical(remote), local) }
     }
@@ -73,6 +80,11 @@ impl Path {
     /// The far end.
     pub const fn remote(&self) -> SocketAddr {
         self.remote
+    }
+
+    /// Whether datagrams on the path leave by this socket.
+    pub(crate) fn is_from(&self, transport: Transport, local: &SocketAddr) -> bool {
+        self.transport == transport && self.local == *local
     }
 
     /// The path as it would be if the far end were ours.
@@ -95,6 +107,15 @@ pub struct Transmit {
     pub path: Path,
     /// What.
     pub payload: Bytes,
+}
+
+/// Where `key` stands in a sorted list, or belongs. Every datagram asks for its addresses, and there are few of them as a
+/// rule: whether two are alike costs less to say than which comes first.
+pub(crate) fn position<T, K: Ord>(sorted: &[T], key: &K, key_of: impl Fn(&T) -> &K) -> Result<usize, usize> {
+    sorted.binary_search_by(|item| match key_of(item) {
+        known if known == key => Ordering::Equal,
+        known => known.cmp(key),
+    })
 }
 
 /// The one form in which an address is compared: IPv4 where it is IPv4-mapped, without a flow label.

@@ -18,24 +18,43 @@ impl Agent {
         if self.begin(now).is_err() {
             return self.ignore(Ignored::Closed);
         }
-        match self.unwrap_relayed(path, datagram) {
-            Unwrapped::Direct => self.walk(path, datagram),
+        match self.unwrap_relayed(&path, datagram) {
+            Unwrapped::Direct => {
+                let Some(entry) = self.gatherer.base_of(&path) else {
+                    return self.ignore(Ignored::UnknownBase);
+                };
+                // Of what comes directly only the answers of servers count then.
+                let unwanted = self.config.relay_only && entry.is_socket();
+                self.walk(entry.component, unwanted, &path, datagram)
+            }
             // Once and no more: what a relay delivers is a peer's, whatever it looks like.
-            Unwrapped::Relayed { path, payload } => self.walk(path, payload),
-            Unwrapped::Handled(received) => received,
+            Unwrapped::Relayed { component, path, payload } => self.walk(component, false, &path, payload),
+            Unwrapped::Control => Received::Control,
+            Unwrapped::Ignored(reason) => self.ignore(reason),
         }
     }
 
-    fn walk<'d>(&mut self, path: Path, datagram: &'d [u8]) -> Received<'d> {
-        let Some(entry) = self.gatherer.base_of(path) else { return self.ignore(Ignored::UnknownBase) };
-        // Of what comes directly only the answers of servers count then.
-        let unwanted = self.config.relay_only && entry.is_socket();
-        if !stun::is_stun(datagram) {
-            if unwanted {
-                return self.ignore(Ignored::Direct);
-            }
-            return self.handle_data(path, entry.component.stream(), datagram);
+    fn walk<'d>(
+        &mut self,
+        component: ComponentId,
+        unwanted: bool,
+        path: &Path,
+        datagram: &'d [u8],
+    ) -> Received<'d> {
+        match stun::is_stun(datagram) {
+            true => self.handle_message(component, unwanted, *path, datagram),
+            false if unwanted => self.ignore(Ignored::Direct),
+            false => self.handle_data(path, component.stream(), datagram),
         }
+    }
+
+    fn handle_message<'d>(
+        &mut self,
+        component: ComponentId,
+        unwanted: bool,
+        path: Path,
+        datagram: &'d [u8],
+    ) -> Received<'d> {
         let message = match Message::parse(datagram) {
             Ok(message) => message,
             Err(error) => return self.ignore(Ignored::Malformed(error)),
@@ -45,7 +64,7 @@ impl Agent {
         }
         match message.class() {
             Class::Request if unwanted => self.ignore(Ignored::Direct),
-            Class::Request => self.handle_request(entry.component, path, &message),
+            Class::Request => self.handle_request(component, path, &message),
             Class::Success | Class::Error => self.handle_answer(path, &message),
             // rfc8445-11-6
             Class::Indication => self.ignore(Ignored::Indication),
@@ -53,20 +72,20 @@ impl Agent {
     }
 
     /// rfc8445-12.2-1: data may come on any pair that has authenticated, selected or not; on no other path.
-    fn handle_data<'d>(&mut self, path: Path, stream: StreamId, payload: &'d [u8]) -> Received<'d> {
+    fn handle_data<'d>(&mut self, path: &Path, stream: StreamId, payload: &'d [u8]) -> Received<'d> {
         let known = self.stream(stream).and_then(|stream| {
             let previous = || stream.previous.as_ref()?.authenticated.get(path);
-            let known = stream.authenticated.get(path).or_else(previous).copied()?;
-            Some((known, stream.meeting() == Meeting::BothLite))
+            let known = stream.authenticated.get(path).or_else(previous)?;
+            let provenance = match known.valid {
+                true => Provenance::Valid,
+                false if stream.meeting() == Meeting::BothLite => Provenance::Signalled,
+                false => Provenance::Authenticated,
+            };
+            Some(Received::Data { component: known.component, pair: known.pair, provenance, payload })
         });
-        let Some((known, both_lite)) = known else { return self.ignore(Ignored::Unverified) };
+        let Some(data) = known else { return self.ignore(Ignored::Unverified) };
         self.stats.data_received += 1;
-        let provenance = match known.valid {
-            true => Provenance::Valid,
-            false if both_lite => Provenance::Signalled,
-            false => Provenance::Authenticated,
-        };
-        Received::Data { component: known.component, pair: known.pair, provenance, payload }
+        data
     }
 
     /// An answer ends its transaction only when it is the one that was asked for.
@@ -123,7 +142,7 @@ impl Agent {
         message: &Message<'_>,
     ) -> Received<'static> {
         // A forged source is neither answered nor learned if nothing may be sent there, to ourselves least of all.
-        if admit_peer_address(path.remote()).is_err() || self.gatherer.base_of(path.reversed()).is_some() {
+        if admit_peer_address(path.remote()).is_err() || self.gatherer.base_of(&path.reversed()).is_some() {
             return self.ignore(Ignored::Source);
         }
         // rfc8445-7.3-6
@@ -137,7 +156,7 @@ impl Agent {
             }
             Err(reason) => {
                 // A refusal by way of a relay waits with its client.
-                if self.gatherer.base_of(path).is_some_and(|entry| !entry.is_socket()) {
+                if self.gatherer.base_of(&path).is_some_and(|entry| !entry.is_socket()) {
                     self.settle();
                 }
                 self.ignore(reason)

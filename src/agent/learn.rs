@@ -265,7 +265,7 @@ impl Agent {
     /// on whatever pair our answers have made valid for it (rfc8445-12.2-1).
     pub(super) fn vouch(&mut self, request: &Learned) {
         let (stream, path, limits) = (request.component.stream(), request.path, self.remote_limits());
-        let is_known = |known: &Stream| known.authenticated.get(path).is_some();
+        let is_known = |known: &Stream| known.authenticated.get(&path).is_some();
         // Only a candidate of the peer counts, so that the limits of those hold for paths as well.
         if self.stream(stream).is_none_or(is_known) || self.source_of(request, limits).is_none() {
             return;
@@ -281,7 +281,7 @@ impl Agent {
     /// The pair on which a request came, made if it is not there (RFC 8445 sections 7.3.1.3 and 7.3.1.4).
     fn pair_of(&mut self, request: &Learned) -> Option<PairId> {
         let (stream, limits) = (request.component.stream(), self.remote_limits());
-        let base = self.gatherer.base_of(request.path)?.id;
+        let base = self.gatherer.base_of(&request.path)?.id;
         let local = self.stream(stream)?.locals.of_base(base)?.id;
         let remote = self.source_of(request, limits)?;
         self.form(stream, local, remote)

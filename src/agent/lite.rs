@@ -132,11 +132,11 @@ impl Agent {
     /// Its priority is arbitrary to the RFC. What the checks say in PRIORITY orders several nominations, never what was
     /// signalled for some of the candidates (L-09).
     fn obey(&mut self, request: &Learned, how: Nominated) -> Option<bool> {
-        let base = self.gatherer.base_of(request.path)?.id;
+        let base = self.gatherer.base_of(&request.path)?.id;
         let (role, now) = (self.claim.role, self.now);
         let stream = self.stream_mut(request.component.stream()).ok()?;
         let local = stream.locals.of_base(base)?;
-        let known = stream.authenticated.get(request.path)?;
+        let known = stream.authenticated.get(&request.path)?;
         let (transport, source) = (request.path.transport(), unscoped(request.path.remote()));
         let remote = stream.remotes.at(request.component, transport, source)?;
         let (component, path) = (known.component, known.path);

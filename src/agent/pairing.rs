@@ -275,7 +275,7 @@ impl Agent {
         let path = Path::new(ours.candidate.transport(), ours.base_address, theirs.address);
         // Nor does an agent talk to itself across two of its sockets, of which the peer may have named one: where both are
         // behind NATs, their private addresses may well be the same.
-        if theirs.withdrawn || known.lost.contains(&path) || self.gatherer.base_of(path.reversed()).is_some()
+        if theirs.withdrawn || known.lost.contains(&path) || self.gatherer.base_of(&path.reversed()).is_some()
         {
             return Err(Unformed::Mismatch);
         }
@@ -330,7 +330,7 @@ impl Agent {
 
     /// Drops the pairs with an address that the peer has named as its own, and that is ours now.
     pub(super) fn drop_pairs_with_ourselves(&mut self) {
-        let ours = |path: Path| self.gatherer.base_of(path.reversed()).is_some();
+        let ours = |path: Path| self.gatherer.base_of(&path.reversed()).is_some();
         let pairs = self.streams.iter().filter_map(|stream| Some((stream.id, self.lists.list(stream.id)?)));
         let pairs = pairs.flat_map(|(id, list)| list.pairs().iter().map(move |pair| (id, pair)));
         let void: Vec<(StreamId, PairId)> =

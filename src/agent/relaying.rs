@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use core::net::{IpAddr, SocketAddr};
 
 use crate::agent::stream::Stream;
-use crate::agent::{Agent, Ignored, Output, Received, ServerError, StreamState, stream_of};
+use crate::agent::{Agent, Ignored, Output, ServerError, StreamState, stream_of};
 use crate::entropy::{Purpose, Seed};
 use crate::gather::{Account, BaseEntry, Origin, Relay, RelayId, RelayState};
 use crate::ice::checklist::CheckList;
@@ -14,16 +14,19 @@ use crate::ice::{
     BaseId, Candidate, CandidateKind, ComponentId, FoundationKey, PairId, Priority, StreamId, TypePreferences,
 };
 use crate::net::{Path, Transport, canonical, is_sendable, unscoped};
+use crate::stun::Kind;
 use crate::turn::{self, Allocated, Client};
 
 /// What a datagram on a path to a server turns out to be.
 pub(super) enum Unwrapped<'d> {
     /// Not a relay's: it is what it seems.
     Direct,
-    /// A peer has sent it to a relayed address of ours.
-    Relayed { path: Path, payload: &'d [u8] },
+    /// A peer has sent it to a relayed address of ours, a base of this component.
+    Relayed { component: ComponentId, path: Path, payload: &'d [u8] },
     /// It was about the relay itself.
-    Handled(Received<'d>),
+    Control,
+    /// It is nobody's.
+    Ignored(Ignored),
 }
 
 impl Agent {
@@ -39,7 +42,7 @@ impl Agent {
         let Some(server) = self.gatherer.server(server) else { return false };
         // A server that was added twice, or that another agent asks from the same socket, would take the second allocation
         // for the first one.
-        let taken = self.gatherer.shares_sockets || self.gatherer.relays.on(path).is_some();
+        let taken = self.gatherer.shares_sockets || self.gatherer.relays.on(&path).is_some();
         if server.wants_connection() || moved || taken {
             self.ask_for_connection(id, path)
         } else {
@@ -277,7 +280,7 @@ impl Agent {
             .iter()
             .flat_map(Stream::paths_in_use)
             .filter_map(|path| {
-                let Origin::Relay(id) = self.gatherer.base_of(path)?.origin else { return None };
+                let Origin::Relay(id) = self.gatherer.base_of(&path)?.origin else { return None };
                 Some(id)
             })
             .collect();
@@ -302,7 +305,7 @@ impl Agent {
         let valid = self.streams.iter().flat_map(Stream::valid_paths);
         let used: Vec<(RelayId, IpAddr)> = listed
             .chain(valid)
-            .filter_map(|path| match gatherer.base_of(path)?.origin {
+            .filter_map(|path| match gatherer.base_of(&path)?.origin {
                 Origin::Relay(id) => Some((id, unscoped(path.remote()).ip())),
                 Origin::Socket => None,
             })
@@ -341,25 +344,43 @@ impl Agent {
     }
 
     /// Looks into a datagram that came from a server.
-    pub(super) fn unwrap_relayed<'d>(&mut self, path: Path, datagram: &'d [u8]) -> Unwrapped<'d> {
+    pub(super) fn unwrap_relayed<'d>(&mut self, path: &Path, datagram: &'d [u8]) -> Unwrapped<'d> {
+        // rfc8656-5-9: no other path leads to the server.
+        let Some(relay) = self.gatherer.relays.on(path) else { return Unwrapped::Direct };
+        match (Kind::of(datagram), relay.any_client()) {
+            (Kind::Channel, Some(client)) => match client.unwrap(self.now, datagram) {
+                Ok((peer, payload)) => self.arrived(relay.id, peer, payload),
+                Err(_) => Unwrapped::Ignored(Ignored::Relay),
+            },
+            (_, Some(_)) => self.handle_from_server(relay.id, *path, datagram),
+            (_, None) => Unwrapped::Direct,
+        }
+    }
+
+    /// A peer has sent something to a relayed address of ours.
+    fn arrived<'d>(&self, id: RelayId, peer: &SocketAddr, payload: &'d [u8]) -> Unwrapped<'d> {
+        match self.gatherer.relayed_to(id, peer) {
+            Some(entry) => Unwrapped::Relayed {
+                component: entry.component,
+                path: Path::udp(entry.base.local, *peer),
+                payload,
+            },
+            None => Unwrapped::Ignored(Ignored::UnknownBase),
+        }
+    }
+
+    /// A message of the server's, or one that shares its path with them.
+    fn handle_from_server<'d>(&mut self, id: RelayId, path: Path, datagram: &'d [u8]) -> Unwrapped<'d> {
         let now = self.now;
-        let Some(relay) = self.gatherer.relays.on_mut(path) else { return Unwrapped::Direct };
-        let id = relay.id;
-        let Some(client) = relay.any_client_mut() else { return Unwrapped::Direct };
+        let Some(client) = self.gatherer.relays.get_mut(id).and_then(Relay::any_client_mut) else {
+            return Unwrapped::Direct;
+        };
         match client.handle_datagram(now, path, datagram) {
             turn::Received::Control => {
                 self.settle();
-                Unwrapped::Handled(Received::Control)
+                Unwrapped::Control
             }
-            turn::Received::Data { peer, payload } => {
-                let mut ours = self.gatherer.relayed_by(id).map(|entry| entry.base.local());
-                let local = ours.find(|local| local.is_ipv4() == peer.is_ipv4());
-                drop(ours);
-                match local {
-                    Some(local) => Unwrapped::Relayed { path: Path::udp(local, peer), payload },
-                    None => Unwrapped::Handled(self.ignore(Ignored::UnknownBase)),
-                }
-            }
+            turn::Received::Data { peer, payload } => self.arrived(id, &peer, payload),
             // From this path may also come the answers of the same server to other questions.
             turn::Received::Ignored(
                 turn::Ignored::Foreign | turn::Ignored::Unasked | turn::Ignored::Unexpected,
@@ -367,7 +388,7 @@ impl Agent {
             turn::Received::Ignored(_) => {
                 // Over a connection a forged answer ends its request (rfc8489-9.1.4-3).
                 self.settle();
-                Unwrapped::Handled(self.ignore(Ignored::Relay))
+                Unwrapped::Ignored(Ignored::Relay)
             }
         }
     }
@@ -377,7 +398,7 @@ impl Agent {
         if self.gatherer.relays.is_empty() {
             return None;
         }
-        let Origin::Relay(id) = self.gatherer.base_of(path)?.origin else { return None };
+        let Origin::Relay(id) = self.gatherer.base_of(&path)?.origin else { return None };
         self.gatherer.relays.get_mut(id)?.client_mut()
     }
 
@@ -397,7 +418,7 @@ impl Agent {
     /// more, which it says only when asked (L-49).
     pub(super) fn doubt_relay_of(&mut self, component: ComponentId, pair: PairId) {
         let target = self.stream(component.stream()).and_then(|stream| stream.upkeep_target(pair));
-        let entry = target.and_then(|(valid, ..)| self.gatherer.base_of(valid.path));
+        let entry = target.and_then(|(valid, ..)| self.gatherer.base_of(&valid.path));
         if let Some(Origin::Relay(id)) = entry.map(|entry| entry.origin) {
             self.doubt_relays_where(|relay| relay.id == id);
         }

@@ -107,7 +107,7 @@ impl Agent {
     pub fn route(&self, component: ComponentId) -> Option<Route> {
         let valid = self.stream(component.stream())?.route(component)?;
         let (path, pair) = (valid.path, valid.id);
-        let Origin::Relay(id) = self.gatherer.base_of(path)?.origin else {
+        let Origin::Relay(id) = self.gatherer.base_of(&path)?.origin else {
             return Some(Route { path, pair, relay: None });
         };
         // rfc8445-12.1-3

@@ -97,9 +97,8 @@ impl Agent {
         let known = self.gatherer.server(server)?;
         let path = local.map(|local| Path::new(known.transport(), local, known.address()));
         // Two connections cannot be told apart by one path.
-        let path = path.filter(|path| {
-            self.gatherer.relays.on(*path).is_none() && self.gatherer.base_of(*path).is_none()
-        });
+        let path = path
+            .filter(|path| self.gatherer.relays.on(path).is_none() && self.gatherer.base_of(path).is_none());
         match path {
             Some(path) => {
                 self.open_relay(id, path);
@@ -122,7 +121,7 @@ impl Agent {
         if self.begin(now).is_err() {
             return;
         }
-        let Some(relay) = self.gatherer.relays.on(path).filter(|relay| relay.connected) else {
+        let Some(relay) = self.gatherer.relays.on(&path).filter(|relay| relay.connected) else {
             return;
         };
         let (id, server, base) = (relay.id, relay.server, relay.base);
@@ -164,7 +163,7 @@ impl Agent {
     /// How to cut the bytes of a connection into frames; `None` if it is none of this agent's: close it.
     #[must_use]
     pub fn framing(&self, path: Path) -> Option<Framing> {
-        self.gatherer.relays.on(path).map(|_| Framing::Turn)
+        self.gatherer.relays.on(&path).map(|_| Framing::Turn)
     }
 
     /// Whether a server can be asked at all.

@@ -126,7 +126,7 @@ impl Agent {
             }
         }
         let now = self.now;
-        if let Some(client) = self.gatherer.relays.on_mut(path).and_then(Relay::any_client_mut) {
+        if let Some(client) = self.gatherer.relays.on_mut(&path).and_then(Relay::any_client_mut) {
             client.handle_transmit_error(now, path);
         }
         self.settle();

@@ -9,6 +9,7 @@ mod relay;
 mod server;
 
 use alloc::vec::Vec;
+use core::net::SocketAddr;
 
 use crate::ice::{BaseId, ComponentId, ServerId, reserve_one};
 use crate::net::Path;
@@ -140,16 +141,19 @@ impl Gatherer {
         self.bases.iter().filter(move |entry| entry.origin == Origin::Relay(id))
     }
 
+    /// The base of a relay at which a peer's datagrams arrive: that of its family.
+    pub(crate) fn relayed_to(&self, id: RelayId, peer: &SocketAddr) -> Option<&BaseEntry> {
+        self.relayed_by(id).find(|entry| entry.base.local.is_ipv4() == peer.is_ipv4())
+    }
+
     /// Adds a base that a relay has made: it asks nobody.
     pub(crate) fn add_relayed(&mut self, entry: BaseEntry) {
         self.bases.push(entry);
     }
 
     /// The base that a path names.
-    pub(crate) fn base_of(&self, path: Path) -> Option<&BaseEntry> {
-        self.bases
-            .iter()
-            .find(|entry| entry.base.local == path.local() && entry.base.transport == path.transport())
+    pub(crate) fn base_of(&self, path: &Path) -> Option<&BaseEntry> {
+        self.bases.iter().find(|entry| path.is_from(entry.base.transport, &entry.base.local))
     }
 
     pub(crate) fn server(&self, id: ServerId) -> Option<&Server> {

@@ -124,6 +124,11 @@ impl Relay {
         }
     }
 
+    /// Whether the path leads to the server.
+    fn is_on(&self, path: &Path) -> bool {
+        self.any_client().is_some_and(|client| client.is_on(path))
+    }
+
     /// The path to the server.
     pub(crate) fn path(&self) -> Option<Path> {
         self.any_client().map(Client::path)
@@ -187,12 +192,12 @@ impl Relays {
     }
 
     /// The relay whose server a path leads to.
-    pub(crate) fn on(&self, path: Path) -> Option<&Relay> {
-        self.relays.iter().find(|relay| relay.path() == Some(path))
+    pub(crate) fn on(&self, path: &Path) -> Option<&Relay> {
+        self.relays.iter().find(|relay| relay.is_on(path))
     }
 
-    pub(crate) fn on_mut(&mut self, path: Path) -> Option<&mut Relay> {
-        self.relays.iter_mut().find(|relay| relay.path() == Some(path))
+    pub(crate) fn on_mut(&mut self, path: &Path) -> Option<&mut Relay> {
+        self.relays.iter_mut().find(|relay| relay.is_on(path))
     }
 
     /// The relay that a connection is being opened for.

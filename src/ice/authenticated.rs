@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 
 use crate::ice::{ComponentId, PairId, reserve_one};
-use crate::net::Path;
+use crate::net::{Path, position};
 
 /// A 5-tuple that has authenticated.
 #[derive(Clone, Copy, Debug)]
@@ -24,9 +24,8 @@ pub(crate) struct AuthenticatedPaths {
 }
 
 impl AuthenticatedPaths {
-    pub(crate) fn get(&self, path: Path) -> Option<&AuthenticatedPath> {
-        let at = self.paths.binary_search_by_key(&path, |known| known.path).ok()?;
-        self.paths.get(at)
+    pub(crate) fn get(&self, path: &Path) -> Option<&AuthenticatedPath> {
+        self.paths.get(self.position(path).ok()?)
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &AuthenticatedPath> {
@@ -39,7 +38,7 @@ impl AuthenticatedPaths {
     }
 
     pub(crate) fn insert(&mut self, news: AuthenticatedPath) {
-        match self.paths.binary_search_by_key(&news.path, |known| known.path) {
+        match self.position(&news.path) {
             Ok(at) => {
                 if let Some(known) = self.paths.get_mut(at) {
                     *known = AuthenticatedPath { valid: known.valid || news.valid, ..news };
@@ -54,5 +53,9 @@ impl AuthenticatedPaths {
 
     pub(crate) fn retain(&mut self, keep: impl Fn(&AuthenticatedPath) -> bool) {
         self.paths.retain(keep);
+    }
+
+    fn position(&self, path: &Path) -> Result<usize, usize> {
+        position(&self.paths, path, |known| &known.path)
     }
 }

@@ -204,11 +204,11 @@ impl Bindings {
     }
 
     /// The peer whose data comes over a channel, and whether the server has confirmed the channel.
-    pub(super) fn peer(&self, now: Timestamp, number: ChannelNumber) -> Option<(SocketAddr, bool)> {
+    pub(super) fn peer(&self, now: Timestamp, number: ChannelNumber) -> Option<(&SocketAddr, bool)> {
         let binding = self.live.get(&number)?;
         match &binding.state {
-            State::Asked => Some((binding.peer, false)),
-            State::Bound(lease) if lease.is_live(now) => Some((binding.peer, true)),
+            State::Asked => Some((&binding.peer, false)),
+            State::Bound(lease) if lease.is_live(now) => Some((&binding.peer, true)),
             State::Bound(_) | State::Wanted => None,
         }
     }

@@ -422,6 +422,11 @@ impl Client {
         }
     }
 
+    /// Whether the path is that of the client.
+    pub(crate) fn is_on(&self, path: &Path) -> bool {
+        self.path == *path
+    }
+
     pub(super) fn allocation(&self) -> Option<&Allocation> {
         match &self.phase {
             Phase::Allocated(allocation) => Some(allocation),

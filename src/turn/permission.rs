@@ -2,8 +2,8 @@
 
 use super::error::PeerError;
 use super::lease::Lease;
+use crate::net::position;
 use crate::time::{Deadline, Timestamp};
-use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::net::IpAddr;
 use core::time::Duration;
@@ -11,7 +11,8 @@ use core::time::Duration;
 /// The permissions of one allocation, by IP address: ports do not matter (rfc8656-9-2).
 #[derive(Clone, Debug)]
 pub(super) struct Permissions {
-    entries: BTreeMap<IpAddr, Permission>,
+    /// Sorted, of which every datagram asks for one.
+    entries: Vec<(IpAddr, Permission)>,
     limit: usize,
 }
 
@@ -45,12 +46,12 @@ pub(super) enum Change {
 
 impl Permissions {
     pub(super) const fn new(limit: usize) -> Self {
-        Self { entries: BTreeMap::new(), limit }
+        Self { entries: Vec::new(), limit }
     }
 
     /// Takes note that a permission is wanted.
     pub(super) fn want(&mut self, now: Timestamp, peer: IpAddr) -> Result<(), WantError> {
-        match self.entries.get_mut(&peer) {
+        match self.get_mut(peer) {
             Some(Permission::Granted { lease, .. }) => lease.keep(),
             Some(Permission::Wanted { .. } | Permission::Asked) => {}
             Some(Permission::Refused { until, error }) if now < *until => {
@@ -64,7 +65,9 @@ impl Permissions {
                 if self.entries.len() >= self.limit {
                     return Err(WantError::Limit);
                 }
-                self.entries.insert(peer, Permission::Wanted { alone: false });
+                if let Err(at) = self.position(peer) {
+                    self.entries.insert(at, (peer, Permission::Wanted { alone: false }));
+                }
             }
         }
         Ok(())
@@ -72,10 +75,12 @@ impl Permissions {
 
     /// Takes note that a permission is no longer wanted: what was granted runs out, the rest is forgotten.
     pub(super) fn forget(&mut self, peer: IpAddr) {
-        match self.entries.get_mut(&peer) {
+        match self.get_mut(peer) {
             Some(Permission::Granted { lease, .. }) => lease.abandon(),
             // Should its request be granted, nobody waits for that any more.
-            Some(Permission::Wanted { .. } | Permission::Asked) => drop(self.entries.remove(&peer)),
+            Some(Permission::Wanted { .. } | Permission::Asked) => {
+                self.entries.retain(|(known, _)| *known != peer)
+            }
             // The memory of a refusal outlives the wish.
             Some(Permission::Refused { .. }) | None => {}
         }
@@ -83,7 +88,7 @@ impl Permissions {
 
     /// Whether datagrams to and from the peer pass.
     pub(super) fn is_granted(&self, now: Timestamp, peer: IpAddr) -> bool {
-        matches!(self.entries.get(&peer), Some(Permission::Granted { lease, .. }) if lease.is_live(now))
+        matches!(self.get(peer), Some(Permission::Granted { lease, .. }) if lease.is_live(now))
     }
 
     /// The peers for which the next request asks, marked as asked for; empty if there is nothing to ask.
@@ -96,8 +101,8 @@ impl Permissions {
             _ => None,
         };
         let mut peers = Vec::new();
-        let Some((&first, alone)) =
-            self.entries.iter().find_map(|(peer, permission)| Some((peer, urgent(permission)?)))
+        let Some((first, alone)) =
+            self.entries.iter().find_map(|(peer, permission)| Some((*peer, urgent(permission)?)))
         else {
             return peers;
         };
@@ -108,12 +113,11 @@ impl Permissions {
                 Permission::Granted { lease, alone } => !alone && lease.is_nearly_due(now),
                 _ => false,
             };
-            let others =
-                self.entries.iter().filter(|&(peer, permission)| *peer != first && joins(permission));
+            let others = self.entries.iter().filter(|(peer, permission)| *peer != first && joins(permission));
             peers.extend(others.map(|(peer, _)| *peer).take(BATCH_MAX - 1));
         }
         for peer in &peers {
-            match self.entries.get_mut(peer) {
+            match self.get_mut(*peer) {
                 Some(Permission::Granted { lease, .. }) => lease.asked(),
                 Some(other) => *other = Permission::Asked,
                 None => {}
@@ -124,7 +128,7 @@ impl Permissions {
 
     /// The server lets the peer through, from now on for five minutes.
     pub(super) fn granted(&mut self, now: Timestamp, asked_at: Timestamp, peer: IpAddr) -> Option<Change> {
-        let permission = self.entries.get_mut(&peer)?;
+        let permission = self.get_mut(peer)?;
         let mut granted = Lease::granted(now, asked_at, LIFETIME);
         let (alone, change) = match permission {
             Permission::Granted { lease, alone } => {
@@ -144,14 +148,14 @@ impl Permissions {
 
     /// The server refuses, and it is this peer that it means.
     pub(super) fn refused(&mut self, now: Timestamp, peer: IpAddr, error: PeerError) -> Option<Change> {
-        let permission = self.entries.get_mut(&peer)?;
+        let permission = self.get_mut(peer)?;
         *permission = Permission::Refused { until: now + REFUSED_FOR, error };
         Some(Change::Refused(error))
     }
 
     /// The server refuses one of several, and does not say which: each is asked for alone.
     pub(super) fn refused_in_company(&mut self, peer: IpAddr) {
-        match self.entries.get_mut(&peer) {
+        match self.get_mut(peer) {
             Some(permission @ Permission::Asked) => *permission = Permission::Wanted { alone: true },
             Some(Permission::Granted { lease, alone }) => {
                 *alone = true;
@@ -163,7 +167,7 @@ impl Permissions {
 
     /// No usable answer came. A permission that still holds is asked for again in a while, the others are given up.
     pub(super) fn unanswered(&mut self, now: Timestamp, peer: IpAddr, error: PeerError) -> Option<Change> {
-        match self.entries.get_mut(&peer) {
+        match self.get_mut(peer) {
             Some(Permission::Granted { lease, .. }) if lease.is_live(now) => {
                 lease.postpone(now);
                 None
@@ -175,7 +179,7 @@ impl Permissions {
 
     /// All requests under way were withdrawn.
     pub(super) fn requeue(&mut self) {
-        for permission in self.entries.values_mut() {
+        for (_, permission) in &mut self.entries {
             match permission {
                 Permission::Asked => *permission = Permission::Wanted { alone: false },
                 Permission::Granted { lease, .. } => lease.requeue(),
@@ -186,7 +190,7 @@ impl Permissions {
 
     /// Lets time pass: what has run out is asked for anew if it is still wanted, and forgotten if not.
     pub(super) fn handle_timeout(&mut self, now: Timestamp) {
-        self.entries.retain(|_, permission| {
+        self.entries.retain_mut(|(_, permission)| {
             let Permission::Granted { lease, alone } = permission else { return true };
             lease.handle_timeout(now);
             if lease.is_live(now) {
@@ -203,9 +207,7 @@ impl Permissions {
 
     /// Forgets all peers that are `unwanted`, and returns them.
     pub(super) fn extract(&mut self, unwanted: impl Fn(IpAddr) -> bool) -> Vec<IpAddr> {
-        let gone = self.entries.keys().copied().filter(|peer| unwanted(*peer)).collect();
-        self.entries.retain(|peer, _| !unwanted(*peer));
-        gone
+        self.entries.extract_if(.., |(peer, _)| unwanted(*peer)).map(|(peer, _)| peer).collect()
     }
 
     pub(super) fn clear(&mut self) {
@@ -214,20 +216,33 @@ impl Permissions {
 
     /// The peers whose datagrams pass.
     pub(super) fn iter_granted(&self, now: Timestamp) -> impl Iterator<Item = IpAddr> {
-        self.entries.keys().copied().filter(move |peer| self.is_granted(now, *peer))
+        self.entries.iter().map(|(peer, _)| *peer).filter(move |peer| self.is_granted(now, *peer))
     }
 
     pub(super) fn deadlines(&self, deadline: &mut Deadline) {
-        for permission in self.entries.values() {
+        for (_, permission) in &self.entries {
             if let Permission::Granted { lease, .. } = permission {
                 lease.deadlines(deadline);
             }
         }
     }
 
+    fn get(&self, peer: IpAddr) -> Option<&Permission> {
+        self.entries.get(self.position(peer).ok()?).map(|(_, permission)| permission)
+    }
+
+    fn get_mut(&mut self, peer: IpAddr) -> Option<&mut Permission> {
+        let at = self.position(peer).ok()?;
+        self.entries.get_mut(at).map(|(_, permission)| permission)
+    }
+
+    fn position(&self, peer: IpAddr) -> Result<usize, usize> {
+        position(&self.entries, &peer, |(known, _)| known)
+    }
+
     fn drop_refused(&mut self, now: Timestamp) {
         self.entries.retain(
-            |_, permission| !matches!(permission, Permission::Refused { until, .. } if *until <= now),
+            |(_, permission)| !matches!(permission, Permission::Refused { until, .. } if *until <= now),
         );
     }
 }

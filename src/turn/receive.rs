@@ -1,5 +1,6 @@
 //! The walk of a datagram: is it from the server, what is it, is it authentic; only then what does it change.
 
+use super::allocation::Allocation;
 use super::client::Client;
 use super::error::Ignored;
 use super::event::{Event, Received};
@@ -22,41 +23,44 @@ impl Client {
             return Received::Ignored(Ignored::Closed);
         }
         let read = match Kind::of(datagram) {
-            Kind::Channel => self.handle_channel_data(path, datagram),
             Kind::Stun => self.handle_message(path, datagram),
-            // rfc8656-12-2
-            _ if !self.is_from_server(path) => Err(Ignored::Stranger),
+            // rfc8656-12-2, rfc8656-5-9
+            _ if !self.is_from_server(&path) => Err(Ignored::Stranger),
+            Kind::Channel => {
+                self.unwrap(self.now, datagram).map(|(peer, payload)| Received::Data { peer: *peer, payload })
+            }
             _ => Err(Ignored::Foreign),
         };
         read.unwrap_or_else(Received::Ignored)
     }
 
     /// Whether relayed data may come on this path: the one to the server, or the one that the allocation moves to.
-    fn is_from_server(&self, path: Path) -> bool {
-        let moving_to = self.allocation().and_then(|allocation| allocation.moving_to);
-        path == self.path || moving_to == Some(path)
+    fn is_from_server(&self, path: &Path) -> bool {
+        let moves_to = |allocation: &Allocation| allocation.moving_to.as_ref() == Some(path);
+        self.is_on(path) || self.allocation().is_some_and(moves_to)
     }
 
-    fn handle_channel_data<'d>(&self, path: Path, datagram: &'d [u8]) -> Result<Received<'d>, Ignored> {
-        // rfc8656-5-9
-        if !self.is_from_server(path) {
-            return Err(Ignored::Stranger);
-        }
+    /// What ChannelData from the server delivers, and who has sent it: the way of nearly all data, by which nothing changes.
+    pub(crate) fn unwrap<'d>(
+        &self,
+        now: Timestamp,
+        datagram: &'d [u8],
+    ) -> Result<(&SocketAddr, &'d [u8]), Ignored> {
         let data = ChannelData::parse(datagram).map_err(Ignored::Channel)?;
         // rfc8656-12.6-2
-        let (peer, confirmed) = self.bindings.peer(self.now, data.number()).ok_or(Ignored::Unbound)?;
+        let (peer, confirmed) = self.bindings.peer(now, data.number()).ok_or(Ignored::Unbound)?;
         // rfc8656-12.6-3; of a channel that the server has yet to confirm it knows more than we do (rfc8656-12-6).
-        if confirmed && !self.permissions.is_granted(self.now, peer.ip()) {
+        if confirmed && !self.permissions.is_granted(now, peer.ip()) {
             return Err(Ignored::NotPermitted);
         }
-        Ok(Received::Data { peer, payload: data.payload() })
+        Ok((peer, data.payload()))
     }
 
     fn handle_message<'d>(&mut self, path: Path, datagram: &'d [u8]) -> Result<Received<'d>, Ignored> {
         let message = Message::parse(datagram).map_err(Ignored::Malformed)?;
         match message.class() {
             Class::Success | Class::Error => self.handle_response(path, &message).map(|()| Received::Control),
-            _ if !self.is_from_server(path) => Err(Ignored::Stranger),
+            _ if !self.is_from_server(&path) => Err(Ignored::Stranger),
             Class::Indication if message.method() == Method::DATA => self.handle_data(&message),
             Class::Indication | Class::Request => Err(Ignored::Unexpected),
         }

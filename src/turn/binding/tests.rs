@@ -62,7 +62,7 @@ fn a_channel_forgotten_while_it_was_asked_for_is_not_bound() {
     let mut bindings = Bindings::new(1, Duration::from_secs(40));
     bindings.want(at(0), peer());
     bindings.next_request(at(0));
-    assert_eq!(bindings.peer(at(0), NUMBER), Some((peer(), false)));
+    assert_eq!(bindings.peer(at(0), NUMBER), Some((&peer(), false)));
     bindings.forget(peer().ip());
     assert!(!bindings.bound(at(1), at(0), NUMBER));
     assert_eq!((bindings.peer(at(1), NUMBER), bindings.number(at(1), peer())), (None, None));

@@ -14,7 +14,7 @@ fn at(seconds: u64) -> Timestamp {
 
 /// What is known of the peer, in a word.
 fn word(permissions: &Permissions) -> &'static str {
-    match permissions.entries.get(&peer()) {
+    match permissions.get(peer()) {
         None => "-",
         Some(Permission::Wanted { alone: false }) => "wanted",
         Some(Permission::Wanted { alone: true }) => "alone",
