@@ -272,13 +272,9 @@ fn a_relay_that_has_been_idle_for_an_hour_takes_over_when_the_direct_path_dies()
     session.world.run_for(secs(3_600));
     let expired = session.world.turn_server(server).expired();
     assert_eq!(expired.allocations, 0);
-    let (alice, bob) = (session.alice, session.bob);
-    session.world.block(alice, bob);
-    session.world.block(bob, alice);
+    session.cut_direct_path();
     session.world.run_for(secs(25));
-    let selected = session.assert_mirrored(1);
-    assert!(selected.kinds.contains(&CandidateKind::Relayed), "{selected:?}");
-    session.assert_data_flows(1);
+    session.assert_relayed();
     assert_no_violations(&session, server);
 }
 
@@ -335,8 +331,7 @@ fn a_restart_from_a_new_interface_gives_its_allocation_back_once_that_is_idle() 
     let mut session = Session::new(world, alice, controlled(NetworkId::PUBLIC).config(config()));
     let (alice, bob) = (session.alice, session.bob);
     let base = add_base(&mut session, alice, Base::udp(old));
-    session.world.block(alice, bob);
-    session.world.block(bob, alice);
+    session.cut_direct_path();
     session.connect();
     assert_eq!(session.assert_mirrored(1).kinds[0], CandidateKind::Relayed);
     session.world.run_for(secs(10));

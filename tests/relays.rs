@@ -4,6 +4,7 @@
 mod session;
 
 use core::net::SocketAddr;
+use core::time::Duration;
 
 use floe::ice::{Candidate, CandidateKind};
 use floe::sim::{Deviation, Fault, Host, Nat, NetworkId, NodeId, Peer, TurnServer, World};
@@ -37,9 +38,7 @@ fn assert_no_violations(session: &Session, server: NodeId) {
 fn behind_symmetric_translators_both_ends_meet_over_relays() {
     let (mut session, server) = between(Nat::symmetric(), Nat::symmetric(), turn_server());
     session.connect();
-    let selected = session.assert_mirrored(1);
-    assert!(selected.kinds.contains(&CandidateKind::Relayed), "{selected:?}");
-    session.assert_data_flows(1);
+    session.assert_relayed();
     assert_no_violations(&session, server);
 }
 
@@ -210,13 +209,9 @@ fn a_relay_outlives_the_direct_path_and_takes_over_when_that_dies() {
         let late = session.when(id, relayed).unwrap().saturating_since(connected);
         assert!((ms(4_500)..secs(8)).contains(&late), "{late:?}");
     }
-    let (alice, bob) = (session.alice, session.bob);
-    session.world.block(alice, bob);
-    session.world.block(bob, alice);
+    session.cut_direct_path();
     session.world.run_for(secs(25));
-    let selected = session.assert_mirrored(1);
-    assert!(selected.kinds.contains(&CandidateKind::Relayed), "{selected:?}");
-    session.assert_data_flows(1);
+    session.assert_relayed();
     assert_no_violations(&session, server);
 }
 
@@ -316,17 +311,22 @@ fn with_relays_only_nothing_else_is_signalled_used_or_answered() {
     session.assert_data_flows(1);
 }
 
-#[test]
-fn a_server_that_restarts_in_the_middle_costs_a_relay_and_not_the_session() {
-    let config = || Config::new().continual_gathering(true);
+/// Two ends with relays, whose server restarts so long after they have met and knows nothing of them any more.
+fn forgotten(config: impl Fn() -> Config, after: Duration) -> (Session, NodeId) {
     let (world, server) = world(turn_server());
     let address = world.address(server);
     let alice = controlling(Nat::symmetric()).relays(address).config(config());
     let bob = controlled(Nat::symmetric()).relays(address).config(config());
     let mut session = Session::new(world, alice, bob);
     session.connect();
-    session.world.run_for(secs(30));
+    session.world.run_for(after);
     session.world.with_turn_server(server, |server, _| server.restart());
+    (session, server)
+}
+
+#[test]
+fn a_server_that_restarts_in_the_middle_costs_a_relay_and_not_the_session() {
+    let (mut session, server) = forgotten(|| Config::new().continual_gathering(true), secs(30));
     session.world.run_for(secs(15 * 60));
     let lost = |event: &Event| matches!(event, Event::ServerFailed { .. });
     assert!(session.ends().iter().any(|id| session.when(*id, lost).is_some()));
@@ -341,14 +341,7 @@ fn a_server_that_restarts_in_the_middle_costs_a_relay_and_not_the_session() {
 #[test]
 fn a_server_that_has_forgotten_us_is_found_out_as_soon_as_the_peer_falls_silent() {
     let config = || Config::new().continual_gathering(true).relay_only(true);
-    let (world, server) = world(turn_server());
-    let address = world.address(server);
-    let alice = controlling(Nat::symmetric()).relays(address).config(config());
-    let bob = controlled(Nat::symmetric()).relays(address).config(config());
-    let mut session = Session::new(world, alice, bob);
-    session.connect();
-    session.world.run_for(secs(30));
-    session.world.with_turn_server(server, |server, _| server.restart());
+    let (mut session, server) = forgotten(config, secs(30));
     let restarted_at = session.world.now();
     session.world.run_for(secs(12));
     for id in session.ends() {
@@ -364,15 +357,7 @@ fn a_server_that_has_forgotten_us_is_found_out_as_soon_as_the_peer_falls_silent(
 /// Lesson: L-49
 #[test]
 fn a_restart_asks_the_server_whether_the_allocations_are_still_there() {
-    let config = || Config::new().relay_only(true);
-    let (world, server) = world(turn_server());
-    let address = world.address(server);
-    let alice = controlling(Nat::symmetric()).relays(address).config(config());
-    let bob = controlled(Nat::symmetric()).relays(address).config(config());
-    let mut session = Session::new(world, alice, bob);
-    session.connect();
-    session.world.run_for(secs(1));
-    session.world.with_turn_server(server, |server, _| server.restart());
+    let (mut session, server) = forgotten(|| Config::new().relay_only(true), secs(1));
     let alice = session.alice;
     session.world.with(alice, |peer, now| peer.restart(now));
     session.world.run_for(secs(5));

@@ -3,6 +3,7 @@
 use core::fmt;
 
 use super::credentials::ice_char;
+use crate::stun::text::six_bits;
 
 /// The characters that every fragment of an agent begins with: they tell a load balancer which machine has the agent.
 ///
@@ -95,18 +96,6 @@ impl fmt::Debug for UfragPrefix {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("UfragPrefix").field(&self.as_str()).finish()
     }
-}
-
-/// The number of an ice-char: what [`ice_char`] makes it of.
-pub(crate) const fn six_bits(character: u8) -> Option<u8> {
-    Some(match character {
-        b'A'..=b'Z' => character - b'A',
-        b'a'..=b'z' => character - b'a' + 26,
-        b'0'..=b'9' => character - b'0' + 52,
-        b'+' => 62,
-        b'/' => 63,
-        _ => return None,
-    })
 }
 
 #[cfg(test)]

@@ -157,7 +157,7 @@ mod password_algorithm;
 mod peek;
 mod rto;
 mod signer;
-mod text;
+pub(crate) mod text;
 mod transaction;
 
 pub use address::{AlternateServer, MappedAddress, XorMappedAddress};

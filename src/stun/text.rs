@@ -247,16 +247,18 @@ const fn too_long(attribute: AttributeType, limit: usize, unit: Unit) -> EncodeE
 
 /// The 24 bits of four characters of base64.
 fn base64(characters: &[u8; 4]) -> Option<u32> {
-    characters.iter().try_fold(0, |bits, &character| {
-        let sextet = match character {
-            b'A'..=b'Z' => character - b'A',
-            b'a'..=b'z' => character - b'a' + 26,
-            b'0'..=b'9' => character - b'0' + 52,
-            b'+' => 62,
-            b'/' => 63,
-            _ => return None,
-        };
-        Some((bits << 6) | u32::from(sextet))
+    characters.iter().try_fold(0, |bits, &character| Some((bits << 6) | u32::from(six_bits(character)?)))
+}
+
+/// What a character of base64 stands for.
+pub(crate) const fn six_bits(character: u8) -> Option<u8> {
+    Some(match character {
+        b'A'..=b'Z' => character - b'A',
+        b'a'..=b'z' => character - b'a' + 26,
+        b'0'..=b'9' => character - b'0' + 52,
+        b'+' => 62,
+        b'/' => 63,
+        _ => return None,
     })
 }
 

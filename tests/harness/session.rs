@@ -368,6 +368,20 @@ impl Session {
         assert_eq!(alice.other(), bob);
     }
 
+    /// From now on nothing passes from one end to the other but by a relay.
+    pub fn cut_direct_path(&mut self) {
+        let [alice, bob] = self.ends();
+        self.world.block(alice, bob);
+        self.world.block(bob, alice);
+    }
+
+    /// Both have selected one pair, it leads over a relay, and data passes.
+    pub fn assert_relayed(&mut self) {
+        let selected = self.assert_mirrored(1);
+        assert!(selected.kinds.contains(&CandidateKind::Relayed), "{selected:?}");
+        self.assert_data_flows(1);
+    }
+
     /// Each end sends a datagram that arrives at the other.
     pub fn assert_data_flows(&mut self, component: u16) {
         for id in self.ends() {

@@ -7,8 +7,8 @@ use crate::agent::Agent;
 use crate::agent::mux::PlaceId;
 use crate::agent::mux::index::{Claimants, Index};
 use crate::agent::stream::Stream;
-use crate::ice::ufrag_prefix::six_bits;
 use crate::net::{Path, Transport};
+use crate::stun::text::six_bits;
 use crate::stun::{Message, TransactionId, Username};
 
 /// One thing by which an agent is found. Packed into integers, which are compared in a third of the time of addresses.
