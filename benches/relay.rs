@@ -43,7 +43,7 @@ fn main() {
         assert!(matches!(received, turn::Received::Data { payload, .. } if payload.len() == 1_200));
     });
 
-    let (mut world, alice) = relayed();
+    let (mut world, alice, bob) = relayed();
     world.with(alice, |peer, now| {
         let stream = peer.stream();
         let route = peer.agent().route(stream.component(1)).expect("a relayed pair");
@@ -57,6 +57,13 @@ fn main() {
         });
         table.case("agent: unwrap 1200 bytes from the relay", || {
             let received = peer.agent_mut().handle_datagram(now, route.path(), black_box(&framed));
+            assert!(matches!(received, Received::Data { payload, .. } if payload.len() == 1_200));
+        });
+    });
+    world.with(bob, |peer, now| {
+        let path = peer.agent().route(peer.stream().component(1)).expect("a pair").path();
+        table.case("agent: hand up 1200 bytes that come directly", || {
+            let received = peer.agent_mut().handle_datagram(now, path, black_box(&PAYLOAD));
             assert!(matches!(received, Received::Data { payload, .. } if payload.len() == 1_200));
         });
     });
@@ -102,7 +109,7 @@ fn address(text: &str) -> SocketAddr {
 }
 
 /// Two ends that reach each other by a relay of Alice's alone, a channel bound.
-fn relayed() -> (World<Peer>, sim::NodeId) {
+fn relayed() -> (World<Peer>, sim::NodeId, sim::NodeId) {
     let mut world = World::new(1);
     let server =
         world.add_turn_server(NetworkId::PUBLIC, TurnServer::new("example.org").user("alice", "secret"));
@@ -121,5 +128,5 @@ fn relayed() -> (World<Peer>, sim::NodeId) {
     world.with(alice, |peer, now| peer.call(now, bob));
     world.with(bob, |peer, now| peer.call(now, alice));
     world.run_for(Duration::from_secs(5));
-    (world, alice)
+    (world, alice, bob)
 }

@@ -1,7 +1,6 @@
 //! Transports, 5-tuples, and the classes of addresses that ICE treats differently.
 
 use bytes::Bytes;
-use core::cmp::Ordering;
 use core::fmt;
 use core::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6};
 
@@ -107,15 +106,6 @@ pub struct Transmit {
     pub path: Path,
     /// What.
     pub payload: Bytes,
-}
-
-/// Where `key` stands in a sorted list, or belongs. Every datagram asks for its addresses, and there are few of them as a
-/// rule: whether two are alike costs less to say than which comes first.
-pub(crate) fn position<T, K: Ord>(sorted: &[T], key: &K, key_of: impl Fn(&T) -> &K) -> Result<usize, usize> {
-    sorted.binary_search_by(|item| match key_of(item) {
-        known if known == key => Ordering::Equal,
-        known => known.cmp(key),
-    })
 }
 
 /// The one form in which an address is compared: IPv4 where it is IPv4-mapped, without a flow label.

@@ -1,12 +1,14 @@
 //! The walk of a datagram: whose is it, is it well formed, is it authentic; only then what does it change.
 
-use crate::agent::relaying::Unwrapped;
+use core::net::SocketAddr;
+
 use crate::agent::{Agent, Ignored, Owner, Provenance, Received};
+use crate::gather::RelayId;
 use crate::ice::check::{CheckError, Outcome};
 use crate::ice::lite::Meeting;
 use crate::ice::{ComponentId, StreamId, admit_peer_address, check};
 use crate::net::Path;
-use crate::stun::{self, Class, ErrorCode, Fingerprint, Integrity, Message, Method, Sent};
+use crate::stun::{self, Class, ErrorCode, Fingerprint, Integrity, Kind, Message, Method, Sent};
 use crate::time::Timestamp;
 
 impl Agent {
@@ -18,20 +20,38 @@ impl Agent {
         if self.begin(now).is_err() {
             return self.ignore(Ignored::Closed);
         }
-        match self.unwrap_relayed(&path, datagram) {
-            Unwrapped::Direct => {
-                let Some(entry) = self.gatherer.base_of(&path) else {
-                    return self.ignore(Ignored::UnknownBase);
-                };
-                // Of what comes directly only the answers of servers count then.
-                let unwanted = self.config.relay_only && entry.is_socket();
-                self.walk(entry.component, unwanted, &path, datagram)
-            }
-            // Once and no more: what a relay delivers is a peer's, whatever it looks like.
-            Unwrapped::Relayed { component, path, payload } => self.walk(component, false, &path, payload),
-            Unwrapped::Control => Received::Control,
-            Unwrapped::Ignored(reason) => self.ignore(reason),
+        let now = self.now;
+        // rfc8656-5-9: no other path leads to the server.
+        let relay = self.gatherer.relays.on(&path).and_then(|relay| Some((relay.id, relay.any_client()?)));
+        match relay {
+            Some((id, client)) if Kind::of(datagram) == Kind::Channel => match client.unwrap(now, datagram) {
+                Ok((&peer, payload)) => self.handle_relayed(id, peer, payload),
+                Err(_) => self.ignore(Ignored::Relay),
+            },
+            Some((id, _)) => self.handle_from_server(id, path, datagram),
+            None => self.handle_direct(&path, datagram),
         }
+    }
+
+    pub(super) fn handle_direct<'d>(&mut self, path: &Path, datagram: &'d [u8]) -> Received<'d> {
+        let Some(entry) = self.gatherer.base_of(path) else { return self.ignore(Ignored::UnknownBase) };
+        // Of what comes directly only the answers of servers count then.
+        let unwanted = self.config.relay_only && entry.is_socket();
+        self.walk(entry.component, unwanted, path, datagram)
+    }
+
+    /// A peer has sent this to a relayed address of ours: once and no more, whatever it looks like.
+    pub(super) fn handle_relayed<'d>(
+        &mut self,
+        id: RelayId,
+        peer: SocketAddr,
+        payload: &'d [u8],
+    ) -> Received<'d> {
+        let Some(entry) = self.gatherer.relayed_to(id, &peer) else {
+            return self.ignore(Ignored::UnknownBase);
+        };
+        let (component, path) = (entry.component, Path::udp(entry.base.local, peer));
+        self.walk(component, false, &path, payload)
     }
 
     fn walk<'d>(

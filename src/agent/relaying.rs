@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use core::net::{IpAddr, SocketAddr};
 
 use crate::agent::stream::Stream;
-use crate::agent::{Agent, Ignored, Output, ServerError, StreamState, stream_of};
+use crate::agent::{Agent, Ignored, Output, Received, ServerError, StreamState, stream_of};
 use crate::entropy::{Purpose, Seed};
 use crate::gather::{Account, BaseEntry, Origin, Relay, RelayId, RelayState};
 use crate::ice::checklist::CheckList;
@@ -14,20 +14,7 @@ use crate::ice::{
     BaseId, Candidate, CandidateKind, ComponentId, FoundationKey, PairId, Priority, StreamId, TypePreferences,
 };
 use crate::net::{Path, Transport, canonical, is_sendable, unscoped};
-use crate::stun::Kind;
 use crate::turn::{self, Allocated, Client};
-
-/// What a datagram on a path to a server turns out to be.
-pub(super) enum Unwrapped<'d> {
-    /// Not a relay's: it is what it seems.
-    Direct,
-    /// A peer has sent it to a relayed address of ours, a base of this component.
-    Relayed { component: ComponentId, path: Path, payload: &'d [u8] },
-    /// It was about the relay itself.
-    Control,
-    /// It is nobody's.
-    Ignored(Ignored),
-}
 
 impl Agent {
     /// Uses the slot that a relay has waited for: to ask for its connection, or for its allocation.
@@ -343,52 +330,31 @@ impl Agent {
         }
     }
 
-    /// Looks into a datagram that came from a server.
-    pub(super) fn unwrap_relayed<'d>(&mut self, path: &Path, datagram: &'d [u8]) -> Unwrapped<'d> {
-        // rfc8656-5-9: no other path leads to the server.
-        let Some(relay) = self.gatherer.relays.on(path) else { return Unwrapped::Direct };
-        match (Kind::of(datagram), relay.any_client()) {
-            (Kind::Channel, Some(client)) => match client.unwrap(self.now, datagram) {
-                Ok((peer, payload)) => self.arrived(relay.id, peer, payload),
-                Err(_) => Unwrapped::Ignored(Ignored::Relay),
-            },
-            (_, Some(_)) => self.handle_from_server(relay.id, *path, datagram),
-            (_, None) => Unwrapped::Direct,
-        }
-    }
-
-    /// A peer has sent something to a relayed address of ours.
-    fn arrived<'d>(&self, id: RelayId, peer: &SocketAddr, payload: &'d [u8]) -> Unwrapped<'d> {
-        match self.gatherer.relayed_to(id, peer) {
-            Some(entry) => Unwrapped::Relayed {
-                component: entry.component,
-                path: Path::udp(entry.base.local, *peer),
-                payload,
-            },
-            None => Unwrapped::Ignored(Ignored::UnknownBase),
-        }
-    }
-
-    /// A message of the server's, or one that shares its path with them.
-    fn handle_from_server<'d>(&mut self, id: RelayId, path: Path, datagram: &'d [u8]) -> Unwrapped<'d> {
+    /// A datagram on the path to a server, other than ChannelData: a message of the server's, or one that shares the path.
+    pub(super) fn handle_from_server<'d>(
+        &mut self,
+        id: RelayId,
+        path: Path,
+        datagram: &'d [u8],
+    ) -> Received<'d> {
         let now = self.now;
         let Some(client) = self.gatherer.relays.get_mut(id).and_then(Relay::any_client_mut) else {
-            return Unwrapped::Direct;
+            return self.handle_direct(&path, datagram);
         };
         match client.handle_datagram(now, path, datagram) {
             turn::Received::Control => {
                 self.settle();
-                Unwrapped::Control
+                Received::Control
             }
-            turn::Received::Data { peer, payload } => self.arrived(id, &peer, payload),
+            turn::Received::Data { peer, payload } => self.handle_relayed(id, peer, payload),
             // From this path may also come the answers of the same server to other questions.
             turn::Received::Ignored(
                 turn::Ignored::Foreign | turn::Ignored::Unasked | turn::Ignored::Unexpected,
-            ) => Unwrapped::Direct,
+            ) => self.handle_direct(&path, datagram),
             turn::Received::Ignored(_) => {
                 // Over a connection a forged answer ends its request (rfc8489-9.1.4-3).
                 self.settle();
-                Unwrapped::Ignored(Ignored::Relay)
+                self.ignore(Ignored::Relay)
             }
         }
     }
