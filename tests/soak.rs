@@ -243,3 +243,22 @@ fn what_a_failed_check_leaves_unused_is_let_go_at_once() {
         run(&Plan { seed, events: events.clone(), signalling, ..plan(alice.clone(), bob.clone()) });
     }
 }
+
+/// World 1324: between translators that show a new port to each port, the 487 came from another address than the check was
+/// sent to, which was the end of the check, and of the only way there was.
+///
+/// Proves: rfc8445-7.2.5.1-1, rfc8445-7.2.5.1-2
+#[test]
+fn a_role_conflict_is_repaired_wherever_the_answer_comes_from() {
+    let near = behind(Dependence::AddressDependent, Dependence::EndpointIndependent);
+    let alice = End { interfaces: vec![near], ..end(Role::Controlling) };
+    let far = behind(Dependence::AddressAndPortDependent, Dependence::EndpointIndependent);
+    let bob = End { interfaces: vec![far], uses: Use::Stun, ..end(Role::Controlling) };
+    for seed in 1..9 {
+        assert_eq!(
+            run(&Plan { seed, ..plan(alice.clone(), bob.clone()) }).outcome,
+            Outcome::Reflexive,
+            "{seed}"
+        );
+    }
+}

@@ -80,15 +80,10 @@ pub enum CheckError {
 
 /// Reads the answer to a check that was sent on `sent`, received on `received`.
 pub(crate) fn interpret(answer: &Verified<'_>, sent: Path, received: Path) -> Outcome {
-    // rfc8445-7.2.5.2.1-1: an address that answers for another is no path.
-    if sent != received {
-        return Outcome::Failure(CheckError::NotSymmetric);
-    }
     // rfc8489-6.3.3-1, rfc8489-6.3.4-1
-    if answer.unknown_required(is_known).next().is_some() {
-        return Outcome::Failure(CheckError::UnknownAttribute);
-    }
-    match answer.class() {
+    let is_understood = answer.unknown_required(is_known).next().is_none();
+    let outcome = match answer.class() {
+        _ if !is_understood => Outcome::Failure(CheckError::UnknownAttribute),
         Class::Success => match answer.get::<XorMappedAddress>() {
             Some(Ok(XorMappedAddress(mapped))) => Outcome::Success { mapped: canonical(mapped) },
             _ => Outcome::Failure(CheckError::NoMappedAddress),
@@ -98,6 +93,15 @@ pub(crate) fn interpret(answer: &Verified<'_>, sent: Path, received: Path) -> Ou
             Some(Ok(error)) => Outcome::Failure(CheckError::Rejected(error.code())),
             _ => Outcome::Failure(CheckError::Rejected(0)),
         },
+    };
+    match outcome {
+        // rfc8445-7.2.5.1-1 comes first and asks for no way back: between two translators that show a new port to each
+        // port, every answer comes from elsewhere until one of both checks is accepted. The check is made again, and then
+        // it counts from where it is answered.
+        Outcome::RoleConflict => Outcome::RoleConflict,
+        // rfc8445-7.2.5.2.1-1: an address that answers for another is no path.
+        _ if sent != received => Outcome::Failure(CheckError::NotSymmetric),
+        outcome => outcome,
     }
 }
 
