@@ -36,6 +36,9 @@
 //! * **Two translators that show a new port to every port** never meet although both let everybody in: each answer comes from
 //!   a port that its request was not sent to, and only makes the next new port (RFC 8445 section 7.2.5.2.1).
 //! * **A filter belongs to a mapping.** What was sent by one mapping of an inner address lets nobody in at another one.
+//! * **What a base has heard from, it alone is paired with** (RFC 8445 section 7.3.1.3): a filter of another base, or a relay,
+//!   that would have to be opened towards an address that nobody has signalled stays shut. But see
+//!   [`Party::pairs_widely`].
 //! * **Filters are open** as soon as both ends have sent, whatever came first and was lost: checks are repeated.
 //! * **Servers answer before checks do.** Where one is late, a check may learn the mapped address first, and the candidate
 //!   stays peer-reflexive ([`Forecast::find`] takes it for what it is).
@@ -69,6 +72,7 @@ pub struct Party {
     bases: Vec<(SocketAddr, u16)>,
     servers: Vec<(SocketAddr, Help)>,
     relay_only: bool,
+    pairs_widely: bool,
 }
 
 /// What an end wants of a server.
@@ -83,7 +87,7 @@ impl Party {
     /// An end without sockets.
     #[must_use]
     pub const fn new(node: NodeId) -> Self {
-        Self { node, bases: Vec::new(), servers: Vec::new(), relay_only: false }
+        Self { node, bases: Vec::new(), servers: Vec::new(), relay_only: false, pairs_widely: false }
     }
 
     /// An end with a socket on every address that the node was told of, in that order of preference.
@@ -132,6 +136,15 @@ impl Party {
     #[must_use]
     pub const fn relay_only(mut self, only: bool) -> Self {
         self.relay_only = only;
+        self
+    }
+
+    /// Pairs every base with every address that any of them has heard from. That is what becomes of bases that are there
+    /// later than the first checks (RFC 8838 section 10): it depends on the order of events, so what works only in this way
+    /// may work and need not.
+    #[must_use]
+    pub const fn pairs_widely(mut self, widely: bool) -> Self {
+        self.pairs_widely = widely;
         self
     }
 }

@@ -27,7 +27,16 @@ pub(super) struct End {
     number: usize,
     pub(super) bases: Vec<Base>,
     pub(super) signalled: Vec<Signalled>,
-    pub(super) known: Vec<Spot>,
+    known: Vec<Known>,
+    pairs_widely: bool,
+}
+
+/// An address of the other end.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+struct Known {
+    spot: Spot,
+    /// The base that has heard from it, if nobody has signalled it: no other is paired with it (RFC 8445 section 7.3.1.3).
+    heard_at: Option<usize>,
 }
 
 /// Where an end sends from: a socket, or a relayed address.
@@ -68,7 +77,8 @@ impl End {
         servers: &[ServerPlan],
         network: &mut Network,
     ) -> Self {
-        let mut end = Self { number, bases: Vec::new(), signalled: Vec::new(), known: Vec::new() };
+        let (bases, signalled, known) = (Vec::new(), Vec::new(), Vec::new());
+        let mut end = Self { number, bases, signalled, known, pairs_widely: party.pairs_widely };
         for (address, preference) in &party.bases {
             let Some(interface) = network.interface_of(party.node, address.ip()) else { continue };
             let (kind, spot, forbids) = (CandidateKind::Host, (*address).into(), BTreeSet::new());
@@ -157,9 +167,9 @@ impl End {
             .iter()
             .position(|base| (base.interface, base.spot) == (arrival.interface, arrival.destination))?;
         let base = self.bases.get(index)?;
-        let permits = |known: &Spot| known.ip == arrival.source.ip && self.may_check(base, *known);
+        let permits = |known: Spot| known.ip == arrival.source.ip && self.may_check(base, known);
         let takes = match base.kind {
-            CandidateKind::Relayed => self.known.iter().any(permits),
+            CandidateKind::Relayed => self.known_to(index).any(permits),
             _ => self.may_check(base, arrival.source),
         };
         takes.then_some(index)
@@ -173,8 +183,29 @@ impl End {
 
     /// Pairs of a base and an address of the peer.
     pub(super) fn pairs(&self) -> usize {
-        let of_base = |base| self.known.iter().filter(|remote| self.may_check(base, **remote)).count();
-        self.bases.iter().map(of_base).sum()
+        let of_base =
+            |(index, base)| self.known_to(index).filter(|remote| self.may_check(base, *remote)).count();
+        self.bases.iter().enumerate().map(of_base).sum()
+    }
+
+    /// The addresses of the other end that a base is paired with.
+    fn known_to(&self, base: usize) -> impl Iterator<Item = Spot> {
+        let known =
+            self.known.iter().filter(move |known| known.heard_at.is_none_or(|heard_at| heard_at == base));
+        known.map(|known| known.spot)
+    }
+
+    /// The signalled addresses of the other end are known.
+    fn learn(&mut self, signalled: &[Signalled]) {
+        self.known = signalled.iter().map(|it| Known { spot: it.spot, heard_at: None }).collect();
+    }
+
+    /// A base has heard from an address.
+    fn hear(&mut self, base: usize, spot: Spot) {
+        if self.known_to(base).all(|known| known != spot) && self.known.len() < KNOWN_MAX {
+            let heard_at = (!self.pairs_widely).then_some(base);
+            self.known.push(Known { spot, heard_at });
+        }
     }
 }
 
@@ -185,8 +216,8 @@ impl End {
 /// perhaps the first to learn another from the reply.
 pub(super) fn exchange(ends: &mut [End; 2], network: &mut Network) -> BTreeSet<Flow> {
     let [alice, bob] = ends;
-    alice.known = bob.signalled.iter().map(|candidate| candidate.spot).collect();
-    bob.known = alice.signalled.iter().map(|candidate| candidate.spot).collect();
+    alice.learn(&bob.signalled);
+    bob.learn(&alice.signalled);
     let (mut flows, mut silent) = (BTreeSet::new(), 0);
     for _ in 0..ROUNDS {
         let before = (flows.len(), ends.iter().map(|end| end.known.len()).sum::<usize>());
@@ -210,16 +241,14 @@ fn send_all(ends: &mut [End; 2], sender: usize, network: &mut Network, flows: &m
         [to, from] => (from, to),
     };
     for (index, base) in from.bases.iter().enumerate() {
-        for remote in from.known.iter().filter(|remote| from.may_check(base, **remote)) {
-            let Some(arrival) = network.send(Kind::Datagram, base.interface, base.spot, *remote) else {
+        for remote in from.known_to(index).filter(|remote| from.may_check(base, *remote)) {
+            let Some(arrival) = network.send(Kind::Datagram, base.interface, base.spot, remote) else {
                 continue;
             };
             let Some(taken_by) = to.base_at(arrival) else { continue };
-            let (sent_to, seen_from) = (*remote, arrival.source);
+            let (sent_to, seen_from) = (remote, arrival.source);
             flows.insert(Flow { from: (from.number, index), sent_to, to: (to.number, taken_by), seen_from });
-            if !to.known.contains(&seen_from) && to.known.len() < KNOWN_MAX {
-                to.known.push(seen_from);
-            }
+            to.hear(taken_by, seen_from);
         }
     }
 }

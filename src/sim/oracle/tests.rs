@@ -305,3 +305,25 @@ fn a_pair_is_found_by_types_and_bases_and_the_bound_knows_the_size_of_the_sessio
     assert_eq!((bound.pairs, bound.gathering), (6, 2));
     assert_eq!(bound.duration(), Duration::from_millis(16 * 50 + 4 * 20 + 2 * 500 + 500));
 }
+
+/// The firewall of Alice's first address lets Bob in once she has sent to him from there; but nobody has signalled the address
+/// that she hears from at her second one, so she does not.
+#[test]
+fn what_one_base_has_heard_from_is_not_paired_with_another() {
+    let mut scene = Scene::new();
+    let guarded = scene.world.add_network(NetworkId::PUBLIC, Nat::firewall(Dependence::AddressDependent));
+    let alice = scene.node(Host::new().on(guarded).on(NetworkId::PUBLIC));
+    let bob = scene.node(Nat::new(Dependence::AddressDependent, Dependence::AddressDependent));
+    let parties = [alice, bob].map(|id| Party::with_all_addresses(&scene.world, id));
+    let [_, open] = scene.world.addresses(alice) else { panic!("two addresses") };
+    let bases = |pairs: &[FeasiblePair]| pairs.iter().map(|pair| pair.sides[0].base.ip).collect::<Vec<_>>();
+    let [ours, theirs] = &parties;
+    assert_eq!(bases(scene.world.forecast(ours, theirs).pairs()), [open.ip()]);
+    let widely = parties.map(|party| party.pairs_widely(true));
+    let [ours, theirs] = &widely;
+    assert_eq!(
+        bases(scene.world.forecast(ours, theirs).pairs()).len(),
+        2,
+        "a base that comes later is paired with all"
+    );
+}
