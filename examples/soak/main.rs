@@ -5,7 +5,8 @@
 //!
 //! With `--hostile` somebody in each world wishes the session no good. World N of seed S is world 0 of seed S + N, so a
 //! world that fails is made again by its own number. With `--seconds` it stops then, wherever it is; what the sessions up
-//! to there have in common is still one hash, but another number of them.
+//! to there have in common is still one hash, but another number of them. With `--keep-going` it stops for nothing that
+//! fails, and lists it all.
 
 #[path = "../../tests/worlds/mod.rs"]
 mod worlds;
@@ -35,7 +36,7 @@ fn main() -> ExitCode {
         Ok(arguments) => arguments,
         Err(error) => {
             eprintln!(
-                "{error}\n\nsoak [--sessions N] [--seed S] [--hostile] [--seconds T] [--threads N] [--plan]"
+                "{error}\n\nsoak [--sessions N] [--seed S] [--hostile] [--seconds T] [--threads N] [--keep-going] [--plan]"
             );
             return ExitCode::from(2);
         }
@@ -64,6 +65,7 @@ struct Arguments {
     hostile: bool,
     seconds: Option<u64>,
     threads: usize,
+    keeps_going: bool,
     shows_plan: bool,
 }
 
@@ -76,6 +78,7 @@ impl Arguments {
             hostile: false,
             seconds: None,
             threads: thread::available_parallelism().map_or(1, usize::from),
+            keeps_going: false,
             shows_plan: false,
         };
         let mut parser = lexopt::Parser::from_env();
@@ -86,6 +89,7 @@ impl Arguments {
                 Long("hostile") => wanted.hostile = true,
                 Long("seconds") => wanted.seconds = Some(parser.value()?.parse()?),
                 Long("threads") => wanted.threads = parser.value()?.parse()?,
+                Long("keep-going") => wanted.keeps_going = true,
                 Long("plan") => wanted.shows_plan = true,
                 other => return Err(other.unexpected()),
             }
@@ -109,8 +113,8 @@ struct Results {
     /// Of all sessions, in whatever order they ended.
     hash: u64,
     recorded: u64,
-    /// The one of the lowest number, and what it said.
-    violation: Option<(u64, String)>,
+    /// By number, with what each said.
+    violations: BTreeMap<u64, String>,
 }
 
 impl Results {
@@ -135,8 +139,8 @@ impl Run {
             match attempt(&Plan::new(seed, arguments.hostile)) {
                 Ok(report) => own.add(seed, &report),
                 Err(said) => {
-                    self.stopped.store(true, Ordering::Relaxed);
-                    own.violation = Some((seed, said));
+                    self.stopped.fetch_or(!arguments.keeps_going, Ordering::Relaxed);
+                    own.violations.insert(seed, said);
                 }
             }
             self.over.fetch_add(1, Ordering::Relaxed);
@@ -147,9 +151,7 @@ impl Run {
         }
         all.hash = all.hash.wrapping_add(own.hash);
         all.recorded += own.recorded;
-        let first = [all.violation.take(), own.violation].into_iter().flatten().min();
-        all.violation = first;
-        self.stopped.fetch_or(all.violation.is_some(), Ordering::Relaxed);
+        all.violations.append(&mut own.violations);
     }
 
     /// A line that is written over until all is done.
@@ -189,9 +191,13 @@ impl Run {
             );
         }
         println!("hash {:016x}", results.hash);
-        let Some((seed, said)) = results.violation else { return ExitCode::SUCCESS };
-        println!("\nworld {seed}: {said}");
-        report_violation(arguments, seed);
+        let Some((first, said)) = results.violations.first_key_value() else { return ExitCode::SUCCESS };
+        for (seed, said) in results.violations.iter().skip(1) {
+            let line = said.lines().find(|line| line.contains("INV-"));
+            println!("world {seed}: {}", line.or(said.lines().next()).unwrap_or_default());
+        }
+        println!("\nworld {first}: {said}");
+        report_violation(arguments, *first);
         ExitCode::FAILURE
     }
 }
