@@ -13,6 +13,8 @@ use worlds::dice::Dice;
 
 fuzz_target!(|bytes: &[u8]| {
     let [hostile, seed, choices @ ..] = bytes else { return };
-    let plan = Plan::draw(u64::from(*seed), &mut Dice::of(choices), hostile % 4 == 3);
+    let mut dice = Dice::of(choices);
+    let mut plan = Plan::draw(u64::from(*seed), &mut dice, hostile % 4 == 3);
+    plan.extend(&mut dice);
     worlds::run(&plan);
 });

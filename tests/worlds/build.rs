@@ -2,6 +2,7 @@
 
 use core::net::{Ipv6Addr, SocketAddr};
 use core::time::Duration;
+use std::sync::Arc;
 
 use floe::ice::Nomination;
 use floe::sim::{
@@ -9,7 +10,7 @@ use floe::sim::{
     World,
 };
 use floe::stun::Method;
-use floe::{Base, Config, Server, Timestamp};
+use floe::{Base, Config, Profile, Server, Timestamp};
 
 use super::actor::Actor;
 use super::plan::{Gateway, Hostile, Line, Plan, Setting, Shared, Use};
@@ -238,6 +239,9 @@ pub fn config(setting: &Setting) -> Config {
         .nomination(Nomination::Regular { patience })
         .presume_end_of_candidates(setting.presumes_end)
         .answers_unauthenticated(setting.answers);
+    if setting.settled {
+        config = config.policy(Arc::new(Profile::Rfc8445));
+    }
     if let Some(on) = setting.renomination {
         config = config.renomination(on);
     }

@@ -6,6 +6,7 @@
 pub mod actor;
 pub mod build;
 pub mod dice;
+pub mod expectation;
 pub mod hostile;
 pub mod plan;
 pub mod run;

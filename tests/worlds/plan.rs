@@ -6,7 +6,7 @@ use floe::Profile;
 use floe::ice::Role;
 use floe::sim::Dependence;
 
-use super::dice::Dice;
+use super::dice::{Dice, mix};
 
 /// A world, two ends, and what befalls them.
 #[derive(Clone, Debug, PartialEq)]
@@ -155,6 +155,8 @@ pub struct Setting {
     pub presumes_end: bool,
     /// Answers a second to whoever has no password.
     pub answers: u32,
+    /// Nominates the best pair when the search is over.
+    pub settled: bool,
 }
 
 impl Setting {
@@ -175,7 +177,11 @@ impl Setting {
         backups: None,
         presumes_end: false,
         answers: 10,
+        settled: false,
     };
+
+    /// Longer than three checks take that wait for one another.
+    const SETTLED: Self = Self { settled: true, patience: 130_000, ..Self::PLAIN };
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -219,7 +225,10 @@ pub enum Hostile {
 impl Plan {
     /// The plan that goes with a number.
     pub fn new(seed: u64, hostile: bool) -> Self {
-        Self::draw(seed, &mut Dice::new(seed ^ u64::from(hostile) << 63), hostile)
+        let number = seed ^ u64::from(hostile) << 63;
+        let mut plan = Self::draw(seed, &mut Dice::new(number), hostile);
+        plan.extend(&mut Dice::new(mix(number)));
+        plan
     }
 
     /// A plan by these choices.
@@ -269,6 +278,20 @@ impl Plan {
         }
         let steady = Duration::from_secs(steady);
         Self { seed, ends, servers, shared, signalling, events, lateness, nudging, steady, hostile }
+    }
+
+    /// Makes more of a plan. These choices are apart from the others, so that most worlds stay what they were.
+    pub fn extend(&mut self, dice: &mut Dice<'_>) {
+        if dice.percent(12) {
+            for setting in self.ends.iter_mut().map(|end| &mut end.setting) {
+                let Setting { lite, relay_only, answers, .. } = *setting;
+                *setting = Setting { lite, relay_only, answers, ..Setting::SETTLED };
+            }
+            // What works at first has to work still when the search is over.
+            let interfaces = self.ends.iter_mut().flat_map(|end| &mut end.interfaces);
+            let gateways = interfaces.flat_map(|interface| &mut interface.gateways);
+            gateways.for_each(|gateway| gateway.lifetime = Duration::from_secs(300));
+        }
     }
 
     /// Whether everything that is sent arrives, once and in order.
@@ -417,6 +440,7 @@ fn setting(dice: &mut Dice<'_>) -> Setting {
         backups: dice.percent(20).then(|| dice.below(4) as usize),
         presumes_end: dice.percent(10),
         answers: dice.pick(&[10, 10, 0]),
+        settled: false,
     }
 }
 

@@ -6,12 +6,17 @@ use floe::ice::Role;
 use floe::sim::Dropped;
 use floe::{Profile, StreamState};
 
+use super::expectation;
 use super::plan::{Happening, Hostile};
 use super::run::Play;
 
 /// What has to have come of the first search, before anything has happened.
 pub fn of_the_search(play: &Play<'_>) {
-    if !play.plan.is_faithful() || play.plan.hostile.is_some() {
+    if play.plan.hostile.is_some() {
+        return;
+    }
+    expectation::compare(play);
+    if !play.plan.is_faithful() {
         return;
     }
     let states = play.states();
