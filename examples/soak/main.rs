@@ -59,6 +59,7 @@ fn main() -> ExitCode {
 }
 
 /// What is asked for.
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
 struct Arguments {
     sessions: u64,
     seed: u64,
@@ -194,7 +195,7 @@ impl Run {
         let Some((first, said)) = results.violations.first_key_value() else { return ExitCode::SUCCESS };
         for (seed, said) in results.violations.iter().skip(1) {
             let line = said.lines().find(|line| line.contains("INV-"));
-            println!("world {seed}: {}", line.or(said.lines().next()).unwrap_or_default());
+            println!("world {seed}: {}", line.or_else(|| said.lines().next()).unwrap_or_default());
         }
         println!("\nworld {first}: {said}");
         report_violation(arguments, *first);
