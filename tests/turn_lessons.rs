@@ -2,6 +2,8 @@
 
 mod turn_world;
 
+#[path = "turn_lessons/agents.rs"]
+mod agents;
 #[path = "turn_lessons/credentials.rs"]
 mod credentials;
 #[path = "turn_lessons/endings.rs"]

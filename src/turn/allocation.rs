@@ -65,6 +65,9 @@ pub(super) struct Allocation {
     pub(super) ticket: Option<Vec<u8>>,
     /// The path that the allocation is being moved to.
     pub(super) moving_to: Option<Path>,
+    /// The path that it was moved from, on which the server sends until data of ours has come to it on the new one (RFC 8016
+    /// section 3.2.2). Who only listens is sent to there for as long as that takes.
+    pub(super) moved_from: Option<Path>,
     /// For Send indications: nothing answers them.
     pub(super) indication: TransactionId,
 }
@@ -89,6 +92,7 @@ impl Allocation {
             lifetime: grant.lifetime,
             ticket: grant.ticket,
             moving_to: None,
+            moved_from: None,
             indication,
         }
     }

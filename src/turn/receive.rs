@@ -31,13 +31,26 @@ impl Client {
             }
             _ => Err(Ignored::Foreign),
         };
+        if matches!(read, Ok(Received::Data { .. })) && self.is_on(&path) {
+            self.has_arrived();
+        }
         read.unwrap_or_else(Received::Ignored)
     }
 
-    /// Whether relayed data may come on this path: the one to the server, or the one that the allocation moves to.
+    /// Whether relayed data may come on this path: the one to the server, one that the allocation moves to, or the one that it
+    /// has moved from.
     fn is_from_server(&self, path: &Path) -> bool {
-        let moves_to = |allocation: &Allocation| allocation.moving_to.as_ref() == Some(path);
-        self.is_on(path) || self.allocation().is_some_and(moves_to)
+        let moves = |allocation: &Allocation| {
+            [&allocation.moving_to, &allocation.moved_from].into_iter().flatten().any(|other| other == path)
+        };
+        self.is_on(path) || self.allocation().is_some_and(moves)
+    }
+
+    /// Data has come on the path to the server: if the allocation has moved there, the server has left the path before.
+    fn has_arrived(&mut self) {
+        if let Some(allocation) = self.allocation_mut() {
+            allocation.moved_from = None;
+        }
     }
 
     /// What ChannelData from the server delivers, and who has sent it: the way of nearly all data, by which nothing changes.

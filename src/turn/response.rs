@@ -188,7 +188,7 @@ impl Client {
 
     /// RFC 8016 section 3.2.
     fn migrate_answered(&mut self, asked_at: Timestamp, answer: Answer<'_>) {
-        let now = self.now;
+        let (now, left) = (self.now, self.path);
         let Some(allocation) = self.allocation_mut() else { return };
         let Some(path) = allocation.moving_to.take() else { return };
         let failure = answer.failure();
@@ -199,6 +199,7 @@ impl Client {
             // rfc8016-3.2.3-1
             allocation.ticket = ticket(&response).or_else(|| allocation.ticket.take());
             // rfc8016-3.2.2-2
+            allocation.moved_from = Some(left);
             self.path = path;
             self.terms.refreshed(self.now);
             self.emit(Event::Migrated { path });

@@ -66,6 +66,25 @@ fn an_allocation_moves_with_its_channels_and_gets_a_new_ticket() {
     assert_eq!(refresh.raw(TICKET), Some(b"second".to_vec()));
 }
 
+/// The server sends to the old address until it has data from the new one: who only listens is sent to there for long.
+///
+/// Proves: rfc8016-3.2.2-2
+#[test]
+fn what_still_comes_to_the_old_address_after_a_move_is_taken() {
+    let mut bench = mobile(b"ticket");
+    let refresh = migrating(&mut bench, elsewhere(1));
+    bench.succeed(&refresh, |response| response.attribute(&Lifetime(600)).attribute(&MobilityTicket(b"2")));
+    let (peer, data) = (address(PEER), b"\x40\x00\x00\x02hi");
+    for _ in 0..3 {
+        bench.run_for(ms(10_000));
+        assert_eq!(bench.feed_from(path(), data), Received::Data { peer, payload: b"hi" });
+        assert!(matches!(bench.feed_from(elsewhere(2), data), Received::Ignored(_)));
+    }
+    // Once it has come to the new address nobody is to be believed on the old one.
+    assert_eq!(bench.feed_from(elsewhere(1), data), Received::Data { peer, payload: b"hi" });
+    assert!(matches!(bench.feed_from(path(), data), Received::Ignored(_)));
+}
+
 /// Proves: rfc8016-3.2.1-2
 #[test]
 fn an_allocation_that_stays_shows_no_ticket() {
