@@ -365,6 +365,14 @@ impl Client {
         })
     }
 
+    /// Something has left by a [`route`](Self::route): the path to the server is in use, and needs no keepalive for a while.
+    /// Where that is not said, an indication of 28 bytes now and then is sent for nothing.
+    pub fn sent(&mut self, now: Timestamp) {
+        if self.begin(now).is_ok() {
+            self.sent_at = self.now;
+        }
+    }
+
     /// The relayed addresses: none, one, or an IPv4 and an IPv6 address.
     pub fn relayed(&self) -> impl Iterator<Item = SocketAddr> + use<'_> {
         self.allocation().map(Allocation::relayed).unwrap_or_default().iter().copied()
@@ -489,8 +497,7 @@ impl Client {
         self.transmit(self.path, out.into());
     }
 
-    /// When the next one leaves. What comes in does not count: NATs need not care for it (RFC 4787 section 4.3). What the
-    /// caller sends by a route is not seen here, and costs an indication that would not have been needed.
+    /// When the next one leaves. What comes in does not count: NATs need not care for it (RFC 4787 section 4.3).
     pub(super) fn keepalive_at(&self) -> Option<Timestamp> {
         let held = self.allocation().is_some_and(Allocation::is_held);
         (held && self.path.transport() == Transport::Udp).then(|| self.sent_at + self.config.keepalive)

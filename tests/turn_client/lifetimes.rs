@@ -311,6 +311,21 @@ fn an_idle_allocation_keeps_its_mapping_alive() {
     assert_eq!(bench.sent.last().unwrap().0.saturating_since(at), secs(25));
 }
 
+/// What leaves by a route does not pass the client, which can be told.
+#[test]
+fn data_that_leaves_by_a_route_counts_as_a_keepalive() {
+    let mut bench = Bench::allocated();
+    bench.run_for(secs(10));
+    let mark = bench.sent.len();
+    for _ in 0..20 {
+        bench.client.sent(bench.now);
+        bench.run_for(secs(10));
+    }
+    assert_eq!(bench.sent_since(mark), 0);
+    bench.run_for(secs(16));
+    assert_eq!(bench.sent_since(mark), 1);
+}
+
 #[test]
 fn a_connection_needs_no_keepalive() {
     let mut bench = Bench::on(config(), tcp_path());
