@@ -81,14 +81,14 @@ impl Path {
         self.remote
     }
 
+    /// Whether datagrams on the path go to this address.
+    pub(crate) fn is_to(&self, transport: Transport, remote: &SocketAddr) -> bool {
+        self.transport == transport && self.remote == *remote
+    }
+
     /// Whether datagrams on the path leave by this socket.
     pub(crate) fn is_from(&self, transport: Transport, local: &SocketAddr) -> bool {
         self.transport == transport && self.local == *local
-    }
-
-    /// The path as it would be if the far end were ours.
-    pub(crate) const fn reversed(self) -> Self {
-        Self { transport: self.transport, local: self.remote, remote: self.local }
     }
 }
 

@@ -93,7 +93,7 @@ impl Views<'_> {
         let pairs = self.list.pairs();
         let at = |n: usize| {
             let pair = pairs.get(n)?;
-            Some(self.listed(pair).filter(|_| pair.state == PairState::Waiting))
+            Some((pair.state == PairState::Waiting).then(|| self.listed(pair)).flatten())
         };
         let waiting = Choices::new(&at);
         let wish = policy.check(waiting).filter(|id| waiting.contains(*id));
@@ -125,7 +125,8 @@ impl Views<'_> {
         let pairs = self.stream.valid.pairs();
         let valid_at = |n: usize| {
             let pair = pairs.get(n)?;
-            Some(self.valid(pair, Health::Sound).filter(|_| pair.component == best.component))
+            let is_of_component = pair.component == best.component;
+            Some(is_of_component.then(|| self.valid(pair, Health::Sound)).flatten())
         };
         let listed = self.list.pairs();
         let rival_at = |n: usize| {
@@ -134,7 +135,7 @@ impl Views<'_> {
                 && pair.id != best.checked
                 && pair.state.is_open()
                 && pair.priorities.pair > best.priorities.pair;
-            Some(self.listed(pair).filter(|_| is_rival))
+            Some(is_rival.then(|| self.listed(pair)).flatten())
         };
         let valid = Choices::new(&valid_at);
         let is_direct = self

@@ -162,7 +162,7 @@ impl Agent {
         message: &Message<'_>,
     ) -> Received<'static> {
         // A forged source is neither answered nor learned if nothing may be sent there, to ourselves least of all.
-        if admit_peer_address(path.remote()).is_err() || self.gatherer.base_of(&path.reversed()).is_some() {
+        if admit_peer_address(path.remote()).is_err() || self.gatherer.leads_to_a_base(&path) {
             return self.ignore(Ignored::Source);
         }
         // rfc8445-7.3-6

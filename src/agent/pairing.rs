@@ -275,8 +275,7 @@ impl Agent {
         let path = Path::new(ours.candidate.transport(), ours.base_address, theirs.address);
         // Nor does an agent talk to itself across two of its sockets, of which the peer may have named one: where both are
         // behind NATs, their private addresses may well be the same.
-        if theirs.withdrawn || known.lost.contains(&path) || self.gatherer.base_of(&path.reversed()).is_some()
-        {
+        if theirs.withdrawn || known.lost.contains(&path) || self.gatherer.leads_to_a_base(&path) {
             return Err(Unformed::Mismatch);
         }
         let component = ours.component;
@@ -324,13 +323,13 @@ impl Agent {
     pub(super) fn drop_pairs(&mut self, stream: StreamId, gone: impl Fn(&CandidatePair) -> bool) {
         let removed = self.lists.remove(stream, gone);
         if !removed.is_empty() {
-            self.transactions.retain(|owner| !removed.iter().any(|pair| owner.is_check_of(pair.id)));
+            self.transactions.retain(|owner| !removed.iter().any(|pair| owner.is_check_of(*pair)));
         }
     }
 
     /// Drops the pairs with an address that the peer has named as its own, and that is ours now.
     pub(super) fn drop_pairs_with_ourselves(&mut self) {
-        let ours = |path: Path| self.gatherer.base_of(&path.reversed()).is_some();
+        let ours = |path: Path| self.gatherer.leads_to_a_base(&path);
         let pairs = self.streams.iter().filter_map(|stream| Some((stream.id, self.lists.list(stream.id)?)));
         let pairs = pairs.flat_map(|(id, list)| list.pairs().iter().map(move |pair| (id, pair)));
         let void: Vec<(StreamId, PairId)> =

@@ -19,7 +19,8 @@ pub struct Stats {
     pub checks_withheld: u64,
     /// Application datagrams handed up.
     pub data_received: u64,
-    /// Pairs that gave way to better ones, or found no room.
+    /// Pairs that gave way to better ones, or found no room. Of candidates that come together the pairs behind the first that
+    /// finds none are not looked at, but counted: also the few that could not have been made, or are there already.
     pub pairs_dropped: u64,
     /// Authentic checks from new addresses that taught nothing, since there were too many.
     pub peer_reflexive_refused: u64,

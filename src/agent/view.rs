@@ -1,5 +1,6 @@
 //! What applications and tests may look at.
 
+use alloc::collections::{BTreeMap, BTreeSet};
 use core::time::Duration;
 
 use crate::agent::restart::PreviousPath;
@@ -245,9 +246,15 @@ impl Agent {
         let known = self.stream(stream);
         let listed = self.lists.list(stream).map_or(&[][..], |list| list.pairs());
         let valid = known.map_or(&[][..], |known| known.valid.pairs());
-        let only_valid = valid.iter().filter(move |pair| listed.iter().all(|other| other.id != pair.id));
-        let listed = listed.iter().filter_map(move |pair| listed_pair(known?, pair));
-        listed.chain(only_valid.filter_map(move |pair| valid_pair(known?, pair)))
+        let listed_ids: BTreeSet<PairId> = listed.iter().map(|pair| pair.id).collect();
+        let valid_ids: BTreeMap<PairId, &ValidPair> = valid.iter().map(|pair| (pair.id, pair)).collect();
+        let selected: BTreeSet<PairId> =
+            known.into_iter().flat_map(Stream::selected_pairs).map(|pair| pair.id).collect();
+        let listed =
+            listed.iter().filter_map(move |pair| listed_pair(known?, pair, valid_ids.get(&pair.id).copied()));
+        let only_valid = valid.iter().filter(move |pair| !listed_ids.contains(&pair.id));
+        let pairs = listed.chain(only_valid.filter_map(move |pair| valid_pair(known?, pair)));
+        pairs.map(move |pair| Pair { selected: selected.contains(&pair.id), ..pair })
     }
 
     /// Counters.
@@ -257,7 +264,11 @@ impl Agent {
     }
 }
 
-fn listed_pair<'a>(stream: &'a Stream, pair: &'a CandidatePair) -> Option<Pair<'a>> {
+fn listed_pair<'a>(
+    stream: &'a Stream,
+    pair: &'a CandidatePair,
+    valid: Option<&'a ValidPair>,
+) -> Option<Pair<'a>> {
     let (local, remote) = (stream.locals.get(pair.local)?, stream.remotes.get(pair.remote)?);
     Some(Pair {
         id: pair.id,
@@ -267,15 +278,14 @@ fn listed_pair<'a>(stream: &'a Stream, pair: &'a CandidatePair) -> Option<Pair<'
         local: &local.candidate,
         remote: &remote.candidate,
         listed: Some(pair),
-        valid: stream.valid.get(pair.id),
-        selected: stream.valid.selected(pair.component).is_some_and(|selected| selected.id == pair.id),
+        valid,
+        selected: false,
     })
 }
 
 fn valid_pair<'a>(stream: &'a Stream, pair: &'a ValidPair) -> Option<Pair<'a>> {
     let (local, remote) = (stream.locals.get(pair.local)?, stream.remotes.get(pair.remote)?);
-    let selected = stream.valid.selected(pair.component).is_some_and(|selected| selected.id == pair.id);
-    Some(Pair { selected, ..unlisted_pair(pair, &local.candidate, &remote.candidate) })
+    Some(unlisted_pair(pair, &local.candidate, &remote.candidate))
 }
 
 fn previous_pair(path: &PreviousPath) -> Pair<'_> {

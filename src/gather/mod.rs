@@ -151,6 +151,11 @@ impl Gatherer {
         self.bases.push(entry);
     }
 
+    /// Whether a path leads to one of our own sockets.
+    pub(crate) fn leads_to_a_base(&self, path: &Path) -> bool {
+        self.bases.iter().any(|entry| path.is_to(entry.base.transport, &entry.base.local))
+    }
+
     /// The base that a path names.
     pub(crate) fn base_of(&self, path: &Path) -> Option<&BaseEntry> {
         self.bases.iter().find(|entry| path.is_from(entry.base.transport, &entry.base.local))

@@ -60,15 +60,21 @@ impl CheckList {
     /// Inserts a pair in the place of its priority; among equals the newest comes last.
     pub(crate) fn insert(&mut self, pair: CandidatePair) {
         debug_assert!(self.on_path(pair.path).is_none(), "{:?} is paired already", pair.path);
-        let at = self.pairs.partition_point(|other| rank(other) <= rank(&pair));
+        let new = rank(&pair);
+        // They mostly come in their order.
+        let is_last = self.pairs.last().is_none_or(|last| rank(last) <= new);
+        let at = match is_last {
+            true => self.pairs.len(),
+            false => self.pairs.partition_point(|other| rank(other) <= new),
+        };
         reserve_one(&mut self.pairs);
         self.pairs.insert(at, pair);
     }
 
-    /// Takes out the pairs that `gone` picks, with their places in the triggered queue.
-    pub(crate) fn remove(&mut self, gone: impl Fn(&CandidatePair) -> bool) -> Vec<CandidatePair> {
-        let removed: Vec<_> = self.pairs.extract_if(.., |pair| gone(pair)).collect();
-        self.triggered.retain(|id| removed.iter().all(|pair| pair.id != *id));
+    /// Takes out the pairs that `gone` picks, with their places in the triggered queue, and says which they were.
+    pub(crate) fn remove(&mut self, gone: impl Fn(&CandidatePair) -> bool) -> Vec<PairId> {
+        let removed: Vec<PairId> = self.pairs.extract_if(.., |pair| gone(pair)).map(|pair| pair.id).collect();
+        self.triggered.retain(|id| !removed.contains(id));
         if !removed.is_empty() {
             self.pairs.shrink_to_fit();
         }

@@ -78,12 +78,8 @@ impl CheckListSet {
         }
     }
 
-    /// Takes out the pairs of a stream that `gone` picks.
-    pub(crate) fn remove(
-        &mut self,
-        stream: StreamId,
-        gone: impl Fn(&CandidatePair) -> bool,
-    ) -> Vec<CandidatePair> {
+    /// Takes out the pairs of a stream that `gone` picks, and says which they were.
+    pub(crate) fn remove(&mut self, stream: StreamId, gone: impl Fn(&CandidatePair) -> bool) -> Vec<PairId> {
         self.changed = true;
         self.list_mut(stream).map(|list| list.remove(gone)).unwrap_or_default()
     }
@@ -114,12 +110,13 @@ impl CheckListSet {
         if self.started || !core::mem::take(&mut self.changed) {
             return;
         }
-        let mut pairs: Vec<&CandidatePair> = self.pairs().collect();
-        pairs.sort_unstable_by_key(|pair| {
+        let rank = |pair: &CandidatePair| {
             (pair.foundation, pair.component, core::cmp::Reverse(pair.priorities.pair), pair.id)
-        });
-        pairs.dedup_by_key(|pair| pair.foundation);
-        let mut firsts: Vec<PairId> = pairs.into_iter().map(|pair| pair.id).collect();
+        };
+        let mut ranks: Vec<_> = self.pairs().map(rank).collect();
+        ranks.sort_unstable();
+        ranks.dedup_by_key(|(foundation, ..)| *foundation);
+        let mut firsts: Vec<PairId> = ranks.into_iter().map(|(.., id)| id).collect();
         firsts.sort_unstable();
         for list in &mut self.lists {
             for pair in list.pairs_mut() {
