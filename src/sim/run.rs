@@ -1,5 +1,6 @@
 //! How a world runs: the order of things, and what no node may do.
 
+use alloc::format;
 use core::time::Duration;
 
 use bytes::Bytes;
@@ -75,8 +76,8 @@ impl<N: Node> World<N> {
                 None => {
                     slot.deadline = slot.occupant.deadline();
                     // INV-02
-                    if slot.speaks() {
-                        self.violation(id, "changed while it was polled without an input");
+                    if let Some(what) = slot.speech() {
+                        self.violation(id, &format!("INV-02: polled without an input, {what}"));
                     }
                     self.nudge(id);
                     return self.ask(id);
@@ -100,8 +101,8 @@ impl<N: Node> World<N> {
         if nudging && slot.deadline.is_none_or(|deadline| deadline > now) {
             slot.occupant.handle_timeout(now);
             // INV-03
-            if slot.speaks() {
-                self.violation(id, "acts on a timeout before its deadline");
+            if let Some(what) = slot.speech() {
+                self.violation(id, &format!("INV-03: at a timeout before its deadline, {what}"));
             }
         }
     }

@@ -1,6 +1,8 @@
 //! A node in its world, and those that come with the world.
 
 use alloc::boxed::Box;
+use alloc::format;
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
@@ -43,9 +45,13 @@ impl<N: Node> Slot<N> {
         }
     }
 
-    /// Whether the node has something to say, or another deadline than it had when it was drained.
-    pub(super) fn speaks(&mut self) -> bool {
-        self.occupant.poll_output().is_some() || self.occupant.deadline() != self.deadline
+    /// What the node has to say, or its deadline if that is another one than when it was drained.
+    pub(super) fn speech(&mut self) -> Option<String> {
+        let (before, after) = (self.deadline, self.occupant.deadline());
+        match self.occupant.poll_output() {
+            Some(output) => Some(format!("{output:?}")),
+            None => (after != before).then(|| format!("deadline {before:?} has become {after:?}")),
+        }
     }
 
     /// When the node wants to be woken, by the world's clock, and can be.

@@ -6,13 +6,14 @@ mod streams;
 mod wire;
 
 use alloc::string::String;
+use alloc::vec::Vec;
 use core::fmt;
 
 use decode::Password;
 use streams::Streams;
 use wire::{Verdict, Wire};
 
-use crate::ice::{Credentials, StreamId};
+use crate::ice::{BaseId, Credentials, ServerId, StreamId};
 use crate::{Agent, Event, Output, Path, Received, Stats, Timestamp};
 
 /// Looks over the shoulder of an [`Agent`] and remembers the first rule that it breaks.
@@ -68,6 +69,10 @@ pub struct Watch {
     /// Of the input under way.
     input: Input,
     outputs: usize,
+    /// How many outputs there may be, by what the agent had before the input.
+    bound: usize,
+    /// Servers that were given up, and for which base: each once.
+    given_up: Vec<(ServerId, BaseId)>,
 }
 
 /// What the agent was last given.
@@ -107,6 +112,8 @@ impl Watch {
             stats: Stats::default(),
             input: Input::Unknown,
             outputs: 0,
+            bound: 0,
+            given_up: Vec::new(),
         }
     }
 
@@ -124,8 +131,9 @@ impl Watch {
     /// The agent is about to be given a datagram.
     pub fn datagram(&mut self, agent: &Agent, now: Timestamp, path: Path, datagram: &[u8]) {
         self.begin(agent, now);
+        self.bound = lists::outputs_max(agent);
         let verdict = self.wire.judge(&self.streams, self.now, path, datagram);
-        let before = matches!(verdict, Verdict::Forged(_)).then(|| lists::Digest::of(agent));
+        let before = matches!(verdict, Verdict::Forged(_)).then(|| lists::Digest::of(agent, self.now));
         self.input = Input::Datagram(Datagram { verdict, length: datagram.len(), before, answers: 0 });
     }
 
@@ -149,6 +157,7 @@ impl Watch {
         if agent.deadline().is_some_and(|due| due + LATENESS < now) {
             self.wire.excuse_until(now + EXCUSED_FOR);
         }
+        self.bound = lists::outputs_max(agent);
         self.input = Input::Timeout;
     }
 
@@ -162,7 +171,7 @@ impl Watch {
     /// The agent has said something.
     pub fn output(&mut self, agent: &Agent, now: Timestamp, output: &Output) {
         self.begin(agent, now);
-        self.outputs += 1;
+        self.outputs += usize::from(!matches!(output, Output::Event(Event::ServerFailed { .. })));
         if self.streams.all_closed_before() && !matches!(output, Output::Disconnect(_)) {
             self.fail(format_args!("INV-10: {output:?} after the end"));
         }
@@ -195,15 +204,17 @@ impl Watch {
     pub fn quiet(&mut self, agent: &Agent, now: Timestamp) {
         self.begin(agent, now);
         let counted = matches!(self.input, Input::Datagram(_) | Input::Timeout);
-        let bound = lists::outputs_max(agent);
+        // What had to go says so.
+        let bound = self.bound.max(lists::outputs_max(agent));
         // INV-05
         if counted && self.outputs > bound {
             let outputs = self.outputs;
             self.fail(format_args!("INV-05: {outputs} outputs at once, more than {bound}"));
         }
         self.outputs = 0;
+        self.given_up.clear();
         if let Input::Datagram(Datagram { before: Some(before), answers, verdict, .. }) = self.input {
-            let after = lists::Digest::of(agent);
+            let after = lists::Digest::of(agent, self.now);
             if after != before || answers > 1 {
                 self.fail(format_args!(
                     "INV-21: {verdict:?} has made {after:?} of {before:?}, {answers} answers"
@@ -230,6 +241,16 @@ impl Watch {
             Event::State { stream, state } => self.streams.enter(*stream, *state),
             Event::GatheringComplete { stream, generation } => {
                 self.streams.complete(*stream, *generation, agent.local_options().contains("continual"))
+            }
+            // Every base may give up every server at the same instant, which is no flood.
+            Event::ServerFailed { server, base, .. } => {
+                let known = (*server, *base);
+                let again = self.given_up.contains(&known);
+                self.given_up.push(known);
+                match again {
+                    true => Err(alloc::format!("INV-46: {server:?} failed twice at once for {base:?}")),
+                    false => Ok(()),
+                }
             }
             Event::Selected { pair, .. } if agent.pair(*pair).is_some_and(|pair| !pair.is_valid()) => {
                 Err(alloc::format!("INV-41: {pair} was selected and is not valid"))

@@ -320,13 +320,13 @@ fn a_deadline_that_stays_in_the_past_ends_the_world() {
 }
 
 #[test]
-#[should_panic(expected = "n0 changed while it was polled without an input")]
+#[should_panic(expected = "n0 INV-02")]
 fn an_output_after_the_last_ends_the_world() {
     run(|_, _| Broken::Hesitant(0));
 }
 
 #[test]
-#[should_panic(expected = "n0 acts on a timeout before its deadline")]
+#[should_panic(expected = "n0 INV-03")]
 fn an_output_before_the_deadline_ends_the_world() {
     run(|_, path| Broken::Eager { path, outputs: 0 });
 }

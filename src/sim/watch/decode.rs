@@ -48,8 +48,7 @@ impl Password {
 }
 
 impl<'a> Packet<'a> {
-    /// Reads all of it, or says what is wrong. Since padding has to be zero and lengths have to meet, what was read
-    /// makes the same bytes again.
+    /// Reads all of it, or says what is wrong.
     pub(super) fn read(bytes: &'a [u8]) -> Result<Self, &'static str> {
         match bytes.first() {
             Some(0..=3) => Stun::read(bytes).map(Self::Stun),
@@ -88,10 +87,7 @@ impl<'a> Stun<'a> {
         while at < bytes.len() {
             let length = usize::from(half(bytes, at + 2)?);
             let padded = length.next_multiple_of(4);
-            let padding = bytes.get(at + 4 + length..at + 4 + padded).ok_or("an attribute is cut short")?;
-            if padding.iter().any(|byte| *byte != 0) {
-                return Err("padding that is not zero");
-            }
+            bytes.get(at + 4 + length..at + 4 + padded).ok_or("an attribute is cut short")?;
             at += 4 + padded;
         }
         Ok(message)
@@ -104,6 +100,15 @@ impl<'a> Stun<'a> {
             let found = Attribute { kind, value: bytes.get(at + 4..at + 4 + length)?, at };
             at += 4 + length.next_multiple_of(4);
             Some(found)
+        })
+    }
+
+    /// RFC 8489 section 14: padding is zero where it is sent, and ignored where it is received.
+    pub(super) fn has_clean_padding(&self) -> bool {
+        self.attributes().all(|attribute| {
+            let end = attribute.at + 4 + attribute.value.len();
+            let padding = self.bytes.get(end..end.next_multiple_of(4));
+            padding.is_some_and(|padding| padding.iter().all(|byte| *byte == 0))
         })
     }
 
@@ -224,6 +229,7 @@ pub(super) const CHANNEL_NUMBER: u16 = 0x000c;
 pub(super) const XOR_PEER_ADDRESS: u16 = 0x0012;
 pub(super) const DATA_VALUE: u16 = 0x0013;
 pub(super) const XOR_RELAYED_ADDRESS: u16 = 0x0016;
+pub(super) const XOR_MAPPED_ADDRESS: u16 = 0x0020;
 pub(super) const PRIORITY: u16 = 0x0024;
 pub(super) const USE_CANDIDATE: u16 = 0x0025;
 pub(super) const SOFTWARE: u16 = 0x8022;
@@ -261,10 +267,13 @@ mod tests {
         let stun = read(&bytes).unwrap();
         assert_eq!((stun.class, stun.method, stun.id), (Class::Success, BINDING, [7; 12]));
         assert_eq!(stun.attribute(SOFTWARE).unwrap().value, b"seven!!");
-        assert_eq!(stun.xor_address(0x0020), Some("[2001:db8::1]:7000".parse().unwrap()));
+        assert_eq!(stun.xor_address(XOR_MAPPED_ADDRESS), Some("[2001:db8::1]:7000".parse().unwrap()));
         assert!(stun.is_signed_with(&Password::new(PASSWORD).unwrap()) && stun.has_right_fingerprint());
         assert!(!stun.is_signed_with(&Password::new("another").unwrap()));
     }
+
+    /// Behind the header, the head of the first attribute, and its seven bytes.
+    const PADDING: usize = 20 + 4 + 7;
 
     #[test]
     fn no_bit_can_be_changed_unnoticed() {
@@ -275,6 +284,9 @@ mod tests {
             changed[bit / 8] ^= 1 << (bit % 8);
             let authentic = |stun: Stun<'_>| stun.is_signed_with(&password) && stun.has_right_fingerprint();
             assert!(!read(&changed).is_ok_and(authentic), "bit {bit}");
+            if bit / 8 == PADDING {
+                assert!(read(&changed).is_ok_and(|stun| !stun.has_clean_padding()), "bit {bit}");
+            }
             let signed = read(&changed).is_ok_and(|stun| stun.is_signed_with(&password));
             assert!(!signed || bit / 8 >= fingerprint, "bit {bit}");
         }

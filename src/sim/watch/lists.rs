@@ -11,13 +11,14 @@ use crate::{Agent, Pair, Stats, StreamState, Timestamp};
 /// All that a forgery must not change, in little room.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) struct Digest {
+    /// One that has passed means: at once.
     deadline: Option<Timestamp>,
     role: Role,
     hash: u64,
 }
 
 impl Digest {
-    pub(super) fn of(agent: &Agent) -> Self {
+    pub(super) fn of(agent: &Agent, now: Timestamp) -> Self {
         let mut hash = 0xcbf2_9ce4_8422_2325_u64;
         let mut add = |number: u64| hash = (hash ^ number).wrapping_mul(0x0100_0000_01b3);
         for stream in super::streams(agent) {
@@ -32,11 +33,12 @@ impl Digest {
                 add(flags.into_iter().fold(0, |all, flag| all << 1 | u64::from(flag)));
             }
         }
-        Self { deadline: agent.deadline(), role: agent.role(), hash }
+        Self { deadline: agent.deadline().map(|due| due.max(now)), role: agent.role(), hash }
     }
 }
 
-/// INV-05: more at once is no answer but a flood. Every base may give up every server at the same instant.
+/// INV-05: more at once is no answer but a flood. A relay that is left says so to its server, and takes several candidates
+/// along.
 pub(super) fn outputs_max(agent: &Agent) -> usize {
     let sum = |of: &dyn Fn(StreamId) -> usize| super::streams(agent).map(of).sum::<usize>();
     4 * sum(&|stream| agent.pairs(stream).count())
@@ -172,8 +174,14 @@ fn look_at(agent: &Agent, wire: &Wire, pair: &Pair<'_>) -> Result<(), String> {
             return Err(format!("INV-39: nobody waits for {id}"));
         }
     }
-    // INV-28: of a lite agent, which asks nothing, the peer's checks count.
-    if pair.is_valid() && seen && !agent.is_lite() && !wire.was_ever_answered(path) {
+    // INV-28: of a lite agent, which asks nothing, the peer's checks count. Where an answer says that a check was seen under the
+    // address of another base, it is the pair of that one which becomes valid (RFC 8445 section 7.2.5.3.2); data has to wait for
+    // an answer on its own path (INV-27).
+    let answered = || {
+        let ours = pair.local().ip().unwrap_or_else(|| path.local());
+        wire.was_ever_answered(path) || wire.was_seen_at(ours, path.remote())
+    };
+    if pair.is_valid() && seen && !agent.is_lite() && !answered() {
         return Err(format!("INV-28: {id} is valid on {path:?} without an answer"));
     }
     Ok(())

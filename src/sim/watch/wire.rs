@@ -14,7 +14,7 @@ use bytes::Bytes;
 use super::decode::{
     ALLOCATE, BINDING, CHANNEL_BIND, CHANNEL_NUMBER, Class, DATA, DATA_VALUE, FINGERPRINT, ICE_CONTROLLED,
     ICE_CONTROLLING, MESSAGE_INTEGRITY, PRIORITY, Packet, Password, SEND, SOFTWARE, Stun, USE_CANDIDATE,
-    USERNAME, XOR_PEER_ADDRESS, XOR_RELAYED_ADDRESS,
+    USERNAME, XOR_MAPPED_ADDRESS, XOR_PEER_ADDRESS, XOR_RELAYED_ADDRESS,
 };
 use super::streams::{Place, Streams};
 use crate::ice::{Credentials, StreamId};
@@ -45,7 +45,11 @@ pub(super) struct Wire {
     answered: BTreeMap<(Path, usize), Timestamp>,
     /// Where a check of ours was ever answered.
     proven: BTreeSet<Path>,
+    /// By which address of ours a peer at which address has seen a check of ours, as it says.
+    seen_at: BTreeSet<(SocketAddr, SocketAddr)>,
     relays: Relays,
+    /// Who has ever answered, were it to refuse.
+    responders: BTreeSet<IpAddr>,
     /// By IP address: what was sent to it before it first answered.
     unanswered: BTreeMap<IpAddr, Vec<Timestamp>>,
     /// No new transaction before.
@@ -65,8 +69,8 @@ struct Request {
     first_at: Timestamp,
     last_at: Timestamp,
     transmissions: u32,
-    /// Between the first two transmissions.
-    rto: Option<Duration>,
+    /// What the RTO is between, by the transmissions so far.
+    rto: (Duration, Duration),
     path: Option<Path>,
     payload: Bytes,
     kind: Kind,
@@ -159,10 +163,14 @@ impl Wire {
 
     fn judge_turn(&mut self, streams: &Streams, now: Timestamp, path: Path, message: &Stun<'_>) -> Verdict {
         match (message.class, message.method) {
-            (Class::Success, ALLOCATE) if self.requests.contains_key(&message.id) => {
-                let relayed = message.attributes().filter(|it| it.kind == XOR_RELAYED_ADDRESS);
-                let relayed = relayed.filter_map(|it| message.uncovered(it));
-                self.relays.relayed.entry(path).or_default().extend(relayed);
+            (Class::Success, ALLOCATE) => {
+                // The first answer where it was asked for: what was seen once may be sent again, to other sockets.
+                let asked = self.requests.get_mut(&message.id).filter(|asked| asked.path == Some(path));
+                if asked.is_some_and(|asked| !core::mem::replace(&mut asked.answered, true)) {
+                    let relayed = message.attributes().filter(|it| it.kind == XOR_RELAYED_ADDRESS);
+                    let relayed = relayed.filter_map(|it| message.uncovered(it));
+                    self.relays.relayed.entry(path).or_default().extend(relayed);
+                }
             }
             (Class::Indication, DATA) => {
                 let Some(peer) = message.xor_address(XOR_PEER_ADDRESS) else { return Verdict::Unknown };
@@ -222,12 +230,14 @@ impl Wire {
         if message.class == Class::Success {
             self.answered.insert((path, place.generation), now);
             self.proven.insert(path);
+            self.seen_at.extend(message.xor_address(XOR_MAPPED_ADDRESS).map(|seen| (seen, path.remote())));
             self.heard.insert(path, place);
         } else if message.error_code() == Some(403) && message.attributes().all(|it| is_known(it.kind)) {
             // Each generation has a consent of its own.
             self.answered.remove(&(path, place.generation));
         }
         self.unanswered.remove(&path.remote().ip());
+        self.responders.insert(path.remote().ip());
         if signed.is_some() { Verdict::Authentic } else { Verdict::Unknown }
     }
 
@@ -258,6 +268,11 @@ impl Wire {
     /// Whether our check on this path was ever answered.
     pub(super) fn was_ever_answered(&self, path: Path) -> bool {
         self.proven.contains(&path)
+    }
+
+    /// Whether the peer has said, in its answer to a check of whatever base, that the check came from this address.
+    pub(super) fn was_seen_at(&self, ours: SocketAddr, remote: SocketAddr) -> bool {
+        self.seen_at.iter().any(|(seen, by)| same(*seen, ours) && same(*by, remote))
     }
 
     /// Whether a check of this id was sent on this path.
@@ -304,7 +319,7 @@ impl Wire {
         {
             return Err(format!("INV-19: a datagram for {}", path.remote()));
         }
-        let packet = Packet::read(payload).map_err(|what| format!("INV-44: {what}: {payload:02x?}"))?;
+        let packet = read(payload)?;
         let leg = Leg { path: Some(path), relayed: false };
         match packet {
             Packet::Stun(message) if message.method == BINDING => {
@@ -371,7 +386,7 @@ impl Wire {
         leg: Leg,
         inner: &[u8],
     ) -> Result<(), String> {
-        match Packet::read(inner).map_err(|what| format!("INV-44: {what} to a peer: {inner:02x?}"))? {
+        match read(inner)? {
             Packet::Stun(message) if message.method == BINDING => {
                 self.sent_binding(streams, now, leg, &message, &Bytes::copy_from_slice(inner))
             }
@@ -468,7 +483,7 @@ impl Wire {
                 first_at: now,
                 last_at: now,
                 transmissions: 1,
-                rto: None,
+                rto: (RTO_MIN, Duration::MAX),
                 path,
                 payload,
                 kind,
@@ -497,17 +512,30 @@ impl Wire {
             return Ok(()); // what waits for a permission is late
         }
         let elapsed = now.saturating_since(known.first_at);
-        let rto = *known.rto.get_or_insert(elapsed);
-        let multiple = (1_u32 << (known.transmissions - 1)) - 1;
-        let (least, wanted) = (RTO_MIN * multiple, rto * multiple);
+        let (times, multiple) = (known.transmissions, (1_u32 << (known.transmissions - 1)) - 1);
+        // A transmission may be late, and is never early.
+        let (least, most) = known.rto;
+        known.rto =
+            (least.max(elapsed.saturating_sub(SPREAD * times) / multiple), most.min(elapsed / multiple));
+        let (least, most) = known.rto;
         // INV-36
-        if elapsed < least
-            || (known.first_at >= excused_until && elapsed.abs_diff(wanted) > SPREAD * known.transmissions)
-        {
-            let times = known.transmissions;
-            return Err(format!("INV-35: transmission {times} after {elapsed:?}, the RTO being {rto:?}"));
+        if most < RTO_MIN || (known.first_at >= excused_until && least > most) {
+            return Err(format!(
+                "INV-35: transmission {times} after {elapsed:?}, the RTO being {least:?} to {most:?}"
+            ));
         }
         Ok(())
+    }
+}
+
+/// Reads what was sent. With padding that is zero and lengths that meet it makes the same bytes again (INV-44).
+fn read(bytes: &[u8]) -> Result<Packet<'_>, String> {
+    match Packet::read(bytes) {
+        Ok(Packet::Stun(message)) if !message.has_clean_padding() => {
+            Err(format!("INV-44: padding that is not zero: {bytes:02x?}"))
+        }
+        Ok(packet) => Ok(packet),
+        Err(what) => Err(format!("INV-44: {what}: {bytes:02x?}")),
     }
 }
 

@@ -16,7 +16,7 @@ impl Wire {
     /// INV-32: what goes to somebody who has never answered.
     pub(super) fn spend(&mut self, now: Timestamp, leg: Leg) -> Result<(), String> {
         let Some(ip) = leg.path.map(|path| path.remote().ip()) else { return Ok(()) };
-        if self.answered.keys().any(|(path, _)| path.remote().ip() == ip) {
+        if self.responders.contains(&ip) {
             return Ok(());
         }
         let sent = self.unanswered.entry(ip).or_default();
