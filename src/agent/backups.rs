@@ -119,7 +119,8 @@ impl Agent {
     /// is known of it, in case the pair is kept.
     pub(super) fn exchange_backup(&mut self, id: ComponentId, next: Option<PairId>) -> Option<Consent> {
         let stream = self.stream_mut(id.stream()).ok()?;
-        let keeps = stream.backups() > 0 && next.is_some();
+        // Only beside a selected pair are there others that are kept.
+        let keeps = stream.backups() > 0 && stream.is_concluded(id) && next.is_some();
         let component = stream.component_mut(id)?;
         let mut handed = component.backups.extract_if(.., |backup| Some(backup.pair) == next);
         let consent = handed.next();
