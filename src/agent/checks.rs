@@ -384,7 +384,9 @@ impl Agent {
         let nomination = owner.nominates.is_some() && owner.role == self.claim.role;
         let repeated = nomination && pair.state == PairState::Succeeded;
         let event = if repeated { PairEvent::NominationFailed } else { PairEvent::Fail(id) };
-        if !pair.apply(event) {
+        // A pair may be valid by what was answered before it was listed anew: then it has failed, and is nominated all the same.
+        let again = nomination && pair.state == PairState::Failed;
+        if !pair.apply(event) && !again {
             return;
         }
         let (component, valid) = (pair.component, pair.valid.take());

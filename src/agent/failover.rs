@@ -136,11 +136,14 @@ impl Agent {
             return;
         }
         self.form_all(id.stream(), |_| true, |_| true);
-        let Some(list) = self.lists.list(id.stream()) else { return };
+        let Some(list) = self.lists.list_mut(id.stream()) else { return };
         let Some(stream) = self.streams.get_mut(usize::from(id.stream().to_raw())) else { return };
-        // A nomination repeats the check of a pair of the list, and those of the valid ones are new there.
+        // A nomination repeats the check of a pair of the list, and those of the valid ones are new there: what was answered
+        // before is asked again, and is valid no longer if it does not answer now.
         for valid in stream.valid.pairs_mut().filter(|valid| valid.component == id) {
-            valid.checked = list.on_path(valid.path).map_or(valid.checked, |listed| listed.id);
+            let Some(listed) = list.pairs_mut().find(|listed| listed.path == valid.path) else { continue };
+            valid.checked = listed.id;
+            listed.valid = listed.valid.or(Some(valid.id));
         }
     }
 
