@@ -6,7 +6,7 @@ use core::time::Duration;
 
 use bytes::Bytes;
 
-use crate::agent::checks::peer_reflexive_priority;
+use crate::agent::checks::{CheckOwner, peer_reflexive_priority};
 use crate::agent::stream::{RemoteSide, Stream};
 use crate::agent::{Agent, Error, NominateInConsent, Owner};
 use crate::entropy::Purpose;
@@ -30,6 +30,13 @@ pub(super) struct ConsentOwner {
     role: Role,
     /// It nominates the pair.
     renews: bool,
+}
+
+impl ConsentOwner {
+    /// A check that a restart has overtaken, on the path of a pair that carries data.
+    pub(super) fn of_check(check: &CheckOwner, valid: &ValidPair) -> Self {
+        Self { component: valid.component, pair: valid.id, role: check.role, renews: false }
+    }
 }
 
 impl Agent {

@@ -6,9 +6,9 @@ use alloc::vec::Vec;
 use core::net::SocketAddr;
 use core::time::Duration;
 
-use crate::agent::freshness::Upkeep;
+use crate::agent::freshness::{ConsentOwner, Upkeep};
 use crate::agent::stream::{Gathering, LocalSide, RemoteGathering, RemoteSide, Search, Stream};
-use crate::agent::{Agent, Error, Event, Output, Remote, RemoteChange, StreamState};
+use crate::agent::{Agent, Error, Event, Output, Owner, Remote, RemoteChange, StreamState};
 use crate::ice::authenticated::AuthenticatedPaths;
 use crate::ice::consent::Standing;
 use crate::ice::early::EarlyRequests;
@@ -16,6 +16,7 @@ use crate::ice::local::LocalCandidate;
 use crate::ice::unresolved::UnresolvedCandidates;
 use crate::ice::valid::ValidPair;
 use crate::ice::{Candidate, ComponentId, Credentials, Generation, PairId, StreamId};
+use crate::net::Path;
 use crate::time::{Deadline, Timestamp};
 
 /// What lives on of the generation that a restart has ended, until the next one has selected: its credentials, and the
@@ -167,6 +168,7 @@ impl Agent {
         let current = stream.generation;
         let hosts: Vec<LocalCandidate> = stream.locals.iter().cloned().collect();
         self.lists.restart(id);
+        self.keep_asking_on_previous(id);
         self.transactions.retain(|owner| !owner.is_check_for(id));
         // What is still queued would be signalled under credentials that are gone (L-32).
         self.outputs.retain(|output| !is_of_older_generation(output, id, current));
@@ -180,6 +182,26 @@ impl Agent {
                 stream.locals.remove(|known| known.id == host.id);
             }
             self.announce(host);
+        }
+    }
+
+    /// A check that is under way where data goes may be answered yet, and say that the peer consents no longer (rfc7675-5.2-1).
+    fn keep_asking_on_previous(&mut self, id: StreamId) {
+        let Some(stream) = self.stream(id) else { return };
+        let ended = |previous: &&Previous| stream.superseded.as_ref() == Some(&previous.remote.credentials);
+        let Some(previous) = stream.previous.as_deref().filter(ended) else { return };
+        let on = |path: Path| previous.paths.iter().find(|known| known.valid.path == path);
+        let checks = self.transactions.iter().filter_map(|check| match check.owner() {
+            Owner::Check(owner) if owner.stream == id => {
+                Some((check.id(), ConsentOwner::of_check(owner, &on(check.path())?.valid)))
+            }
+            Owner::Check(_) | Owner::Consent(_) | Owner::Gather(_) => None,
+        });
+        for (check, owner) in checks.collect::<Vec<_>>() {
+            self.transactions.silence(check);
+            if let Some(known) = self.transactions.owner_mut(check) {
+                *known = Owner::Consent(owner);
+            }
         }
     }
 

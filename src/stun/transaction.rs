@@ -271,6 +271,12 @@ impl<O> Transactions<O> {
         self.pending.get(self.position(id).ok()?)
     }
 
+    /// Whose a transaction is, to be given to another.
+    pub(crate) fn owner_mut(&mut self, id: TransactionId) -> Option<&mut O> {
+        let at = self.position(id).ok()?;
+        self.pending.get_mut(at).map(|transaction| &mut transaction.owner)
+    }
+
     /// All transactions, in the order of their ids.
     pub fn iter(&self) -> impl Iterator<Item = &Transaction<O>> {
         self.pending.iter()
