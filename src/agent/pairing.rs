@@ -75,6 +75,10 @@ impl Agent {
         let signalled = stream.is_continual() || (!complete && !stream.is_concluded(component));
         let kin = kin.unwrap_or(id);
         stream.locals.push(LocalCandidate { signalled, kin, ..local });
+        if signalled && complete {
+            // The end of candidates meant "none for now", and is to be said again.
+            stream.gathering = Gathering::BasesKnown;
+        }
         if signalled {
             self.emit(Event::LocalCandidate { stream: component.stream(), generation, id, candidate });
         }
