@@ -4,6 +4,7 @@ use core::time::Duration;
 
 use crate::agent::stream::Stream;
 use crate::agent::{Agent, Ignored, Reason, StreamState};
+use crate::gather::BaseEntry;
 use crate::ice::authenticated::AuthenticatedPath;
 use crate::ice::early::{EarlyRequest, Learned};
 use crate::ice::lite::Meeting;
@@ -264,10 +265,10 @@ impl Agent {
     /// Takes data from the path of a request that changes nothing else: until it learns of the selection, the peer sends
     /// on whatever pair our answers have made valid for it (rfc8445-12.2-1).
     pub(super) fn vouch(&mut self, request: &Learned) {
-        let (stream, path, limits) = (request.component.stream(), request.path, self.remote_limits());
+        let (stream, path) = (request.component.stream(), request.path);
         let is_known = |known: &Stream| known.authenticated.get(&path).is_some();
         // Only a candidate of the peer counts, so that the limits of those hold for paths as well.
-        if self.stream(stream).is_none_or(is_known) || self.source_of(request, limits).is_none() {
+        if self.stream(stream).is_none_or(is_known) || self.source_of(request).is_none() {
             return;
         }
         let listed = self.lists.list(stream).and_then(|list| list.on_path(path)).map(|pair| pair.id);
@@ -280,25 +281,42 @@ impl Agent {
 
     /// The pair on which a request came, made if it is not there (RFC 8445 sections 7.3.1.3 and 7.3.1.4).
     fn pair_of(&mut self, request: &Learned) -> Option<PairId> {
-        let (stream, limits) = (request.component.stream(), self.remote_limits());
+        let stream = request.component.stream();
         let base = self.gatherer.base_of(&request.path)?.id;
         let local = self.stream(stream)?.locals.of_base(base)?.id;
-        let remote = self.source_of(request, limits)?;
+        let remote = self.source_of(request)?;
         self.form(stream, local, remote)
     }
 
-    fn source_of(&mut self, request: &Learned, limits: RemoteLimits) -> Option<CandidateId> {
+    /// The candidate of the peer that a request has come from, a new one if need be.
+    fn source_of(&mut self, request: &Learned) -> Option<CandidateId> {
         let (transport, address) = (request.path.transport(), unscoped(request.path.remote()));
         let known = self.stream(request.component.stream())?;
         if let Some(remote) = known.remotes.at(request.component, transport, address) {
             return Some(remote.id);
         }
-        let id = self.next_candidate_id();
+        let (id, limits) = (self.next_candidate_id(), self.limits_on(request.path));
         let known = self.stream_mut(request.component.stream()).ok()?;
         let learned =
             known.remotes.learn(id, request.component, (transport, address), request.priority, &limits);
         self.stats.peer_reflexive_refused += u64::from(learned.is_none());
         learned
+    }
+
+    /// How many candidates may be learned. Of two NATs that map each destination to a port of its own every check from one makes
+    /// a new candidate at the other: that goes on until there is no room, and relays, which lead out of it, have some left.
+    fn limits_on(&self, path: Path) -> RemoteLimits {
+        let limits = self.remote_limits();
+        let direct = self.gatherer.base_of(&path).is_some_and(BaseEntry::is_socket);
+        if !direct || self.gatherer.relays.iter().next().is_none() {
+            return limits;
+        }
+        let (live, accepted) = (limits.peer_reflexive_live, limits.peer_reflexive_accepted);
+        RemoteLimits {
+            peer_reflexive_live: live - live / 4,
+            peer_reflexive_accepted: accepted - accepted / 4,
+            ..limits
+        }
     }
 
     /// RFC 8445 sections 7.3.1.4 and 7.3.1.5. `false` if the pair has succeeded, and is nominated if that is what was asked.
