@@ -3,7 +3,7 @@
 use crate::agent::freshness::Upkeep;
 use crate::agent::pacer::Waits;
 use crate::agent::route::Announced;
-use crate::agent::stream::Stream;
+use crate::agent::stream::{RemoteSide, Stream};
 use crate::agent::{Agent, Config, Error, Event, Reason, StreamState};
 use crate::ice::checklist::{CheckList, CheckListState};
 use crate::ice::consent::{Hold, Loss, Standing};
@@ -358,8 +358,12 @@ fn judge(
         || limit.is_some_and(|limit| limit <= now);
     match &stream.remote {
         // rfc8863-4-3: the peer's own checks may still bring a candidate.
-        Some(remote) if exhausted && now < remote.patient_until && stream.meeting() != Meeting::BothLite => {
-            (StreamState::Checking, Some(remote.patient_until))
+        Some(remote)
+            if exhausted
+                && now < patient_until(stream, remote, config)
+                && stream.meeting() != Meeting::BothLite =>
+        {
+            (StreamState::Checking, Some(patient_until(stream, remote, config)))
         }
         // rfc8863-4-4
         Some(_) if exhausted => {
@@ -379,10 +383,18 @@ fn judge(
 /// could take minutes. Candidates that came last have as long as the peer's checks have, and as their own may take.
 fn search_limit(stream: &Stream, config: &Config) -> Option<Timestamp> {
     let search = stream.search;
-    // A lite agent checks nothing, and waits as long as it is asked.
+    // A lite agent checks nothing.
     let (since, complete_since) = search.since.zip(search.complete_since).filter(|_| !stream.is_lite())?;
     let under_way = config.patience_for_checks.max(config.rto.total());
     Some((since + config.checking_limit).max(complete_since + under_way))
+}
+
+/// Until when a check of the peer may still bring a candidate. A lite agent waits as long as it is asked, but no longer than a
+/// peer may take that keeps to the same limit: what asks may be a replay of what did.
+fn patient_until(stream: &Stream, remote: &RemoteSide, config: &Config) -> Timestamp {
+    let limit = config.checking_limit.saturating_add(config.patience_for_checks);
+    let complete_since = stream.search.complete_since.filter(|_| stream.is_lite());
+    complete_since.map_or(remote.patient_until, |since| remote.patient_until.min(since + limit))
 }
 
 const fn was_connected(stream: &Stream) -> bool {
