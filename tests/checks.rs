@@ -386,6 +386,9 @@ fn a_check_that_the_peer_saw_come_from_another_base_validates_the_pair_of_that_b
     };
     assert!(is_valid_on_second(&bench));
     assert!(bench.pair_states().iter().all(|(_, state)| *state == PairState::Succeeded));
+    let asked = bench.next_check();
+    assert_eq!(asked.path.local(), address(SECOND_LOCAL), "for consent");
+    bench.answer(&asked);
     // Its nomination repeats the check, and so finds it again.
     let valid = bench.agent.pairs(bench.stream).find(|pair| pair.is_valid()).unwrap().id();
     bench.agent.nominate(bench.now, valid).unwrap();
@@ -395,6 +398,37 @@ fn a_check_that_the_peer_saw_come_from_another_base_validates_the_pair_of_that_b
     bench.feed_path(again.path, &answer);
     assert!(is_valid_on_second(&bench));
     assert_eq!(bench.agent.pairs(bench.stream).filter(|pair| pair.is_selected()).count(), 1);
+}
+
+/// The peer's word about another path of ours is enough for a valid pair, and not for data: that waits until the peer has
+/// answered on this path. Where it does not answer, the check is repeated, and what it shows goes by the name of its own base.
+///
+/// Proves: rfc7675-5.1-1, rfc8445-7.2.5.3.2-5
+#[test]
+fn data_waits_for_an_answer_on_the_path_that_only_the_peer_has_seen() {
+    for answers in [true, false] {
+        let mut bench = Bench::with(manual(), Role::Controlling);
+        bench.base(SECOND_LOCAL);
+        let check = bench.next_check();
+        let answer = bench.success(&check, address(SECOND_LOCAL));
+        bench.feed_path(check.path, &answer);
+        assert!(bench.agent.route(bench.component()).is_none());
+        let asked = bench.next_check();
+        assert_eq!(asked.path.local(), address(SECOND_LOCAL));
+        if answers {
+            bench.answer(&asked);
+            let route = bench.agent.route(bench.component()).unwrap();
+            assert_eq!(route.path().local(), address(SECOND_LOCAL));
+            continue;
+        }
+        bench.run_for(ms(2_500));
+        assert!(bench.agent.route(bench.component()).is_none());
+        let again = bench.checks().into_iter().rfind(|it| it.path == check.path).unwrap();
+        assert_ne!(again.id, check.id);
+        let answer = bench.success(&again, address(SECOND_LOCAL));
+        bench.feed_path(again.path, &answer);
+        assert_eq!(bench.agent.route(bench.component()).unwrap().path(), check.path);
+    }
 }
 
 /// One answer shows an address of ours that nobody knew, on a pair that the peer has nominated already. What follows needs what

@@ -50,7 +50,7 @@ impl Agent {
             .filter(|pair| pair.component == id && !needed(pair))
             .map(|pair| pair.id)
             .collect();
-        let kept: Vec<_> = kept.into_iter().map(|pair| (pair.id, pair.answered_at)).collect();
+        let kept: Vec<_> = kept.into_iter().map(|pair| (pair.id, pair.consented_at())).collect();
         if !gone.is_empty() {
             self.drop_pairs(id.stream(), |pair| gone.contains(&pair.id));
         }
@@ -58,12 +58,12 @@ impl Agent {
     }
 
     /// Consent for exactly these pairs.
-    fn keep(&mut self, id: ComponentId, kept: &[(PairId, Timestamp)]) {
+    fn keep(&mut self, id: ComponentId, kept: &[(PairId, Option<Timestamp>)]) {
         let Some(known) = self.backups_mut(id) else { return };
         known.retain(|backup| kept.iter().any(|(pair, _)| *pair == backup.pair));
-        for (pair, answered_at) in kept {
+        for (pair, consented_at) in kept {
             if self.backups_mut(id).is_some_and(|known| known.iter().all(|backup| backup.pair != *pair)) {
-                let consent = self.consent_for(id.stream(), *pair, *answered_at);
+                let consent = self.consent_for(id.stream(), *pair, *consented_at);
                 self.backups_mut(id).into_iter().for_each(|known| known.push(consent));
             }
         }

@@ -208,7 +208,10 @@ impl Agent {
             pair.unanswered = 0;
         }
         self.lists.unfreeze(pair.foundation);
-        self.renew_consent(pair.component, valid, rtt);
+        let is_asked = |known: &ValidPair| known.id == valid && known.path == pair.path;
+        if self.stream(owner.stream).is_some_and(|stream| stream.valid.pairs().iter().any(is_asked)) {
+            self.renew_consent(pair.component, valid, rtt);
+        }
         let Ok(stream) = self.stream_mut(owner.stream) else { return };
         let (path, component) = (pair.path, pair.component);
         stream.authenticated.insert(AuthenticatedPath { path, component, pair: valid, valid: true });
@@ -300,6 +303,7 @@ impl Agent {
             priorities,
             nominated: None,
             answered_at: now,
+            is_hearsay: path != checked.path,
             rtt: None,
             seen_at: None,
             is_nominated_elsewhere: false,

@@ -44,7 +44,7 @@ impl Agent {
     pub(super) fn follow_route(&mut self, id: ComponentId) {
         let Some(stream) = self.stream(id.stream()) else { return };
         let usable = stream.valid.route(id).filter(|_| !stream.is_abandoned(id));
-        let route = usable.map(|pair| (pair.id, pair.answered_at));
+        let route = usable.map(|pair| (pair.id, pair.consented_at()));
         let Some(component) = stream.component(id) else { return };
         if component.upkeep.map(|upkeep| upkeep.pair()) == route.map(|(pair, _)| pair) {
             return;
@@ -52,7 +52,7 @@ impl Agent {
         let kept = self.exchange_backup(id, route.map(|(pair, _)| pair));
         let upkeep = kept
             .map(Upkeep::Consent)
-            .or_else(|| route.map(|(pair, answered_at)| self.upkeep_for(id.stream(), pair, answered_at)));
+            .or_else(|| route.map(|(pair, consented_at)| self.upkeep_for(id.stream(), pair, consented_at)));
         if let Some(component) = self.stream_mut(id.stream()).ok().and_then(|stream| stream.component_mut(id))
         {
             component.upkeep = upkeep;
@@ -124,11 +124,16 @@ impl Agent {
         changed
     }
 
-    /// Consent on a pair where the peer has last answered at `answered_at`, asked for as often as the policy says.
-    pub(super) fn consent_for(&mut self, stream: StreamId, pair: PairId, answered_at: Timestamp) -> Consent {
+    /// Consent on a pair where the peer has last answered at `consented_at`, asked for as often as the policy says.
+    pub(super) fn consent_for(
+        &mut self,
+        stream: StreamId,
+        pair: PairId,
+        consented_at: Option<Timestamp>,
+    ) -> Consent {
         let basic = self.consent_interval(stream, pair).unwrap_or(CONSENT_INTERVAL);
         let first = consent::interval(basic, u32::from_be_bytes(self.entropy.bytes(Purpose::Jitter)));
-        Consent::new(pair, answered_at, self.now, first).every(basic)
+        Consent::new(pair, consented_at, self.now, first).every(basic)
     }
 
     fn consent_interval(&self, stream: StreamId, pair: PairId) -> Option<Duration> {
@@ -297,7 +302,7 @@ impl Agent {
         }
         if let Ok(stream) = self.stream_mut(component.stream()) {
             for valid in stream.valid.pairs_mut().filter(|valid| valid.id == pair) {
-                valid.answered_at = now;
+                (valid.answered_at, valid.is_hearsay) = (now, false);
                 rtt.into_iter().for_each(|rtt| valid.note_rtt(rtt));
             }
         }
@@ -329,8 +334,14 @@ impl Agent {
         let concluded = stream.is_concluded(component);
         self.give_up_checks(component, path);
         let Some(list) = self.lists.list_mut(component.stream()).filter(|_| !concluded) else { return };
-        for listed in list.pairs_mut().filter(|listed| listed.valid == Some(pair)) {
+        let (lost, hearsay): (Vec<_>, Vec<_>) =
+            list.pairs_mut().filter(|listed| listed.valid == Some(pair)).partition(|it| it.path == path);
+        for listed in lost {
             listed.apply(PairEvent::NominationFailed);
+        }
+        // What has worked from another base, and was seen under the name of this one, has a name of its own.
+        for listed in hearsay.into_iter().map(|listed| listed.id).collect::<Vec<_>>() {
+            list.repeat(listed);
         }
         if let Ok(stream) = self.stream_mut(component.stream()) {
             stream.valid.remove(|valid| valid.id == pair);

@@ -150,6 +150,7 @@ impl Agent {
             priorities: Priorities::of(role, local.candidate.priority(), request.priority),
             nominated: None,
             answered_at: now,
+            is_hearsay: false,
             rtt: None,
             seen_at: None,
             is_nominated_elsewhere: false,
@@ -231,6 +232,7 @@ impl Agent {
                     priorities: Priorities::of(role, ours.priority(), theirs.priority()),
                     nominated: None,
                     answered_at: now,
+                    is_hearsay: false,
                     rtt: None,
                     seen_at: None,
                     is_nominated_elsewhere: false,
@@ -251,14 +253,19 @@ impl Agent {
         }
     }
 
-    /// How the path of a pair is kept, on which the peer was last heard at `heard_at`.
-    pub(super) fn upkeep_for(&mut self, stream: StreamId, pair: PairId, heard_at: Timestamp) -> Upkeep {
+    /// How the path of a pair is kept, on which the peer was last heard at `consented_at`.
+    pub(super) fn upkeep_for(
+        &mut self,
+        stream: StreamId,
+        pair: PairId,
+        consented_at: Option<Timestamp>,
+    ) -> Upkeep {
         let meeting = self.stream(stream).map_or(Meeting::BothFull, Stream::meeting);
         match (meeting, self.config.consent) {
-            (Meeting::LiteSelf, true) => Upkeep::Heard(Heard::new(pair, heard_at)),
+            (Meeting::LiteSelf, true) => Upkeep::Heard(Heard::new(pair, consented_at.unwrap_or(self.now))),
             (Meeting::LiteSelf, false) | (Meeting::BothLite, _) => Upkeep::Heard(Heard::forever(pair)),
             (Meeting::BothFull | Meeting::LitePeer, true) => {
-                Upkeep::Consent(self.consent_for(stream, pair, heard_at))
+                Upkeep::Consent(self.consent_for(stream, pair, consented_at))
             }
             (Meeting::BothFull | Meeting::LitePeer, false) => {
                 Upkeep::Keepalive { pair, at: self.now + self.config.keepalive }

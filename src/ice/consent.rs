@@ -67,14 +67,19 @@ pub(crate) enum Standing {
 }
 
 impl Consent {
-    /// Consent of a pair whose check was answered at `answered_at`. If that was too long ago, which is so of a pair that
-    /// was valid long before it is used, it is asked for before anything else is sent.
-    pub(crate) fn new(pair: PairId, answered_at: Timestamp, now: Timestamp, interval: Duration) -> Self {
-        let expires_at = answered_at + EXPIRY;
-        if expires_at <= now {
+    /// Consent of a pair whose check was answered at `answered_at`. If that was never, or too long ago, which is so of a pair
+    /// that was valid long before it is used, it is asked for before anything else is sent.
+    pub(crate) fn new(
+        pair: PairId,
+        answered_at: Option<Timestamp>,
+        now: Timestamp,
+        interval: Duration,
+    ) -> Self {
+        let Some(answered_at) = answered_at.filter(|at| *at + EXPIRY > now) else {
             let state = State::held(now, Hold::Unused, CHANCES);
-            return Self { pair, basic: CONSENT_INTERVAL, state, check_at: now, expires_at };
-        }
+            return Self { pair, basic: CONSENT_INTERVAL, state, check_at: now, expires_at: now };
+        };
+        let expires_at = answered_at + EXPIRY;
         let state = State::Fresh { overdue_at: None };
         Self { pair, basic: CONSENT_INTERVAL, state, check_at: answered_at + interval, expires_at }
     }
@@ -194,7 +199,7 @@ mod tests {
     const INTERVAL: Duration = Duration::from_secs(5);
 
     fn granted() -> Consent {
-        Consent::new(PairId::from_raw(1), Timestamp::ZERO, Timestamp::ZERO, INTERVAL)
+        Consent::new(PairId::from_raw(1), Some(Timestamp::ZERO), Timestamp::ZERO, INTERVAL)
     }
 
     fn at(millis: u64) -> Timestamp {
@@ -268,7 +273,9 @@ mod tests {
 
     #[test]
     fn a_pair_that_was_valid_long_before_it_is_used_is_asked_first() {
-        let mut consent = Consent::new(PairId::from_raw(1), Timestamp::ZERO, at(60_000), INTERVAL);
+        let never = Consent::new(PairId::from_raw(1), None, at(10), INTERVAL);
+        assert_eq!(never.standing(), Standing::Held(Hold::Unused));
+        let mut consent = Consent::new(PairId::from_raw(1), Some(Timestamp::ZERO), at(60_000), INTERVAL);
         assert_eq!(consent.standing(), Standing::Held(Hold::Unused));
         assert!(consent.handle_timeout(at(60_000), || INTERVAL));
         consent.answered(at(60_020));

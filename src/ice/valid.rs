@@ -25,8 +25,11 @@ pub(crate) struct ValidPair {
     pub(crate) path: Path,
     pub(crate) priorities: Priorities,
     pub(crate) nominated: Option<Nominated>,
-    /// The last authentic answer to a check on this path.
+    /// The last authentic answer to a check on this path, or the first to say that there is such a pair.
     pub(crate) answered_at: Timestamp,
+    /// Nothing was asked on this path yet: the peer has seen the check of another base come from this one's address (RFC
+    /// 8445 section 7.2.5.3.2). That is no consent to data from here.
+    pub(crate) is_hearsay: bool,
     /// Round-trip time, smoothed.
     pub(crate) rtt: Option<Duration>,
     /// Where the peer has seen the last consent check come from.
@@ -36,6 +39,11 @@ pub(crate) struct ValidPair {
 }
 
 impl ValidPair {
+    /// When the peer has last consented to data on the path of this pair, if it has.
+    pub(crate) fn consented_at(&self) -> Option<Timestamp> {
+        Some(self.answered_at).filter(|_| !self.is_hearsay)
+    }
+
     /// A request that was sent once has been answered after `rtt`. A quarter of each new value counts, so that neither one
     /// late answer nor an old one says much.
     pub(crate) fn note_rtt(&mut self, rtt: Duration) {
@@ -66,7 +74,10 @@ impl ValidList {
         let same = |other: &&mut ValidPair| other.local == pair.local && other.remote == pair.remote;
         if let Some(known) = self.pairs.iter_mut().find(same) {
             // The pair that was checked then may have left the check list since.
-            (known.answered_at, known.checked) = (pair.answered_at, pair.checked);
+            known.checked = pair.checked;
+            if known.is_hearsay || !pair.is_hearsay {
+                (known.answered_at, known.is_hearsay) = (pair.answered_at, pair.is_hearsay);
+            }
             return known.id;
         }
         let id = pair.id;
