@@ -47,6 +47,10 @@ fn behind(mapping: Dependence, filtering: Dependence) -> Interface {
     Interface { gateways: vec![gateway], ..interface(Families::V4) }
 }
 
+fn calm_line(latency: u64) -> Line {
+    Line { latency: Duration::from_millis(latency), ..Line::PLAIN }
+}
+
 fn plan(alice: End, bob: End) -> Plan {
     Plan {
         seed: 1,
@@ -261,4 +265,158 @@ fn a_role_conflict_is_repaired_wherever_the_answer_comes_from() {
             "{seed}"
         );
     }
+}
+
+/// World 105708: the socket of the selected pair was removed, the pair that took over was nominated again and again by a check
+/// that had failed already, and nothing came of that failure.
+#[test]
+fn a_nomination_that_fails_on_a_pair_that_had_failed_makes_room_for_the_next() {
+    use Dependence::{AddressAndPortDependent, AddressDependent, EndpointIndependent};
+    let alice =
+        End { interfaces: vec![behind(EndpointIndependent, AddressDependent)], ..end(Role::Controlled) };
+    let bob = End {
+        interfaces: vec![behind(EndpointIndependent, AddressAndPortDependent), interface(Families::V4)],
+        setting: Setting { consent: false, ..Setting::PLAIN },
+        uses: Use::Turn,
+        ..end(Role::Controlled)
+    };
+    let events = vec![
+        (Duration::from_millis(752), Happening::Reboot(0, 0, false)),
+        (Duration::from_millis(2_485), Happening::RemoveBase(1, 1)),
+    ];
+    run(&Plan { seed: 105_708, events, ..plan(alice, bob) });
+}
+
+/// World 28562: after a restart the best valid pair was replaced by another on its path before any was selected, and both
+/// were asked for consent.
+#[test]
+fn before_a_pair_is_selected_one_is_asked_for_consent() {
+    let gateway = behind(Dependence::EndpointIndependent, Dependence::AddressDependent);
+    let setting = Setting { renomination: Some(true), patience: 2_000, backups: Some(3), ..Setting::PLAIN };
+    let alice = Interface { link: calm_line(43), ..interface(Families::V4) };
+    let alice = End { interfaces: vec![alice], ..end(Role::Controlling) };
+    let bob = End {
+        interfaces: vec![Interface { link: calm_line(33), ..gateway }],
+        setting,
+        uses: Use::Stun,
+        ..end(Role::Controlled)
+    };
+    let events = vec![
+        (Duration::from_millis(431), Happening::Restart(0)),
+        (Duration::from_millis(1_369), Happening::Reboot(1, 0, true)),
+    ];
+    let signalling = Signal { delay: Duration::from_millis(182), jitter: NOW, ordered: true };
+    run(&Plan { seed: 28_562, events, signalling, ..plan(alice, bob) });
+}
+
+/// World 50672: a restart let go of a check that was under way where data went, and the 403 that answered it was nobody's.
+///
+/// Proves: rfc7675-5.2-1
+#[test]
+fn consent_is_revoked_by_the_answer_to_a_check_that_a_restart_has_overtaken() {
+    let lossy = Line { loss: 117, ..calm_line(57) };
+    let alice = End {
+        interfaces: vec![Interface { link: lossy, ..interface(Families::Both) }],
+        calls_after: Duration::from_millis(462),
+        uses: Use::Stun,
+        ..end(Role::Controlled)
+    };
+    let bob = End { interfaces: vec![interface(Families::Both)], ..end(Role::Controlled) };
+    let at = Duration::from_millis(12_461);
+    let events = vec![(at, Happening::Restart(0)), (at, Happening::Revoke(1))];
+    let signalling = Signal { delay: Duration::from_millis(170), jitter: NOW, ordered: true };
+    for seed in 50_670..50_690 {
+        run(&Plan { seed, events: events.clone(), signalling, ..plan(alice.clone(), bob.clone()) });
+    }
+}
+
+/// World 63787: asking its server again showed an end that its address had changed; it signalled the candidate, and not that
+/// it was the last, upon which the other waited for ever.
+#[test]
+fn a_candidate_that_a_server_names_later_is_followed_by_the_end_of_candidates_again() {
+    let mobile = Setting { profile: Profile::Mobile, patience: 0, ..Setting::PLAIN };
+    let alice = End {
+        interfaces: vec![behind(Dependence::AddressDependent, Dependence::EndpointIndependent)],
+        setting: Setting { pacing: 100, ..mobile },
+        uses: Use::Stun,
+        ..end(Role::Controlling)
+    };
+    let bob = End {
+        interfaces: vec![behind(Dependence::EndpointIndependent, Dependence::AddressAndPortDependent)],
+        setting: Setting { renomination: Some(true), ..mobile },
+        ..end(Role::Controlled)
+    };
+    let events = vec![
+        (Duration::from_millis(37_813), Happening::Restart(0)),
+        (Duration::from_millis(39_234), Happening::Reboot(0, 0, true)),
+    ];
+    assert_eq!(run(&Plan { seed: 63_787, events, ..plan(alice, bob) }).outcome, Outcome::Failed);
+}
+
+/// World 24625: each check from behind one NAT was a new candidate behind the other, until there was no room for the one that
+/// came by way of the relay.
+#[test]
+fn two_nats_that_make_candidates_of_each_other_leave_room_for_a_relay() {
+    let strict = |filtering| behind(Dependence::AddressAndPortDependent, filtering);
+    let alice = End {
+        interfaces: vec![strict(Dependence::EndpointIndependent)],
+        uses: Use::Stun,
+        ..end(Role::Controlled)
+    };
+    let bob = End {
+        interfaces: vec![strict(Dependence::AddressDependent)],
+        uses: Use::Turn,
+        ..end(Role::Controlled)
+    };
+    for seed in 24_620..24_626 {
+        let report = run(&Plan { seed, ..plan(alice.clone(), bob.clone()) });
+        assert_eq!(report.outcome, Outcome::Relayed, "seed {seed}");
+    }
+}
+
+/// World 22131: two dead servers for five sockets make twelve requests due at one instant, which leave one after another.
+#[test]
+fn requests_that_are_due_together_leave_late_and_keep_their_rhythm() {
+    let alice = End {
+        setting: Setting { profile: Profile::Rfc8445, pacing: 100, ..Setting::PLAIN },
+        ..end(Role::Controlling)
+    };
+    let bob = End {
+        interfaces: vec![interface(Families::Both), interface(Families::V4), interface(Families::Both)],
+        setting: Setting { profile: Profile::ServerIdle, pacing: 5, ..Setting::PLAIN },
+        uses: Use::Turn,
+        ..end(Role::Controlling)
+    };
+    let calls = plan(alice, bob);
+    let dead = Server { relays: false, dead: true, ..calls.servers[0] };
+    let signalling = Signal { delay: Duration::from_millis(195), jitter: NOW, ordered: true };
+    run(&Plan { seed: 22_131, servers: vec![dead; 2], signalling, ..calls });
+}
+
+/// World 907 with an enemy, and 31783 without: what came within the last millisecond of the patience before a nomination put it
+/// off by another.
+#[test]
+fn patience_ends_when_it_was_to_end() {
+    let rough = Line { jitter: Duration::from_millis(13), loss: 114, reordering: 46, ..calm_line(2) };
+    let slow = Line { jitter: Duration::from_millis(34), loss: 109, ..calm_line(3) };
+    let [alice, bob] = [(Role::Controlled, rough), (Role::Controlled, slow)].map(|(role, link)| End {
+        interfaces: vec![Interface { link, ..interface(Families::V4) }, interface(Families::Both)],
+        uses: Use::Stun,
+        ..end(role)
+    });
+    for seed in 900..910 {
+        let hostile = Some(Hostile::Rogue(1));
+        run(&Plan { seed, hostile, ..plan(alice.clone(), bob.clone()) });
+    }
+}
+
+/// World 5774 with an enemy: what the other end had asked was sent again for as long as one cared to wait.
+#[test]
+fn a_lite_agent_is_not_kept_waiting_by_replays() {
+    let lite = Setting { lite: true, ..Setting::PLAIN };
+    let alice = End { setting: lite, calls_after: Duration::from_millis(1_630), ..end(Role::Controlled) };
+    let bob = Interface { link: calm_line(49), ..interface(Families::V4) };
+    let bob = End { interfaces: vec![bob], ..end(Role::Controlling) };
+    let hostile = Some(Hostile::Replayer(6));
+    run(&Plan { seed: 5_774, nudging: false, hostile, ..plan(alice, bob) });
 }
