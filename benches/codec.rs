@@ -68,7 +68,7 @@ fn build_answer(out: &mut Vec<u8>, key: &Key) {
 
 fn read(datagram: &[u8]) -> (usize, u32, u64, bool) {
     let message = Message::parse(black_box(datagram)).unwrap();
-    let name = message.get::<Username<'_>>().unwrap().unwrap().as_str().len();
+    let name = message.get::<Username<'_>>().unwrap().unwrap().as_bytes().len();
     let priority = message.get::<Priority>().unwrap().unwrap().0;
     let tie_breaker = message.get::<IceControlling>().unwrap().unwrap().0;
     (name, priority, tie_breaker, message.contains(AttributeType::USE_CANDIDATE))
@@ -77,7 +77,7 @@ fn read(datagram: &[u8]) -> (usize, u32, u64, bool) {
 fn verify(datagram: &[u8], key: &Key) -> Option<u32> {
     let message = Message::parse(black_box(datagram)).unwrap();
     assert_eq!(message.fingerprint(), Fingerprint::Valid);
-    let (verified, _) = authenticate(&message, |name| (name == "aB3d:Xy7Z").then_some(key)).ok()?;
+    let (verified, _) = authenticate(&message, |name| (name == b"aB3d:Xy7Z").then_some(key)).ok()?;
     verified.get::<Priority>().and_then(Result::ok).map(|priority| priority.0)
 }
 

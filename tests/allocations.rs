@@ -42,7 +42,7 @@ fn reading_and_verifying_a_check_allocates_nothing() {
     let count = allocations(|| {
         let message = Message::parse(&bytes).unwrap();
         assert_eq!(message.fingerprint(), Fingerprint::Valid);
-        let (verified, _) = authenticate(&message, |name| (name == "evtj:h6vY").then_some(&key)).unwrap();
+        let (verified, _) = authenticate(&message, |name| (name == b"evtj:h6vY").then_some(&key)).unwrap();
         assert_eq!(verified.get::<Priority>(), Some(Ok(Priority(0x6e00_01ff))));
         assert!(verified.get::<UseCandidate>().is_some());
         assert_eq!(verified.unknown_required(|kind| kind.as_u16() <= 0x0025).count(), 0);

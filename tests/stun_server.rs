@@ -19,7 +19,7 @@ fn answer(datagram: &[u8], source: SocketAddr, user: &str, key: &Key) -> Option<
     }
     let (method, id) = (message.method(), message.transaction_id());
     let mut out = Vec::new();
-    let (request, key) = match authenticate(&message, |name| (name == user).then_some(key)) {
+    let (request, key) = match authenticate(&message, |name| (name == user.as_bytes()).then_some(key)) {
         Ok(authenticated) => authenticated,
         Err(reason) => {
             Builder::error(&mut out, method, id, &reason.error_code()).fingerprint();

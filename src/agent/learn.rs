@@ -71,19 +71,20 @@ impl Agent {
 
     /// Before the peer's credentials are known a request waits for them (rfc8445-7.3-3); afterwards it counts at once,
     /// if it is from the peer that we know (rfc8445-7.3-7). `false` if it says nothing new.
-    fn learn_or_keep(&mut self, learned: Learned, remote_ufrag: &str) -> bool {
+    fn learn_or_keep(&mut self, learned: Learned, remote_ufrag: &[u8]) -> bool {
         let limit = self.config.limits.early_requests;
         let Ok(stream) = self.stream_mut(learned.component.stream()) else { return false };
         match &stream.remote {
-            // It cannot turn out to be the peer's, and is not worth its memory.
-            None if check_ufrag(remote_ufrag).is_err() => false,
             None => {
-                let kept =
-                    stream.early.keep(EarlyRequest { learned, remote_ufrag: remote_ufrag.into() }, limit);
-                self.stats.early_requests_dropped += u64::from(!kept);
+                // What is no fragment cannot turn out to be the peer's, and is not worth its memory.
+                let remote_ufrag = str::from_utf8(remote_ufrag).ok().filter(|ufrag| check_ufrag(ufrag).is_ok());
+                if let Some(remote_ufrag) = remote_ufrag {
+                    let request = EarlyRequest { learned, remote_ufrag: remote_ufrag.into() };
+                    self.stats.early_requests_dropped += u64::from(!stream.early.keep(request, limit));
+                }
                 false
             }
-            Some(remote) if remote.credentials.ufrag() == remote_ufrag => self.learn(&learned),
+            Some(remote) if remote.credentials.ufrag().as_bytes() == remote_ufrag => self.learn(&learned),
             Some(_) => false,
         }
     }
@@ -92,7 +93,7 @@ impl Agent {
     pub(super) fn catch_up(&mut self, stream: StreamId) {
         let Ok(known) = self.stream_mut(stream) else { return };
         for request in known.early.take() {
-            self.learn_or_keep(request.learned, &request.remote_ufrag);
+            self.learn_or_keep(request.learned, request.remote_ufrag.as_bytes());
         }
     }
 
@@ -103,7 +104,8 @@ impl Agent {
         }
         // rfc8445-7.3-7: with anybody but the peer that we know there is nothing to settle.
         let is_foreign = |known: &Stream| {
-            known.remote.as_ref().is_some_and(|remote| remote.credentials.ufrag() != request.remote_ufrag)
+            let theirs = known.remote.as_ref().map(|remote| remote.credentials.ufrag().as_bytes());
+            theirs.is_some_and(|ufrag| ufrag != request.remote_ufrag)
         };
         let Some(theirs) = request.claim.filter(|_| !self.stream(stream).is_some_and(is_foreign)) else {
             return true;

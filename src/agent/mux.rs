@@ -86,7 +86,7 @@ use crate::time::Timestamp;
 /// fn welcome(mux: &mut Mux<u64>, config: &Arc<Config>, now: Timestamp, path: Path, datagram: &[u8]) -> Option<u64> {
 ///     let message = Message::parse(datagram).ok()?;
 ///     let username = message.get::<Username<'_>>()?.ok()?;
-///     let (ufrag, _) = username.as_str().split_once(':')?;
+///     let (ufrag, _) = username.to_str().ok()?.split_once(':')?;
 ///     let (session, password) = expected(ufrag)?; // as was signalled
 ///     let mut agent = Agent::new(config.clone(), Role::Controlled, Seed::from_os());
 ///     let stream = agent.add_stream_with(1, Credentials::new(ufrag, password).ok()?).ok()?;

@@ -20,7 +20,7 @@ pub(crate) struct Request<'a> {
     /// The integrity to answer with (rfc8489-9.1.3-5).
     pub(crate) integrity: Integrity,
     /// Whose check this is: the second part of the user name.
-    pub(crate) remote_ufrag: &'a str,
+    pub(crate) remote_ufrag: &'a [u8],
     pub(crate) priority: Priority,
     pub(crate) claim: Option<RoleClaim>,
     pub(crate) use_candidate: Option<Nominated>,
@@ -54,7 +54,7 @@ pub(crate) fn admit<'a>(message: &Message<'a>, local_ufrag: &str, key: &Key) -> 
 
 fn read<'a>(verified: &Verified<'a>, local_ufrag: &str) -> Option<Request<'a>> {
     let username = verified.get::<Username<'a>>()?.ok()?;
-    let remote_ufrag = peer_of(username.as_str(), local_ufrag)?;
+    let remote_ufrag = peer_of(username.as_bytes(), local_ufrag)?;
     // rfc8445-7.3.1.3-4: without PRIORITY there is no candidate to learn; such a check is refused.
     let stun::Priority(priority) = verified.get::<stun::Priority>()?.ok()?;
     Some(Request {
@@ -92,9 +92,9 @@ fn nomination(verified: &Verified<'_>) -> Option<Option<Nominated>> {
 
 /// The peer's part of a user name: it has two, neither empty, and one colon (rfc8445-7.3-1, rfc8445-7.3-8). `None` if the
 /// first one is not ours.
-fn peer_of<'a>(username: &'a str, local_ufrag: &str) -> Option<&'a str> {
-    let remote = username.strip_prefix(local_ufrag)?.strip_prefix(':')?;
-    (!local_ufrag.is_empty() && !remote.is_empty() && !remote.contains(':')).then_some(remote)
+fn peer_of<'a>(username: &'a [u8], local_ufrag: &str) -> Option<&'a [u8]> {
+    let remote = username.strip_prefix(local_ufrag.as_bytes())?.strip_prefix(b":")?;
+    (!local_ufrag.is_empty() && !remote.is_empty() && !remote.contains(&b':')).then_some(remote)
 }
 
 /// The success response: where the request came from, signed like the request.

@@ -18,7 +18,7 @@ use crate::stun::text::six_bits;
 /// fn machine(datagram: &[u8]) -> Option<u64> {
 ///     let message = Message::parse(datagram).ok()?;
 ///     let username = message.get::<Username<'_>>()?.ok()?;
-///     UfragPrefix::number_in(username.as_str(), 2)
+///     UfragPrefix::number_in(username.to_str().ok()?, 2)
 /// }
 ///
 /// // What each machine puts into its `Config`, by `Config::ufrag_prefix`.

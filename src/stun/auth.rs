@@ -42,12 +42,12 @@ impl Unauthenticated {
 /// An [`Unauthenticated`], whose [`error_code`](Unauthenticated::error_code) answers a request.
 pub fn authenticate<'a, 'k>(
     message: &Message<'a>,
-    key_of: impl FnOnce(&str) -> Option<&'k Key>,
+    key_of: impl FnOnce(&[u8]) -> Option<&'k Key>,
 ) -> Result<(Verified<'a>, &'k Key), Unauthenticated> {
     let Some((Ok(username), _)) = message.get::<Username<'_>>().zip(message.integrity_kind()) else {
         return Err(Unauthenticated::NoCredentials);
     };
-    let key = key_of(username.as_str()).ok_or(Unauthenticated::UnknownUser)?;
+    let key = key_of(username.as_bytes()).ok_or(Unauthenticated::UnknownUser)?;
     let verified = message.verify(key).map_err(|_| Unauthenticated::WrongIntegrity)?;
     Ok((verified, key))
 }

@@ -139,12 +139,12 @@ impl<'a> Message<'a> {
     /// received but without padding.
     pub fn attributes(&self) -> impl Iterator<Item = (AttributeType, &'a [u8])> + use<'a> {
         // The pass in `parse` has seen every attribute whole.
-        Attributes::of(self.body().get(..self.seals.content_end).unwrap_or_default())
+        Attributes::of(self.content())
     }
 
     /// The first attribute of type `A` (rfc8489-6.3-6): `None` if there is none, an error if its value is malformed.
     pub fn get<A: Attribute<'a>>(&self) -> Option<Result<A, DecodeError>> {
-        let (_, value) = self.attributes().find(|(kind, _)| *kind == A::TYPE)?;
+        let value = Attributes::of(self.content()).find_value(A::TYPE)?;
         Some(A::decode(value, &self.id))
     }
 
@@ -159,8 +159,8 @@ impl<'a> Message<'a> {
     pub fn contains(&self, attribute: AttributeType) -> bool {
         match attribute {
             AttributeType::MESSAGE_INTEGRITY => self.seals.sha1_at.is_some(),
-            AttributeType::MESSAGE_INTEGRITY_SHA256 => self.seals.sha256.is_some(),
-            AttributeType::FINGERPRINT => self.seals.fingerprint_at.is_some(),
+            AttributeType::MESSAGE_INTEGRITY_SHA256 => self.seals.sha256_at.is_some(),
+            AttributeType::FINGERPRINT => self.seals.fingerprint,
             _ => self.attributes().any(|(kind, _)| kind == attribute),
         }
     }
@@ -183,9 +183,11 @@ impl<'a> Message<'a> {
     /// Whether the message ends in a FINGERPRINT, and a right one (RFC 8489 section 14.7).
     #[must_use]
     pub fn fingerprint(&self) -> Fingerprint {
-        let Some(at) = self.seals.fingerprint_at else { return Fingerprint::Absent };
-        match (self.bytes.get(..HEADER_LEN.saturating_add(at)), self.body().last_chunk::<4>()) {
-            (Some(covered), Some(value)) if fingerprint::value(covered) == *value => Fingerprint::Valid,
+        let Some((before, value)) = self.bytes.split_last_chunk().filter(|_| self.seals.fingerprint) else {
+            return Fingerprint::Absent;
+        };
+        match before.split_last_chunk::<ATTRIBUTE_HEADER_LEN>() {
+            Some((covered, _)) if fingerprint::value(covered) == *value => Fingerprint::Valid,
             _ => Fingerprint::Wrong,
         }
     }
@@ -196,7 +198,7 @@ impl<'a> Message<'a> {
     #[must_use]
     pub const fn integrity_kind(&self) -> Option<Integrity> {
         match self.seals {
-            Seals { sha256: Some(_), .. } => Some(Integrity::Sha256),
+            Seals { sha256_at: Some(_), .. } => Some(Integrity::Sha256),
             Seals { sha1_at: Some(_), .. } => Some(Integrity::Sha1),
             _ => None,
         }
@@ -213,12 +215,17 @@ impl<'a> Message<'a> {
 
     /// Where the integrity attribute of a kind stands in the body, and its value.
     pub(super) fn seal(&self, integrity: Integrity) -> Option<(usize, &'a [u8])> {
-        let (at, len) = match integrity {
-            Integrity::Sha1 => (self.seals.sha1_at?, integrity.len()),
-            Integrity::Sha256 => self.seals.sha256?,
+        let at = match integrity {
+            Integrity::Sha1 => self.seals.sha1_at?,
+            Integrity::Sha256 => self.seals.sha256_at?,
         };
-        let value = self.body().get(at..)?.get(ATTRIBUTE_HEADER_LEN..)?.get(..len)?;
+        let (_, value) = Attributes::of(self.body().get(at..)?).next()?;
         Some((at, value))
+    }
+
+    /// The attributes before the first seal.
+    fn content(&self) -> &'a [u8] {
+        self.body().get(..self.seals.content_end).unwrap_or_default()
     }
 
     fn body(&self) -> &'a [u8] {
@@ -240,54 +247,50 @@ struct Seals {
     /// Offset of the first seal, or the end of the body.
     content_end: usize,
     sha1_at: Option<usize>,
-    /// Offset and length of the value: a truncated HMAC is well formed.
-    sha256: Option<(usize, usize)>,
-    fingerprint_at: Option<usize>,
+    sha256_at: Option<usize>,
+    /// Whether the body ends in a FINGERPRINT.
+    fingerprint: bool,
 }
 
 impl Seals {
     /// The one pass over all attributes: sizes, number, and the order in which seals may come.
     fn find(body: &[u8]) -> Result<Self, DecodeError> {
-        let mut seals = Self { content_end: body.len(), sha1_at: None, sha256: None, fingerprint_at: None };
-        let mut attributes = Attributes::of(body);
-        for n in 0.. {
-            let at = body.len().saturating_sub(attributes.rest.len());
-            let Some((kind, value)) = attributes.next() else { break };
-            if n >= ATTRIBUTES_MAX {
+        let mut seals = Self { content_end: body.len(), sha1_at: None, sha256_at: None, fingerprint: false };
+        let (mut rest, mut count) = (body, 0);
+        while let Some((header, behind)) = rest.split_first_chunk() {
+            let (kind, len) = kind_and_len(*header);
+            let next = behind.get(padded(len)..).ok_or(DecodeError::Overrun(kind))?;
+            if count == ATTRIBUTES_MAX {
                 return Err(DecodeError::TooManyAttributes);
             }
-            // rfc8489-14.7-2
-            if seals.fingerprint_at.is_some() {
-                return Err(DecodeError::AfterFingerprint);
-            }
+            count += 1;
+            let at = body.len().saturating_sub(rest.len());
+            rest = next;
             match kind {
                 // rfc8489-9-1, rfc8489-9-2: of what follows an integrity attribute, only a stronger one counts.
-                AttributeType::MESSAGE_INTEGRITY if seals.integrity_at().is_none() => {
+                AttributeType::MESSAGE_INTEGRITY if seals.sha1_at.or(seals.sha256_at).is_none() => {
                     // rfc8489-14.5-2
-                    well_sized(value.len() == Integrity::Sha1.len(), kind)?;
+                    well_sized(len == Integrity::Sha1.len(), kind)?;
                     seals.sha1_at = Some(at);
                 }
-                AttributeType::MESSAGE_INTEGRITY_SHA256 if seals.sha256.is_none() => {
-                    // rfc8489-14.6-1
-                    well_sized(matches!(value.len(), 16 | 20 | 24 | 28 | 32), kind)?;
-                    seals.sha256 = Some((at, value.len()));
+                AttributeType::MESSAGE_INTEGRITY_SHA256 if seals.sha256_at.is_none() => {
+                    // rfc8489-14.6-1: a truncated HMAC is well formed.
+                    well_sized(matches!(len, 16 | 20 | 24 | 28 | 32), kind)?;
+                    seals.sha256_at = Some(at);
                 }
                 AttributeType::FINGERPRINT => {
-                    well_sized(value.len() == fingerprint::LEN, kind)?;
-                    seals.fingerprint_at = Some(at);
+                    well_sized(len == fingerprint::LEN, kind)?;
+                    // rfc8489-14.7-2
+                    if !rest.is_empty() {
+                        return Err(DecodeError::AfterFingerprint);
+                    }
+                    seals.fingerprint = true;
                 }
                 _ => continue,
             }
             seals.content_end = seals.content_end.min(at);
         }
-        match attributes.rest.first_chunk() {
-            Some(&kind) => Err(DecodeError::Overrun(AttributeType::new(u16::from_be_bytes(kind)))),
-            None => Ok(seals),
-        }
-    }
-
-    fn integrity_at(&self) -> Option<usize> {
-        self.sha1_at.or_else(|| self.sha256.map(|(at, _)| at))
+        Ok(seals)
     }
 }
 
@@ -304,21 +307,41 @@ impl<'a> Attributes<'a> {
     pub(super) const fn of(body: &'a [u8]) -> Self {
         Self { rest: body }
     }
+
+    /// The value of the first attribute of a type. Steps over the others by their lengths alone.
+    fn find_value(self, kind: AttributeType) -> Option<&'a [u8]> {
+        let mut rest = self.rest;
+        while let Some((header, behind)) = rest.split_first_chunk() {
+            let (found, len) = kind_and_len(*header);
+            if found == kind {
+                return behind.get(..len);
+            }
+            rest = behind.get(padded(len)..)?;
+        }
+        None
+    }
 }
 
 impl<'a> Iterator for Attributes<'a> {
     type Item = (AttributeType, &'a [u8]);
 
     fn next(&mut self) -> Option<Self::Item> {
-        let (&[t0, t1, l0, l1], rest) = self.rest.split_first_chunk::<ATTRIBUTE_HEADER_LEN>()?;
-        let len = usize::from(u16::from_be_bytes([l0, l1]));
-        // rfc8489-14-1, rfc8489-14-2: the length counts no padding; what the padding holds does not matter. The body
-        // being a multiple of four, padding cannot run past its end when the value does not.
-        let (padded, rest) = rest.split_at_checked(len.next_multiple_of(4))?;
-        let value = padded.get(..len)?;
+        let (header, rest) = self.rest.split_first_chunk()?;
+        let (kind, len) = kind_and_len(*header);
+        let (padded, rest) = rest.split_at_checked(padded(len))?;
         self.rest = rest;
-        Some((AttributeType::new(u16::from_be_bytes([t0, t1])), value))
+        Some((kind, padded.get(..len)?))
     }
+}
+
+fn kind_and_len([t0, t1, l0, l1]: [u8; ATTRIBUTE_HEADER_LEN]) -> (AttributeType, usize) {
+    (AttributeType::new(u16::from_be_bytes([t0, t1])), usize::from(u16::from_be_bytes([l0, l1])))
+}
+
+/// How much room a value of `len` bytes takes. rfc8489-14-1, rfc8489-14-2: the length counts no padding; what the padding
+/// holds does not matter. The body being a multiple of four, padding cannot run past its end when the value does not.
+const fn padded(len: usize) -> usize {
+    len.saturating_add(3) & !3
 }
 
 /// Attributes walked per message: far above what any protocol over STUN sends, and low enough that the worst datagram

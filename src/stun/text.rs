@@ -7,11 +7,13 @@ use alloc::borrow::Cow;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
-use core::str;
+use core::str::{self, Utf8Error};
 
 /// USERNAME: whose password protects the message (RFC 8489 section 14.3).
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Username<'a>(&'a str);
+///
+/// What is received is compared with names that are known, and so need not be UTF-8.
+#[derive(Clone, Copy, Eq, PartialEq)]
+pub struct Username<'a>(&'a [u8]);
 
 impl<'a> Username<'a> {
     /// A user name to send.
@@ -21,30 +23,19 @@ impl<'a> Username<'a> {
     /// [`EncodeError::TooLong`] from 509 bytes on.
     pub const fn new(name: &'a str) -> Result<Self, EncodeError> {
         if name.len() < 509 {
-            Ok(Self(name))
+            Ok(Self(name.as_bytes()))
         } else {
             Err(too_long(AttributeType::USERNAME, 508, Unit::Bytes))
         }
     }
 
-    /// The name.
-    #[must_use]
-    pub const fn as_str(&self) -> &'a str {
-        self.0
-    }
-}
-
-impl<'a> Attribute<'a> for Username<'a> {
-    const TYPE: AttributeType = AttributeType::USERNAME;
-
-    /// A name that is not UTF-8 is nobody's: malformed.
-    fn decode(value: &'a [u8], _: &TransactionId) -> Result<Self, DecodeError> {
-        at_most(RECEIVED_MAX, value, Self::TYPE)?;
-        str::from_utf8(value).map(Self).map_err(|_| DecodeError::Value(Self::TYPE))
-    }
-
-    fn encode(&self, _: &TransactionId, out: &mut Vec<u8>) {
-        out.extend_from_slice(self.0.as_bytes());
+    /// The name, if it is text.
+    ///
+    /// # Errors
+    ///
+    /// If it is not UTF-8.
+    pub const fn to_str(&self) -> Result<&'a str, Utf8Error> {
+        str::from_utf8(self.0)
     }
 }
 
@@ -187,7 +178,7 @@ impl<'a> Attribute<'a> for AlternateDomain<'a> {
     }
 }
 
-/// What [`Realm`], [`Nonce`] and [`Software`] have in common: bytes of bounded length that are meant as text.
+/// What [`Username`], [`Realm`], [`Nonce`] and [`Software`] have in common: bytes of bounded length that are meant as text.
 macro_rules! bytes_meant_as_text {
     ($name:ident, $number:expr) => {
         impl<'a> $name<'a> {
@@ -224,6 +215,7 @@ macro_rules! bytes_meant_as_text {
     };
 }
 
+bytes_meant_as_text!(Username, AttributeType::USERNAME);
 bytes_meant_as_text!(Realm, AttributeType::REALM);
 bytes_meant_as_text!(Nonce, AttributeType::NONCE);
 bytes_meant_as_text!(Software, AttributeType::SOFTWARE);

@@ -65,7 +65,7 @@ impl Model {
         let message = Message::parse(datagram).unwrap();
         if message.class() == Class::Request {
             let name = message.get::<Username<'_>>().and_then(Result::ok);
-            let theirs = name.as_ref().and_then(|name| name.as_str().split(':').next());
+            let theirs = name.as_ref().and_then(|name| name.to_str().ok()?.split(':').next());
             let generation = theirs.and_then(|ufrag| ufrag.strip_prefix("peer")?.parse().ok());
             let id = message.transaction_id();
             self.asked.push(Asked { id, path, generation: generation.unwrap_or_default() });

@@ -456,7 +456,7 @@ impl Sent {
             class,
             id: message.transaction_id(),
             attributes: all_attributes(&transmit.payload),
-            username: message.get::<Username<'_>>().map(|name| name.unwrap().as_str().into()),
+            username: message.get::<Username<'_>>().map(|name| name.unwrap().to_str().unwrap().into()),
             priority: message.get::<Priority>().map(|priority| priority.unwrap().0),
             controlling: message.get::<IceControlling>().map(|value| value.unwrap().0),
             controlled: message.get::<IceControlled>().map(|value| value.unwrap().0),

@@ -151,13 +151,16 @@ impl Agent {
     /// Whether a request was made with the credentials of one of the streams. Costs an HMAC if it names one.
     pub(super) fn is_asked_by(&self, request: &Message<'_>) -> bool {
         let Some(Ok(username)) = request.get::<Username<'_>>() else { return false };
-        let Some((ufrag, _)) = username.as_str().split_once(':') else { return false };
+        let begins_with = |ufrag: &str| {
+            let rest = username.as_bytes().strip_prefix(ufrag.as_bytes());
+            rest.is_some_and(|rest| rest.starts_with(b":"))
+        };
         let locals = |stream: &'_ Stream| {
             let previous = stream.previous.as_ref().map(|previous| &previous.local);
             [Some(&stream.local), previous]
                 .into_iter()
                 .flatten()
-                .any(|local| local.credentials.ufrag() == ufrag && request.verify(&local.key).is_ok())
+                .any(|local| begins_with(local.credentials.ufrag()) && request.verify(&local.key).is_ok())
         };
         self.streams.iter().filter(|stream| !stream.is_closed()).any(locals)
     }

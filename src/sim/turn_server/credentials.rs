@@ -286,7 +286,8 @@ impl Claim {
         request: &Message<'a>,
         report: &mut impl FnMut(Violation),
     ) -> Option<(Name<'a>, Realm<'a>, Nonce<'a>)> {
-        let plain = request.get::<Username<'_>>().and_then(Result::ok).map(|name| Name::Plain(name.as_str()));
+        let plain = request.get::<Username<'_>>().and_then(Result::ok);
+        let plain = plain.and_then(|name| name.to_str().ok()).map(Name::Plain);
         let hash = request.get::<Userhash>().and_then(Result::ok).map(Name::Hash);
         let name = hash.or(plain);
         let (realm, nonce) = (request.get().and_then(Result::ok), request.get().and_then(Result::ok));

@@ -28,9 +28,9 @@ fn response(seal: impl FnOnce(Builder<'_>)) -> Vec<u8> {
 /// The verdict about a message when only "alice" is known, and whether her key was asked for.
 fn verdict(bytes: &[u8]) -> (Result<Integrity, Unauthenticated>, bool) {
     let (alice, asked) = (key(), Cell::new(false));
-    let key_of = |name: &str| {
+    let key_of = |name: &[u8]| {
         asked.set(true);
-        (name == "alice").then_some(&alice)
+        (name == b"alice").then_some(&alice)
     };
     let message = Message::parse(bytes).unwrap();
     (authenticate(&message, key_of).map(|(verified, _)| verified.integrity()), asked.get())

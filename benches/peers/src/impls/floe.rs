@@ -36,7 +36,7 @@ impl Codec for FloeCodec {
     fn parse_verify(&mut self, msg: &[u8]) -> bool {
         let Ok(message) = Message::parse(msg) else { return false };
         message.fingerprint() == Fingerprint::Valid
-            && authenticate(&message, |name| (name == data::USERNAME).then_some(&self.key))
+            && authenticate(&message, |name| (name == data::USERNAME.as_bytes()).then_some(&self.key))
                 .is_ok_and(|(verified, _)| parsed(&verified).is_some())
     }
 
@@ -105,7 +105,7 @@ fn parsed(message: &Message<'_>) -> Option<Parsed> {
     let Priority(priority) = message.get()?.ok()?;
     let IceControlling(tie_breaker) = message.get()?.ok()?;
     let use_candidate = message.get::<UseCandidate>().is_some_and(|flag| flag.is_ok());
-    Some(Parsed { username_len: username.as_str().len(), priority, tie_breaker, use_candidate })
+    Some(Parsed { username_len: username.as_bytes().len(), priority, tie_breaker, use_candidate })
 }
 
 /// `TA` is the pacing that both agents propose, in milliseconds.
