@@ -78,7 +78,7 @@ pub struct Message<'a> {
     class: Class,
     method: Method,
     id: TransactionId,
-    seals: Seals,
+    seals: Seals<'a>,
 }
 
 impl<'a> Message<'a> {
@@ -139,12 +139,12 @@ impl<'a> Message<'a> {
     /// received but without padding.
     pub fn attributes(&self) -> impl Iterator<Item = (AttributeType, &'a [u8])> + use<'a> {
         // The pass in `parse` has seen every attribute whole.
-        Attributes::of(self.content())
+        Attributes::of(self.seals.content)
     }
 
     /// The first attribute of type `A` (rfc8489-6.3-6): `None` if there is none, an error if its value is malformed.
     pub fn get<A: Attribute<'a>>(&self) -> Option<Result<A, DecodeError>> {
-        let value = Attributes::of(self.content()).find_value(A::TYPE)?;
+        let value = Attributes::of(self.seals.content).find_value(A::TYPE)?;
         Some(A::decode(value, &self.id))
     }
 
@@ -215,17 +215,12 @@ impl<'a> Message<'a> {
 
     /// Where the integrity attribute of a kind stands in the body, and its value.
     pub(super) fn seal(&self, integrity: Integrity) -> Option<(usize, &'a [u8])> {
-        let at = match integrity {
+        let at = usize::from(match integrity {
             Integrity::Sha1 => self.seals.sha1_at?,
             Integrity::Sha256 => self.seals.sha256_at?,
-        };
+        });
         let (_, value) = Attributes::of(self.body().get(at..)?).next()?;
         Some((at, value))
-    }
-
-    /// The attributes before the first seal.
-    fn content(&self) -> &'a [u8] {
-        self.body().get(..self.seals.content_end).unwrap_or_default()
     }
 
     fn body(&self) -> &'a [u8] {
@@ -241,21 +236,21 @@ impl fmt::Debug for Message<'_> {
     }
 }
 
-/// Where content ends and what seals it: offsets into the body.
+/// What is content, and where in the body stands what seals it.
 #[derive(Clone, Copy)]
-struct Seals {
-    /// Offset of the first seal, or the end of the body.
-    content_end: usize,
-    sha1_at: Option<usize>,
-    sha256_at: Option<usize>,
+struct Seals<'a> {
+    /// The attributes before the first seal.
+    content: &'a [u8],
+    sha1_at: Option<u16>,
+    sha256_at: Option<u16>,
     /// Whether the body ends in a FINGERPRINT.
     fingerprint: bool,
 }
 
-impl Seals {
+impl<'a> Seals<'a> {
     /// The one pass over all attributes: sizes, number, and the order in which seals may come.
-    fn find(body: &[u8]) -> Result<Self, DecodeError> {
-        let mut seals = Self { content_end: body.len(), sha1_at: None, sha256_at: None, fingerprint: false };
+    fn find(body: &'a [u8]) -> Result<Self, DecodeError> {
+        let mut seals = Self { content: body, sha1_at: None, sha256_at: None, fingerprint: false };
         let (mut rest, mut count) = (body, 0);
         while let Some((header, behind)) = rest.split_first_chunk() {
             let (kind, len) = kind_and_len(*header);
@@ -264,19 +259,20 @@ impl Seals {
                 return Err(DecodeError::TooManyAttributes);
             }
             count += 1;
-            let at = body.len().saturating_sub(rest.len());
+            let content_len = body.len().saturating_sub(rest.len());
+            let at = u16::try_from(content_len).ok();
             rest = next;
             match kind {
                 // rfc8489-9-1, rfc8489-9-2: of what follows an integrity attribute, only a stronger one counts.
                 AttributeType::MESSAGE_INTEGRITY if seals.sha1_at.or(seals.sha256_at).is_none() => {
                     // rfc8489-14.5-2
                     well_sized(len == Integrity::Sha1.len(), kind)?;
-                    seals.sha1_at = Some(at);
+                    seals.sha1_at = at;
                 }
                 AttributeType::MESSAGE_INTEGRITY_SHA256 if seals.sha256_at.is_none() => {
                     // rfc8489-14.6-1: a truncated HMAC is well formed.
                     well_sized(matches!(len, 16 | 20 | 24 | 28 | 32), kind)?;
-                    seals.sha256_at = Some(at);
+                    seals.sha256_at = at;
                 }
                 AttributeType::FINGERPRINT => {
                     well_sized(len == fingerprint::LEN, kind)?;
@@ -288,7 +284,7 @@ impl Seals {
                 }
                 _ => continue,
             }
-            seals.content_end = seals.content_end.min(at);
+            seals.content = seals.content.get(..content_len).unwrap_or(seals.content);
         }
         Ok(seals)
     }
