@@ -72,12 +72,16 @@ pub(crate) fn decode(value: &[u8], attribute: AttributeType) -> Result<SocketAdd
 
 /// Writes a plain address.
 pub(crate) fn encode(address: SocketAddr, out: &mut Vec<u8>) {
-    let family = if address.is_ipv4() { IPV4 } else { IPV6 };
-    out.extend_from_slice(&[0, family]);
-    out.extend_from_slice(&address.port().to_be_bytes());
+    let [p0, p1] = address.port().to_be_bytes();
     match address.ip() {
-        IpAddr::V4(ip) => out.extend_from_slice(&ip.octets()),
-        IpAddr::V6(ip) => out.extend_from_slice(&ip.octets()),
+        IpAddr::V4(ip) => {
+            let [i0, i1, i2, i3] = ip.octets();
+            out.extend_from_slice(&[0, IPV4, p0, p1, i0, i1, i2, i3]);
+        }
+        IpAddr::V6(ip) => {
+            out.extend_from_slice(&[0, IPV6, p0, p1]);
+            out.extend_from_slice(&ip.octets());
+        }
     }
 }
 

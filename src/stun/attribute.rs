@@ -209,7 +209,7 @@ impl Attribute<'_> for Priority {
     }
 
     fn encode(&self, _: &TransactionId, out: &mut Vec<u8>) {
-        out.extend(self.0.to_be_bytes());
+        out.extend_from_slice(&self.0.to_be_bytes());
     }
 }
 
@@ -241,7 +241,7 @@ impl Attribute<'_> for IceControlling {
     }
 
     fn encode(&self, _: &TransactionId, out: &mut Vec<u8>) {
-        out.extend(self.0.to_be_bytes());
+        out.extend_from_slice(&self.0.to_be_bytes());
     }
 }
 
@@ -258,7 +258,7 @@ impl Attribute<'_> for IceControlled {
     }
 
     fn encode(&self, _: &TransactionId, out: &mut Vec<u8>) {
-        out.extend(self.0.to_be_bytes());
+        out.extend_from_slice(&self.0.to_be_bytes());
     }
 }
 

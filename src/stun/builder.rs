@@ -3,9 +3,9 @@
 use super::attribute::{Attribute, AttributeType};
 use super::error_code::ErrorCode;
 use super::fingerprint;
-use super::header::{COOKIE, Class, HEADER_LEN, Method, TransactionId, message_type};
+use super::header::{COOKIE, Class, HEADER_LEN, Header, Method, TransactionId, message_type};
 use super::integrity::{Integrity, Key};
-use super::message::ATTRIBUTE_HEADER_LEN;
+use super::message::{ATTRIBUTE_HEADER_LEN, padded};
 use alloc::vec::Vec;
 use core::fmt;
 
@@ -40,16 +40,19 @@ pub struct Builder<'b> {
 
 impl<'b> Builder<'b> {
     /// Begins a request.
+    #[inline]
     pub fn request(out: &'b mut Vec<u8>, method: Method, id: TransactionId) -> Self {
         Self::new(out, Class::Request, method, id)
     }
 
     /// Begins an indication.
+    #[inline]
     pub fn indication(out: &'b mut Vec<u8>, method: Method, id: TransactionId) -> Self {
         Self::new(out, Class::Indication, method, id)
     }
 
     /// Begins the success response to a request of this method and id.
+    #[inline]
     pub fn success(out: &'b mut Vec<u8>, method: Method, id: TransactionId) -> Self {
         Self::new(out, Class::Success, method, id)
     }
@@ -60,54 +63,51 @@ impl<'b> Builder<'b> {
         Self::new(out, Class::Error, method, id).attribute(code)
     }
 
+    #[inline]
     pub(super) fn new(out: &'b mut Vec<u8>, class: Class, method: Method, id: TransactionId) -> Self {
         debug_assert!(method.allows(class), "{method:?} is not defined for {class:?}");
         let start = out.len();
-        out.extend_from_slice(&message_type(class, method).to_be_bytes());
-        out.extend_from_slice(&[0, 0]);
-        out.extend_from_slice(&COOKIE.to_be_bytes());
-        out.extend_from_slice(id.as_bytes());
+        out.extend_from_slice(&Header { kind: message_type(class, method), length: 0, cookie: COOKIE, id }.bytes());
         Self { out, start, class, method, id }
     }
 
     /// Appends an attribute.
-    pub fn attribute<'a, A: Attribute<'a>>(mut self, attribute: &A) -> Self {
+    #[inline]
+    pub fn attribute<'a, A: Attribute<'a>>(self, attribute: &A) -> Self {
         let id = self.id;
-        self.write(A::TYPE, |out| attribute.encode(&id, out));
+        append(self.out, self.start, A::TYPE, |out| attribute.encode(&id, out));
         self
     }
 
     /// Appends an attribute of which only number and bytes are known, as when a message is passed on.
-    pub fn raw(mut self, attribute: AttributeType, value: &[u8]) -> Self {
-        self.write(attribute, |out| out.extend_from_slice(value));
+    pub fn raw(self, attribute: AttributeType, value: &[u8]) -> Self {
+        append(self.out, self.start, attribute, |out| out.extend_from_slice(value));
         self
     }
 
     /// Protects all that was written so far. ICE uses [`Integrity::Sha1`]; a response has the kind of its request.
-    pub fn integrity(mut self, key: &Key, integrity: Integrity) -> Sealed<'b> {
-        self.seal(key, integrity);
+    pub fn integrity(self, key: &Key, integrity: Integrity) -> Sealed<'b> {
+        seal(self.out, self.start, key, integrity);
         Sealed(self)
     }
 
     /// Protects all that was written so far with both attributes: for a first request to a server of which it is not
     /// known which one it understands (RFC 8489 section 9.1.2).
-    pub fn both_integrities(mut self, key: &Key) -> Sealed<'b> {
+    pub fn both_integrities(self, key: &Key) -> Sealed<'b> {
         // rfc8489-9.1.2-2
-        self.seal(key, Integrity::Sha1);
-        self.seal(key, Integrity::Sha256);
+        seal(self.out, self.start, key, Integrity::Sha1);
+        seal(self.out, self.start, key, Integrity::Sha256);
         Sealed(self)
     }
 
     /// Ends the message with a FINGERPRINT.
-    pub fn fingerprint(mut self) {
+    pub fn fingerprint(self) {
         // rfc8489-14.7-1
-        self.promise(fingerprint::LEN);
-        let value = fingerprint::value(self.written());
-        self.put(AttributeType::FINGERPRINT, &value);
+        announce(self.out, self.start, ATTRIBUTE_HEADER_LEN + fingerprint::LEN);
+        let value = fingerprint::value(self.out.get(self.start..).unwrap_or_default());
+        put(self.out, AttributeType::FINGERPRINT, &value);
     }
-}
 
-impl Builder<'_> {
     pub(super) const fn class(&self) -> Class {
         self.class
     }
@@ -115,76 +115,11 @@ impl Builder<'_> {
     pub(super) const fn method(&self) -> Method {
         self.method
     }
-
-    fn seal(&mut self, key: &Key, integrity: Integrity) {
-        // rfc8489-14.5-1
-        self.promise(integrity.len());
-        let Some((start, rest)) = self.written().split_first_chunk() else { return };
-        match integrity {
-            Integrity::Sha1 => {
-                let tag = key.sha1(*start, rest);
-                self.put(AttributeType::MESSAGE_INTEGRITY, &tag);
-            }
-            Integrity::Sha256 => {
-                let tag = key.sha256(*start, rest);
-                self.put(AttributeType::MESSAGE_INTEGRITY_SHA256, &tag);
-            }
-        }
-    }
-
-    /// Writes one attribute and its padding, or nothing if it does not fit.
-    fn write(&mut self, kind: AttributeType, value: impl FnOnce(&mut Vec<u8>)) {
-        let at = self.out.len();
-        self.out.extend_from_slice(&kind.as_u16().to_be_bytes());
-        self.out.extend_from_slice(&[0, 0]);
-        value(self.out);
-        let len = self.out.len().saturating_sub(at).saturating_sub(ATTRIBUTE_HEADER_LEN);
-        self.out.resize(at.saturating_add(ATTRIBUTE_HEADER_LEN).saturating_add(len.next_multiple_of(4)), 0);
-        match u16::try_from(len) {
-            Ok(len) if self.body_len() <= CONTENT_MAX => {
-                self.patch(at, len);
-                self.promise_body(0);
-            }
-            _ => self.out.truncate(at),
-        }
-    }
-
-    /// Writes a seal, for which there is always room.
-    fn put(&mut self, kind: AttributeType, value: &[u8]) {
-        self.out.extend_from_slice(&kind.as_u16().to_be_bytes());
-        self.out.extend_from_slice(&u16::try_from(value.len()).unwrap_or_default().to_be_bytes());
-        self.out.extend_from_slice(value);
-    }
-
-    /// Sets the length field as if an attribute with a value of `len` bytes had been written already.
-    fn promise(&mut self, len: usize) {
-        self.promise_body(ATTRIBUTE_HEADER_LEN.saturating_add(len));
-    }
-
-    fn promise_body(&mut self, more: usize) {
-        let length = u16::try_from(self.body_len().saturating_add(more)).unwrap_or(u16::MAX);
-        self.patch(self.start, length);
-    }
-
-    /// Writes a length: those of the header and of attributes stand in the same place, behind a type.
-    fn patch(&mut self, at: usize, length: u16) {
-        if let Some([_, _, l0, l1, ..]) = self.out.get_mut(at..) {
-            [*l0, *l1] = length.to_be_bytes();
-        }
-    }
-
-    fn written(&self) -> &[u8] {
-        self.out.get(self.start..).unwrap_or_default()
-    }
-
-    fn body_len(&self) -> usize {
-        self.written().len().saturating_sub(HEADER_LEN)
-    }
 }
 
 impl fmt::Debug for Builder<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Builder").field("id", &self.id).field("len", &self.written().len()).finish()
+        f.debug_struct("Builder").field("id", &self.id).field("len", &self.out.len().saturating_sub(self.start)).finish()
     }
 }
 
@@ -197,6 +132,68 @@ impl Sealed<'_> {
     pub fn fingerprint(self) {
         self.0.fingerprint();
     }
+}
+
+/// Writes one attribute and its padding behind a message that begins at `start`, or nothing if it does not fit.
+///
+/// What follows here is told where to write and no more: a builder that is handed on by value stays in registers.
+fn append(out: &mut Vec<u8>, start: usize, kind: AttributeType, value: impl FnOnce(&mut Vec<u8>)) {
+    let at = out.len();
+    out.extend_from_slice(&attribute_header(kind, 0));
+    let value_at = out.len();
+    value(out);
+    let len = out.len().saturating_sub(value_at);
+    if !len.is_multiple_of(4) {
+        out.resize(value_at.saturating_add(padded(len)), 0);
+    }
+    match u16::try_from(len) {
+        Ok(len) if out.len() <= start.saturating_add(HEADER_LEN + CONTENT_MAX) => {
+            patch(out, at, len);
+            announce(out, start, 0);
+        }
+        _ => out.truncate(at),
+    }
+}
+
+fn seal(out: &mut Vec<u8>, start: usize, key: &Key, integrity: Integrity) {
+    // rfc8489-14.5-1
+    announce(out, start, ATTRIBUTE_HEADER_LEN.saturating_add(integrity.len()));
+    let Some((first, rest)) = out.get(start..).and_then(<[u8]>::split_first_chunk) else { return };
+    match integrity {
+        Integrity::Sha1 => {
+            let tag = key.sha1(*first, rest);
+            put(out, AttributeType::MESSAGE_INTEGRITY, &tag);
+        }
+        Integrity::Sha256 => {
+            let tag = key.sha256(*first, rest);
+            put(out, AttributeType::MESSAGE_INTEGRITY_SHA256, &tag);
+        }
+    }
+}
+
+/// Writes a seal, for which there is always room.
+fn put(out: &mut Vec<u8>, kind: AttributeType, value: &[u8]) {
+    let len = u16::try_from(value.len()).unwrap_or_default();
+    out.extend_from_slice(&attribute_header(kind, len));
+    out.extend_from_slice(value);
+}
+
+/// Sets the length field of the message that begins at `start` as if `more` bytes had been written already.
+fn announce(out: &mut [u8], start: usize, more: usize) {
+    let length = out.len().saturating_add(more).saturating_sub(start).saturating_sub(HEADER_LEN);
+    patch(out, start, u16::try_from(length).unwrap_or(u16::MAX));
+}
+
+/// Writes a length: those of the header and of attributes stand in the same place, behind a type.
+fn patch(out: &mut [u8], at: usize, length: u16) {
+    if let Some([_, _, l0, l1, ..]) = out.get_mut(at..) {
+        [*l0, *l1] = length.to_be_bytes();
+    }
+}
+
+const fn attribute_header(kind: AttributeType, len: u16) -> [u8; ATTRIBUTE_HEADER_LEN] {
+    let ([t0, t1], [l0, l1]) = (kind.as_u16().to_be_bytes(), len.to_be_bytes());
+    [t0, t1, l0, l1]
 }
 
 /// The longest body before seals: 65,532 less MESSAGE-INTEGRITY (24), MESSAGE-INTEGRITY-SHA256 (36) and

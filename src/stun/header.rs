@@ -179,6 +179,15 @@ impl Header {
             id: TransactionId(id),
         }
     }
+
+    pub(super) fn bytes(&self) -> [u8; HEADER_LEN] {
+        let mut bytes = [0; HEADER_LEN];
+        bytes[..2].copy_from_slice(&self.kind.to_be_bytes());
+        bytes[2..4].copy_from_slice(&self.length.to_be_bytes());
+        bytes[4..8].copy_from_slice(&self.cookie.to_be_bytes());
+        bytes[8..].copy_from_slice(&self.id.0);
+        bytes
+    }
 }
 
 /// Packs class and method: M11-M7 C1 M6-M4 C0 M3-M0 (RFC 8489 figure 3).

@@ -336,7 +336,7 @@ fn kind_and_len([t0, t1, l0, l1]: [u8; ATTRIBUTE_HEADER_LEN]) -> (AttributeType,
 
 /// How much room a value of `len` bytes takes. rfc8489-14-1, rfc8489-14-2: the length counts no padding; what the padding
 /// holds does not matter. The body being a multiple of four, padding cannot run past its end when the value does not.
-const fn padded(len: usize) -> usize {
+pub(super) const fn padded(len: usize) -> usize {
     len.saturating_add(3) & !3
 }
 

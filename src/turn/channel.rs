@@ -149,7 +149,10 @@ impl<'a> ChannelData<'a> {
         let length = u16::try_from(self.payload.len()).unwrap_or(u16::MAX);
         out.extend_from_slice(&self.number.header(length));
         out.extend_from_slice(self.payload);
-        out.resize(out.len().saturating_add(Self::padding(transport, self.payload.len())), 0);
+        let padding = Self::padding(transport, self.payload.len());
+        if padding > 0 {
+            out.resize(out.len().saturating_add(padding), 0);
+        }
     }
 
     /// How many zero bytes follow a payload of this length: over a stream as many as make a multiple of four, over
