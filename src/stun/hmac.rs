@@ -62,6 +62,23 @@ impl Hash for [u32; 8] {
     }
 }
 
+/// A key as HMAC takes it: a block of the hash. Wiped when dropped.
+#[derive(Clone)]
+pub(super) struct Block(Zeroizing<[u8; BLOCK_LEN]>);
+
+impl Block {
+    pub(super) fn of<D: Digest>(key: &[u8]) -> Self {
+        let mut block = Zeroizing::new([0; BLOCK_LEN]);
+        if key.len() <= BLOCK_LEN {
+            block.iter_mut().zip(key).for_each(|(to, from)| *to = *from);
+        } else {
+            // RFC 2104 section 3: a key longer than a block is hashed first.
+            block.iter_mut().zip(D::digest(key)).for_each(|(to, from)| *to = from);
+        }
+        Self(block)
+    }
+}
+
 /// The states after the first block, inside and outside. Wiped when dropped, as they are as good as the key.
 #[derive(Clone)]
 pub(super) struct Keyed<H: Hash> {
@@ -71,15 +88,12 @@ pub(super) struct Keyed<H: Hash> {
 
 impl<H: Hash> Keyed<H> {
     pub(super) fn new(key: &[u8]) -> Self {
-        let mut block = Zeroizing::new([0; BLOCK_LEN]);
-        if key.len() <= BLOCK_LEN {
-            block.iter_mut().zip(key).for_each(|(to, from)| *to = *from);
-        } else {
-            // RFC 2104 section 3: a key longer than a block is hashed first.
-            block.iter_mut().zip(H::Digest::digest(key)).for_each(|(to, from)| *to = from);
-        }
+        Self::by(&Block::of::<H::Digest>(key))
+    }
+
+    pub(super) fn by(key: &Block) -> Self {
         let after = |pad: u8| {
-            let padded = Zeroizing::new(block.map(|byte| byte ^ pad));
+            let padded = Zeroizing::new(key.0.map(|byte| byte ^ pad));
             let mut state = H::INITIAL;
             state.compress(&[*padded]);
             state

@@ -2,7 +2,7 @@
 
 use super::attribute::EncodeError;
 use super::header::HEADER_LEN;
-use super::hmac::Keyed;
+use super::hmac::{Block, Keyed};
 use super::message::{ATTRIBUTE_HEADER_LEN, Message};
 use super::text::Userhash;
 use core::fmt;
@@ -50,13 +50,14 @@ pub enum IntegrityError {
     OtherKind,
 }
 
-/// The secret that two ends share, ready for use: HMAC has been keyed once, each message costs only itself.
+/// The secret that two ends share, ready for use: HMAC-SHA1 has been keyed once, each message costs only itself.
+/// HMAC-SHA256, which few use and no check of ours does, is keyed when it is asked for.
 ///
 /// Nothing of it can be printed or compared, and it is wiped when dropped.
 #[derive(Clone)]
 pub struct Key {
     sha1: Keyed<[u32; 5]>,
-    sha256: Keyed<[u32; 8]>,
+    secret: Block,
 }
 
 impl Key {
@@ -66,7 +67,7 @@ impl Key {
     /// [`opaque_string`].
     #[must_use]
     pub fn short_term(password: &[u8]) -> Self {
-        Self { sha1: Keyed::new(password), sha256: Keyed::new(password) }
+        Self { sha1: Keyed::new(password), secret: Block::of::<Sha256>(password) }
     }
 
     /// The key of a long-term credential under MD5, which is also the one of RFC 5389 (RFC 8489 section 9.2.2).
@@ -98,15 +99,19 @@ impl Key {
 
     /// The tag of HMAC-SHA256 over a message, which begins with `start`.
     pub(super) fn sha256(&self, start: [u8; 4], rest: &[u8]) -> [u8; 32] {
-        self.sha256.tag(start, rest)
+        self.keyed_sha256().tag(start, rest)
     }
 
     /// Whether `tag` is right for a message that begins with `start`. Takes the same time wherever they differ.
     fn matches(&self, integrity: Integrity, start: [u8; 4], rest: &[u8], tag: &[u8]) -> bool {
         match integrity {
             Integrity::Sha1 => self.sha1.matches(start, rest, tag),
-            Integrity::Sha256 => self.sha256.matches(start, rest, tag),
+            Integrity::Sha256 => self.keyed_sha256().matches(start, rest, tag),
         }
+    }
+
+    fn keyed_sha256(&self) -> Keyed<[u32; 8]> {
+        Keyed::by(&self.secret)
     }
 }
 
