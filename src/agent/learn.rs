@@ -77,7 +77,8 @@ impl Agent {
         match &stream.remote {
             None => {
                 // What is no fragment cannot turn out to be the peer's, and is not worth its memory.
-                let remote_ufrag = str::from_utf8(remote_ufrag).ok().filter(|ufrag| check_ufrag(ufrag).is_ok());
+                let remote_ufrag =
+                    str::from_utf8(remote_ufrag).ok().filter(|ufrag| check_ufrag(ufrag).is_ok());
                 if let Some(remote_ufrag) = remote_ufrag {
                     let request = EarlyRequest { learned, remote_ufrag: remote_ufrag.into() };
                     self.stats.early_requests_dropped += u64::from(!stream.early.keep(request, limit));

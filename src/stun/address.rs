@@ -59,15 +59,29 @@ impl Attribute<'_> for AlternateServer {
 
 /// Reads a plain address.
 pub(crate) fn decode(value: &[u8], attribute: AttributeType) -> Result<SocketAddr, DecodeError> {
+    read(value, 0, attribute)
+}
+
+/// Reads an address that has been XORed with `mask`, or with as much of its beginning as it is long.
+#[inline]
+fn read(value: &[u8], mask: u128, attribute: AttributeType) -> Result<SocketAddr, DecodeError> {
     let malformed = DecodeError::Value(attribute);
     // rfc8489-14.1-1: the first byte means nothing; the family decides about the length.
     let (&[_, family, p0, p1], ip) = value.split_first_chunk::<4>().ok_or(malformed)?;
+    let [m0, m1, m2, m3, ..] = mask.to_be_bytes();
+    let port = u16::from_be_bytes([p0, p1]) ^ u16::from_be_bytes([m0, m1]);
     let ip = match family {
-        IPV4 => IpAddr::from(<[u8; 4]>::try_from(ip).map_err(|_| malformed)?),
-        IPV6 => IpAddr::from(<[u8; 16]>::try_from(ip).map_err(|_| malformed)?),
+        IPV4 => {
+            let bits = u32::from_be_bytes(ip.try_into().map_err(|_| malformed)?);
+            IpAddr::V4(Ipv4Addr::from_bits(bits ^ u32::from_be_bytes([m0, m1, m2, m3])))
+        }
+        IPV6 => {
+            let bits = u128::from_be_bytes(ip.try_into().map_err(|_| malformed)?);
+            IpAddr::V6(Ipv6Addr::from_bits(bits ^ mask))
+        }
         _ => return Err(DecodeError::AddressFamily(family)),
     };
-    Ok(SocketAddr::new(ip, u16::from_be_bytes([p0, p1])))
+    Ok(SocketAddr::new(ip, port))
 }
 
 /// Writes a plain address.
@@ -86,12 +100,13 @@ pub(crate) fn encode(address: SocketAddr, out: &mut Vec<u8>) {
 }
 
 /// Reads an XORed address.
+#[inline]
 pub(crate) fn decode_xored(
     value: &[u8],
     id: &TransactionId,
     attribute: AttributeType,
 ) -> Result<SocketAddr, DecodeError> {
-    decode(value, attribute).map(|address| xored(address, id))
+    read(value, mask(id), attribute)
 }
 
 /// Writes an XORed address.
@@ -99,20 +114,25 @@ pub(crate) fn encode_xored(address: SocketAddr, id: &TransactionId, out: &mut Ve
     encode(xored(address, id), out);
 }
 
-/// The port with the upper half of the cookie, IPv4 with the cookie, IPv6 with the cookie and the transaction id
-/// behind it: keeps addresses from NATs that rewrite whatever looks like one. Its own inverse.
+/// The address as it is written, and again as it was.
 pub(crate) fn xored(address: SocketAddr, id: &TransactionId) -> SocketAddr {
-    let [c0, c1, c2, c3] = COOKIE.to_be_bytes();
-    let port = address.port() ^ u16::from_be_bytes([c0, c1]);
+    let mask = mask(id);
+    let [m0, m1, m2, m3, ..] = mask.to_be_bytes();
     let ip = match address.ip() {
-        IpAddr::V4(ip) => IpAddr::V4(Ipv4Addr::from_bits(ip.to_bits() ^ COOKIE)),
-        IpAddr::V6(ip) => {
-            let [i0, i1, i2, i3, i4, i5, i6, i7, i8, i9, i10, i11] = *id.as_bytes();
-            let mask = [c0, c1, c2, c3, i0, i1, i2, i3, i4, i5, i6, i7, i8, i9, i10, i11];
-            IpAddr::V6(Ipv6Addr::from_bits(ip.to_bits() ^ u128::from_be_bytes(mask)))
+        IpAddr::V4(ip) => {
+            IpAddr::V4(Ipv4Addr::from_bits(ip.to_bits() ^ u32::from_be_bytes([m0, m1, m2, m3])))
         }
+        IpAddr::V6(ip) => IpAddr::V6(Ipv6Addr::from_bits(ip.to_bits() ^ mask)),
     };
-    SocketAddr::new(ip, port)
+    SocketAddr::new(ip, address.port() ^ u16::from_be_bytes([m0, m1]))
+}
+
+/// The port with the upper half of the cookie, IPv4 with the cookie, IPv6 with the cookie and the transaction id
+/// behind it: keeps addresses from NATs that rewrite whatever looks like one.
+fn mask(id: &TransactionId) -> u128 {
+    let [c0, c1, c2, c3] = COOKIE.to_be_bytes();
+    let [i0, i1, i2, i3, i4, i5, i6, i7, i8, i9, i10, i11] = *id.as_bytes();
+    u128::from_be_bytes([c0, c1, c2, c3, i0, i1, i2, i3, i4, i5, i6, i7, i8, i9, i10, i11])
 }
 
 const IPV4: u8 = 1;

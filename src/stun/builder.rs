@@ -67,7 +67,9 @@ impl<'b> Builder<'b> {
     pub(super) fn new(out: &'b mut Vec<u8>, class: Class, method: Method, id: TransactionId) -> Self {
         debug_assert!(method.allows(class), "{method:?} is not defined for {class:?}");
         let start = out.len();
-        out.extend_from_slice(&Header { kind: message_type(class, method), length: 0, cookie: COOKIE, id }.bytes());
+        out.extend_from_slice(
+            &Header { kind: message_type(class, method), length: 0, cookie: COOKIE, id }.bytes(),
+        );
         Self { out, start, class, method, id }
     }
 
@@ -119,7 +121,10 @@ impl<'b> Builder<'b> {
 
 impl fmt::Debug for Builder<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Builder").field("id", &self.id).field("len", &self.out.len().saturating_sub(self.start)).finish()
+        f.debug_struct("Builder")
+            .field("id", &self.id)
+            .field("len", &self.out.len().saturating_sub(self.start))
+            .finish()
     }
 }
 

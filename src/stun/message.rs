@@ -91,6 +91,8 @@ impl<'a> Message<'a> {
     ///
     /// A [`DecodeError`] that says which rule of RFC 8489 sections 5 and 14 the bytes break. Nothing should be sent
     /// in answer.
+    // To hand a message back through memory takes a third as long again as to read it.
+    #[inline(always)]
     pub fn parse(bytes: &'a [u8]) -> Result<Self, DecodeError> {
         let (header, body) = bytes.split_first_chunk::<HEADER_LEN>().ok_or(DecodeError::Truncated)?;
         let header = Header::read(header);
@@ -249,6 +251,7 @@ struct Seals<'a> {
 
 impl<'a> Seals<'a> {
     /// The one pass over all attributes: sizes, number, and the order in which seals may come.
+    #[inline(always)]
     fn find(body: &'a [u8]) -> Result<Self, DecodeError> {
         let mut seals = Self { content: body, sha1_at: None, sha256_at: None, fingerprint: false };
         let (mut rest, mut count) = (body, 0);

@@ -44,7 +44,7 @@ fn without_credentials_the_answer_is_400_and_nobody_is_looked_up() {
         builder.integrity(&key(), Integrity::Sha1);
     });
     let malformed = message(None, |builder| {
-        builder.raw(AttributeType::USERNAME, b"\xff").integrity(&key(), Integrity::Sha1);
+        builder.raw(AttributeType::USERNAME, &[b'a'; 764]).integrity(&key(), Integrity::Sha1);
     });
     for bytes in [no_integrity, no_username, malformed] {
         assert_eq!(verdict(&bytes), (Err(Unauthenticated::NoCredentials), false));
@@ -55,10 +55,15 @@ fn without_credentials_the_answer_is_400_and_nobody_is_looked_up() {
 /// Proves: rfc8489-9.1.3-2
 #[test]
 fn an_unknown_user_gets_401() {
-    let bytes = message(Some("mallory"), |builder| {
+    let mallory = message(Some("mallory"), |builder| {
         builder.integrity(&key(), Integrity::Sha1);
     });
-    assert_eq!(verdict(&bytes), (Err(Unauthenticated::UnknownUser), true));
+    let no_text = message(None, |builder| {
+        builder.raw(AttributeType::USERNAME, b"\xff").integrity(&key(), Integrity::Sha1);
+    });
+    for bytes in [mallory, no_text] {
+        assert_eq!(verdict(&bytes), (Err(Unauthenticated::UnknownUser), true));
+    }
     assert_eq!(Unauthenticated::UnknownUser.error_code().code(), 401);
 }
 
