@@ -3,8 +3,8 @@
 use std::error::Error;
 use std::net::ToSocketAddrs;
 
+use floe::Server;
 use floe::turn::uri::{Host, Scheme, Uri};
-use floe::{Security, Server};
 use lexopt::Parser;
 
 /// The lines of a help text that say what [`Named`] understands.
@@ -60,13 +60,12 @@ pub(crate) fn turn(uri: &str, user: &str, password: &str) -> Result<Vec<Server>,
     if !matches!(uri.scheme(), Scheme::Turn | Scheme::Turns) {
         return Err("not the URI of a TURN server".into());
     }
-    let Some(&transport) = uri.transports().first() else { return Err("an unknown transport".into()) };
-    let security = if uri.is_secure() { Security::Tls } else { Security::Plain };
-    let server = |address| Server::turn(address, user, password).over(transport, security);
-    Ok(match uri.host() {
-        Host::Address(ip) => vec![server((*ip, uri.port()).into())],
+    let server = |ip| Server::from_uri(&uri, ip, user, password).ok_or("an unknown transport");
+    match uri.host() {
+        Host::Address(ip) => Ok(vec![server(*ip)?]),
         Host::Name(name) => {
-            (name.as_str(), uri.port()).to_socket_addrs()?.map(|at| server(at).named(name)).collect()
+            let addresses = (name.as_str(), uri.port()).to_socket_addrs()?;
+            Ok(addresses.map(|address| server(address.ip())).collect::<Result<_, _>>()?)
         }
-    })
+    }
 }

@@ -2,13 +2,14 @@
 
 use alloc::boxed::Box;
 use core::fmt;
-use core::net::SocketAddr;
+use core::net::{IpAddr, SocketAddr};
 
 use zeroize::Zeroizing;
 
 use crate::gather::Base;
 use crate::net::{Path, Security, Transport, canonical, is_link_local};
 use crate::stun::{EncodeError, LongTerm};
+use crate::turn::uri::{Host, Scheme, Uri};
 
 /// A STUN or TURN server.
 ///
@@ -59,6 +60,41 @@ impl Server {
     #[must_use]
     pub fn turn(address: SocketAddr, username: &str, password: &str) -> Self {
         Self { account: Some(Account::new(username, password)), ..Self::stun(address) }
+    }
+
+    /// The server that a URI names (RFC 7064, RFC 7065), at one of the addresses that its host has been resolved to, over the
+    /// first transport that it allows; the name stays with it. User name and password are for a TURN server.
+    ///
+    /// `None` where an agent does not ask: over a transport that floe does not have, and `stuns:`, since mapped addresses are
+    /// those of its own sockets.
+    ///
+    /// ```
+    /// use floe::{Security, Server, Transport};
+    ///
+    /// let uri = "turns:turn.example.org".parse()?;
+    /// let server = Server::from_uri(&uri, "198.51.100.1".parse()?, "alice", "secret").ok_or("a transport of the future")?;
+    /// assert_eq!(server.address(), "198.51.100.1:5349".parse()?);
+    /// assert_eq!((server.transport(), server.security()), (Transport::Tcp, Security::Tls));
+    /// assert_eq!(server.name(), Some("turn.example.org"));
+    /// # Ok::<(), Box<dyn core::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn from_uri(uri: &Uri, ip: IpAddr, username: &str, password: &str) -> Option<Self> {
+        let address = SocketAddr::new(ip, uri.port());
+        let server = match (uri.scheme(), uri.transports().first()?) {
+            (Scheme::Stun, _) => Self::stun(address),
+            (Scheme::Stuns, _) => return None,
+            (Scheme::Turn, transport) => {
+                Self::turn(address, username, password).over(*transport, Security::Plain)
+            }
+            (Scheme::Turns, transport) => {
+                Self::turn(address, username, password).over(*transport, Security::Tls)
+            }
+        };
+        Some(match uri.host() {
+            Host::Name(name) => server.named(name),
+            Host::Address(_) => server,
+        })
     }
 
     /// How a TURN server is reached instead: over TCP, or within TLS or DTLS. The agent then asks for a connection
@@ -138,5 +174,39 @@ impl Account {
 impl fmt::Debug for Account {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Account").field("username", &self.username).field("password", &"***").finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::format;
+    use alloc::string::ToString;
+
+    /// Proves: rfc7064-3.2-1, rfc7064-3.2-2, rfc7065-3.2-1, rfc7065-3.2-2, rfc7065-3.2-3, rfc7065-3.1-2, rfc7065-4-1
+    #[test]
+    fn a_uri_and_an_address_make_a_server() {
+        use Security::{Plain, Tls};
+        use Transport::{Tcp, Udp};
+        for (uri, expected) in [
+            ("stun:a.example", Some((3478, Udp, Plain, Some("a.example"), false))),
+            ("stun:192.0.2.1:7", Some((7, Udp, Plain, None, false))),
+            ("turn:a.example", Some((3478, Udp, Plain, Some("a.example"), true))),
+            ("turn:a.example:80?transport=tcp", Some((80, Tcp, Plain, Some("a.example"), true))),
+            ("turns:a.example", Some((5349, Tcp, Tls, Some("a.example"), true))),
+            ("turns:a.example?transport=udp", Some((5349, Udp, Tls, Some("a.example"), true))),
+            ("turn:a.example?transport=sctp", None),
+            ("stuns:a.example", None),
+        ] {
+            let parsed = uri.parse().unwrap();
+            let server = Server::from_uri(&parsed, "192.0.2.1".parse().unwrap(), "alice", "secret");
+            assert!(!format!("{server:?}").contains("secret"));
+            let told = server.as_ref().map(|server| {
+                assert_eq!(server.address().ip().to_string(), "192.0.2.1");
+                let has_account = server.account().is_some();
+                (server.address().port(), server.transport(), server.security(), server.name(), has_account)
+            });
+            assert_eq!(told, expected, "{uri}");
+        }
     }
 }

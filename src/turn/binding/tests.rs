@@ -57,6 +57,14 @@ fn a_channel_that_rests_is_taken_up_again_by_its_peer_and_makes_room_for_others(
     assert!(!bindings.has_room(other));
 }
 
+/// Whoever has slept through the end of a channel hears nobody on it, even before time has been told.
+#[test]
+fn a_channel_ends_with_its_time_whether_or_not_somebody_watches() {
+    let bindings = bound();
+    assert_eq!(bindings.peer(at(599), NUMBER), Some((&peer(), true)));
+    assert_eq!((bindings.peer(at(600), NUMBER), bindings.number(at(600), peer())), (None, None));
+}
+
 #[test]
 fn a_channel_forgotten_while_it_was_asked_for_is_not_bound() {
     let mut bindings = Bindings::new(1, Duration::from_secs(40));
