@@ -1,5 +1,7 @@
 //! Time as the caller tells it.
 
+use core::fmt;
+use core::num::NonZeroU64;
 use core::ops::{Add, AddAssign};
 use core::time::Duration;
 
@@ -8,7 +10,7 @@ use core::time::Duration;
 /// floe never asks for the time: every input that can arm a timer carries one. Any monotonic clock will do that
 /// starts at or after zero; one that also counts the time a machine sleeps (`CLOCK_BOOTTIME` rather than
 /// `CLOCK_MONOTONIC` on Linux) lets an agent notice a suspend. Arithmetic saturates: an instant too far away to be
-/// represented (584 years) is as good as never.
+/// represented (584 years) is as good as never. An instant that may be missing takes no more room than one that is there.
 ///
 /// ```
 /// use core::time::Duration;
@@ -19,45 +21,60 @@ use core::time::Duration;
 /// assert_eq!(later.saturating_since(start), Duration::from_millis(50));
 /// assert_eq!(start.saturating_since(later), Duration::ZERO);
 /// ```
-#[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
-pub struct Timestamp(u64);
+#[derive(Clone, Copy, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct Timestamp {
+    /// Nanoseconds since the epoch, and one: `None` is the zero.
+    beyond: NonZeroU64,
+}
 
 impl Timestamp {
     /// The caller's epoch.
-    pub const ZERO: Self = Self(0);
+    pub const ZERO: Self = Self::from_nanos(0);
     /// The last representable instant.
-    pub const MAX: Self = Self(u64::MAX);
+    pub const MAX: Self = Self::from_nanos(u64::MAX);
 
     /// The instant `nanos` nanoseconds after the epoch.
     pub const fn from_nanos(nanos: u64) -> Self {
-        Self(nanos)
+        Self { beyond: NonZeroU64::MIN.saturating_add(nanos) }
     }
 
     /// The instant `millis` milliseconds after the epoch.
     pub const fn from_millis(millis: u64) -> Self {
-        Self(millis.saturating_mul(1_000_000))
+        Self::from_nanos(millis.saturating_mul(1_000_000))
     }
 
     /// Nanoseconds since the epoch.
     pub const fn as_nanos(self) -> u64 {
-        self.0
+        self.beyond.get().saturating_sub(1)
     }
 
     /// Time since the epoch.
     pub const fn since_epoch(self) -> Duration {
-        Duration::from_nanos(self.0)
+        Duration::from_nanos(self.as_nanos())
     }
 
     /// Time since `earlier`, zero if that lies in the future.
     pub const fn saturating_since(self, earlier: Self) -> Duration {
-        Duration::from_nanos(self.0.saturating_sub(earlier.0))
+        Duration::from_nanos(self.as_nanos().saturating_sub(earlier.as_nanos()))
+    }
+}
+
+impl Default for Timestamp {
+    fn default() -> Self {
+        Self::ZERO
+    }
+}
+
+impl fmt::Debug for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Timestamp").field(&self.as_nanos()).finish()
     }
 }
 
 impl From<Duration> for Timestamp {
     /// Reads a duration as time since the epoch: `Timestamp::from(epoch.elapsed())`.
     fn from(since_epoch: Duration) -> Self {
-        Self(saturating_nanos(since_epoch))
+        Self::from_nanos(saturating_nanos(since_epoch))
     }
 }
 
@@ -65,7 +82,7 @@ impl Add<Duration> for Timestamp {
     type Output = Self;
 
     fn add(self, duration: Duration) -> Self {
-        Self(self.0.saturating_add(saturating_nanos(duration)))
+        Self { beyond: self.beyond.saturating_add(saturating_nanos(duration)) }
     }
 }
 
@@ -109,6 +126,12 @@ mod tests {
         assert_eq!(Timestamp::ZERO.saturating_since(Timestamp::MAX), Duration::ZERO);
         assert_eq!(Timestamp::from(Duration::MAX), Timestamp::MAX);
         assert_eq!(Timestamp::from_millis(u64::MAX), Timestamp::MAX);
+        assert_eq!((Timestamp::ZERO.as_nanos(), Timestamp::from_nanos(7).as_nanos()), (0, 7));
+    }
+
+    #[test]
+    fn an_instant_that_may_be_missing_takes_no_more_room() {
+        assert_eq!(size_of::<Option<Timestamp>>(), size_of::<u64>());
     }
 
     #[test]

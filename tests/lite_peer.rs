@@ -62,7 +62,7 @@ fn a_full_agent_behind_a_nat_controls_a_lite_one_for_an_hour() {
             assert!(asked.consent_checks_sent > 600);
             assert_eq!(
                 stats.transmitted,
-                asked.checks_sent + asked.consent_checks_sent,
+                u64::from(asked.checks_sent + asked.consent_checks_sent),
                 "an answer for each"
             );
         }

@@ -330,7 +330,7 @@ fn every_pair_that_gives_way_or_finds_no_room_is_counted() {
         for (count, n) in (1..).zip(order) {
             bench.trickle(typed(&n.to_string(), "host", 1_000 * n, &format!("198.51.100.{n}:2000")));
             let dropped = bench.agent.stats().pairs_dropped;
-            assert_eq!(dropped, count - bench.agent.pairs(bench.stream).count() as u64);
+            assert_eq!(u64::from(dropped), count - bench.agent.pairs(bench.stream).count() as u64);
         }
         assert_eq!(bench.agent.stats().pairs_dropped, 4, "{order:?}");
         let kept: Vec<_> = bench.agent.pairs(bench.stream).map(|pair| pair.path().remote()).collect();

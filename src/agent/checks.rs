@@ -6,6 +6,7 @@ use core::time::Duration;
 
 use crate::agent::allowance::Allowed;
 use crate::agent::choices::Views;
+use crate::agent::stats::count;
 use crate::agent::{Agent, CheckRto, Event, Owner, Reason};
 use crate::ice::authenticated::AuthenticatedPath;
 use crate::ice::check::{Check, CheckError, Outcome};
@@ -113,7 +114,7 @@ impl Agent {
         let path = pair.path;
         let owner = CheckOwner { stream, pair: id, role: self.claim.role, priority, nominates };
         self.transactions.start(self.now, transaction, path, payload.clone(), rto, Owner::Check(owner));
-        self.stats.checks_sent += 1;
+        count(&mut self.stats.checks_sent);
         self.transmit_check(path, payload);
         self.postpone_keepalive(path);
         Some(())
@@ -127,7 +128,7 @@ impl Agent {
         if self.allowances.take(self.now, path.remote().ip(), payload.len(), allowed) {
             self.transmit(path, payload);
         } else {
-            self.stats.checks_withheld += 1;
+            count(&mut self.stats.checks_withheld);
         }
     }
 

@@ -43,7 +43,8 @@ impl Agent {
             if formed == Err(Unformed::NoRoom) {
                 let left = heads.iter().filter_map(|head| Some((head, remotes.get(head.order.0)?)));
                 let left: usize = left.map(|(head, remote)| rows.left(remote, head.at.0)).sum();
-                self.stats.pairs_dropped += u64::try_from(left).unwrap_or(u64::MAX);
+                let left = u32::try_from(left).unwrap_or(u32::MAX);
+                self.stats.pairs_dropped = self.stats.pairs_dropped.saturating_add(left);
                 return;
             }
         }

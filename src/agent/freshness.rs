@@ -7,6 +7,7 @@ use core::time::Duration;
 use bytes::Bytes;
 
 use crate::agent::checks::{CheckOwner, peer_reflexive_priority};
+use crate::agent::stats::count;
 use crate::agent::stream::{RemoteSide, Stream};
 use crate::agent::{Agent, Error, NominateInConsent, Owner};
 use crate::entropy::Purpose;
@@ -173,7 +174,7 @@ impl Agent {
         let once = Rto::new(consent::EXPIRY).with_rc(one).with_rm(one);
         let owner = Owner::Consent(ConsentOwner { component, pair, role, renews });
         self.transactions.start(self.now, transaction, path, payload.clone(), once, owner);
-        self.stats.consent_checks_sent += 1;
+        count(&mut self.stats.consent_checks_sent);
         self.transmit(path, payload);
         Some(())
     }

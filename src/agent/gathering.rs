@@ -4,6 +4,7 @@ use alloc::vec::Vec;
 use bytes::Bytes;
 use core::net::SocketAddr;
 
+use crate::agent::stats::count;
 use crate::agent::stream::Gathering;
 use crate::agent::{Agent, Event, Ignored, Owner, Received, ServerError, StreamState};
 use crate::gather::{Attempt, AttemptId, Turn};
@@ -117,7 +118,7 @@ impl Agent {
 
     /// A server is of no use to a base.
     pub(super) fn fail_server(&mut self, server: ServerId, base: BaseId, error: ServerError) {
-        self.stats.servers_failed += 1;
+        count(&mut self.stats.servers_failed);
         self.emit(Event::ServerFailed { server, base, error });
     }
 

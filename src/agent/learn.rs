@@ -2,6 +2,7 @@
 
 use core::time::Duration;
 
+use crate::agent::stats::count;
 use crate::agent::stream::Stream;
 use crate::agent::{Agent, Ignored, Reason, StreamState};
 use crate::gather::BaseEntry;
@@ -81,7 +82,9 @@ impl Agent {
                     str::from_utf8(remote_ufrag).ok().filter(|ufrag| check_ufrag(ufrag).is_ok());
                 if let Some(remote_ufrag) = remote_ufrag {
                     let request = EarlyRequest { learned, remote_ufrag: remote_ufrag.into() };
-                    self.stats.early_requests_dropped += u64::from(!stream.early.keep(request, limit));
+                    if !stream.early.keep(request, limit) {
+                        count(&mut self.stats.early_requests_dropped);
+                    }
                 }
                 false
             }
@@ -302,7 +305,9 @@ impl Agent {
         let known = self.stream_mut(request.component.stream()).ok()?;
         let learned =
             known.remotes.learn(id, request.component, (transport, address), request.priority, &limits);
-        self.stats.peer_reflexive_refused += u64::from(learned.is_none());
+        if learned.is_none() {
+            count(&mut self.stats.peer_reflexive_refused);
+        }
         learned
     }
 

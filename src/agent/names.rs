@@ -4,6 +4,7 @@ use alloc::vec::Vec;
 use core::net::{IpAddr, SocketAddr};
 
 use crate::agent::pairing::matches;
+use crate::agent::stats::count;
 use crate::agent::stream::RemoteGathering;
 use crate::agent::{Agent, Error, Event, Output};
 use crate::ice::local::LocalCandidate;
@@ -88,7 +89,7 @@ impl Agent {
             // It was signalled with the address as well.
             Some(Added::Known(_)) => self.ignore_named(stream, named),
             None => {
-                self.stats.names_unresolved += 1;
+                count(&mut self.stats.names_unresolved);
                 self.ignore_named(stream, named);
             }
         }
@@ -141,7 +142,8 @@ impl Agent {
         let now = self.now;
         let given_up: usize = self.streams.iter_mut().map(|stream| stream.unresolved.give_up(now)).sum();
         if given_up > 0 {
-            self.stats.names_unresolved += u64::try_from(given_up).unwrap_or(u64::MAX);
+            let given_up = u32::try_from(given_up).unwrap_or(u32::MAX);
+            self.stats.names_unresolved = self.stats.names_unresolved.saturating_add(given_up);
             self.withdraw_questions();
         }
     }

@@ -4,6 +4,7 @@ use alloc::vec::Vec;
 use core::net::SocketAddr;
 
 use crate::agent::names::address_of;
+use crate::agent::stats::count;
 use crate::agent::stream::{Gathering, RemoteGathering};
 use crate::agent::{Agent, Error, Event};
 use crate::gather::{BaseEntry, RelayId};
@@ -293,12 +294,12 @@ impl Agent {
                 if let Some(untried) = known.filter(|pair| pair.state != PairState::Failed) {
                     self.report_dropped(untried.component, untried.path);
                 }
-                self.stats.pairs_dropped += 1;
+                count(&mut self.stats.pairs_dropped);
                 self.drop_pairs(crowded, |pair| pair.id == worst);
             }
             Room::None => {
                 self.report_dropped(component, path);
-                self.stats.pairs_dropped += 1;
+                count(&mut self.stats.pairs_dropped);
                 return Err(Unformed::NoRoom);
             }
         }

@@ -136,7 +136,7 @@ impl Agent {
         }
         let Some(known) = &stream.remote else {
             // An answer that was on its way when we restarted is about the generation before.
-            let stale = stream.superseded.as_ref() == Some(theirs);
+            let stale = stream.superseded.as_deref() == Some(theirs);
             return Ok(if stale { RemoteChange::Unchanged } else { RemoteChange::Set });
         };
         let current = &known.credentials;
@@ -188,7 +188,7 @@ impl Agent {
     /// A check that is under way where data goes may be answered yet, and say that the peer consents no longer (rfc7675-5.2-1).
     fn keep_asking_on_previous(&mut self, id: StreamId) {
         let Some(stream) = self.stream(id) else { return };
-        let ended = |previous: &&Previous| stream.superseded.as_ref() == Some(&previous.remote.credentials);
+        let ended = |previous: &&Previous| stream.superseded.as_deref() == Some(&previous.remote.credentials);
         let Some(previous) = stream.previous.as_deref().filter(ended) else { return };
         let on = |path: Path| previous.paths.iter().find(|known| known.valid.path == path);
         let checks = self.transactions.iter().filter_map(|check| match check.owner() {
@@ -248,7 +248,7 @@ impl Stream {
         let local = core::mem::replace(&mut self.local, local);
         let remote = self.remote.take();
         if let Some(remote) = &remote {
-            self.superseded = Some(remote.credentials.clone());
+            self.superseded = Some(Box::new(remote.credentials.clone()));
         }
         let valid = core::mem::take(&mut self.valid);
         let remotes = core::mem::take(&mut self.remotes);

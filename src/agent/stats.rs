@@ -2,34 +2,34 @@
 
 use crate::agent::Ignored;
 
-/// What an agent has done so far. Counters never decrease.
+/// What an agent has done so far. Counters never decrease; those of 32 bits stop at the largest number.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct Stats {
     /// Datagrams handed out to be sent: requests, retransmissions, answers.
     pub transmitted: u64,
     /// Connectivity checks, retransmissions apart.
-    pub checks_sent: u64,
+    pub checks_sent: u32,
     /// Consent checks.
-    pub consent_checks_sent: u64,
+    pub consent_checks_sent: u32,
     /// Requests sent again.
-    pub retransmissions: u64,
+    pub retransmissions: u32,
     /// Checks, first or repeated, that were not sent since their destination has had enough of them
     /// ([`Limits::unanswered_packets`](crate::Limits::unanswered_packets)).
-    pub checks_withheld: u64,
+    pub checks_withheld: u32,
     /// Application datagrams handed up.
     pub data_received: u64,
     /// Pairs that gave way to better ones, or found no room. Of candidates that come together the pairs behind the first that
     /// finds none are not looked at, but counted: also the few that could not have been made, or are there already.
-    pub pairs_dropped: u64,
+    pub pairs_dropped: u32,
     /// Authentic checks from new addresses that taught nothing, since there were too many.
-    pub peer_reflexive_refused: u64,
+    pub peer_reflexive_refused: u32,
     /// Early requests that gave way to newer ones.
-    pub early_requests_dropped: u64,
+    pub early_requests_dropped: u32,
     /// Remote candidates whose names came to nothing: not resolved in time, or to no address of use.
-    pub names_unresolved: u64,
+    pub names_unresolved: u32,
     /// Attempts at servers that came to nothing.
-    pub servers_failed: u64,
+    pub servers_failed: u32,
     /// Datagrams that were ignored, by reason.
     pub ignored: IgnoredStats,
 }
@@ -39,20 +39,20 @@ pub struct Stats {
 #[non_exhaustive]
 #[expect(missing_docs, reason = "each field is named after the variant of `Ignored` that it counts")]
 pub struct IgnoredStats {
-    pub unknown_base: u64,
-    pub source: u64,
-    pub malformed: u64,
-    pub fingerprint: u64,
-    pub unexpected: u64,
-    pub unknown_transaction: u64,
-    pub bad_integrity: u64,
-    pub unauthenticated: u64,
-    pub refused: u64,
-    pub indication: u64,
-    pub relay: u64,
-    pub direct: u64,
-    pub unverified: u64,
-    pub closed: u64,
+    pub unknown_base: u32,
+    pub source: u32,
+    pub malformed: u32,
+    pub fingerprint: u32,
+    pub unexpected: u32,
+    pub unknown_transaction: u32,
+    pub bad_integrity: u32,
+    pub unauthenticated: u32,
+    pub refused: u32,
+    pub indication: u32,
+    pub relay: u32,
+    pub direct: u32,
+    pub unverified: u32,
+    pub closed: u32,
 }
 
 impl Stats {
@@ -74,6 +74,11 @@ impl Stats {
             Ignored::Unverified => &mut counters.unverified,
             Ignored::Closed => &mut counters.closed,
         };
-        *counter = counter.saturating_add(1);
+        count(counter);
     }
+}
+
+/// One more.
+pub(super) fn count(counter: &mut u32) {
+    *counter = counter.saturating_add(1);
 }

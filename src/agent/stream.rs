@@ -168,7 +168,7 @@ pub(crate) struct Stream {
     /// The generation before, while its paths are in use.
     pub(crate) previous: Option<Box<Previous>>,
     /// The peer's credentials before the last restart: what still arrives under them is late.
-    pub(crate) superseded: Option<Credentials>,
+    pub(crate) superseded: Option<Box<Credentials>>,
     /// Candidates that were signalled under credentials of the peer that are not known yet.
     pub(crate) coming: Vec<(CandidateId, Candidate)>,
     /// The fragment under which their end was signalled.
@@ -473,7 +473,7 @@ impl Stream {
 
     /// Whether a candidate belongs to the generation that a restart has ended.
     pub(crate) fn is_of_previous(&self, candidate: &Candidate) -> bool {
-        let old = self.superseded.as_ref().map(Credentials::ufrag);
+        let old = self.superseded.as_ref().map(|old| old.ufrag());
         old.is_some() && old == candidate.ufrag()
     }
 

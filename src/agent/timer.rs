@@ -1,5 +1,6 @@
 //! The walk of a timer: what is repeated, what is given up, what is sent next.
 
+use crate::agent::stats::count;
 use crate::agent::{Agent, Owner, Reason, ServerError};
 use crate::gather::Relay;
 use crate::ice::pair::{CandidatePair, PairState};
@@ -48,7 +49,7 @@ impl Agent {
             match due {
                 Due::Retransmit { id, path, payload } => {
                     self.pacer.retransmitted(self.now, ta);
-                    self.stats.retransmissions += 1;
+                    count(&mut self.stats.retransmissions);
                     match self.transactions.get(id).map(Transaction::owner) {
                         Some(Owner::Check(_)) => self.transmit_check(path, payload),
                         _ => self.transmit(path, payload),

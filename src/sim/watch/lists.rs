@@ -85,13 +85,11 @@ pub(super) fn inspect(agent: &Agent, wire: &Wire, now: Timestamp, before: &Stats
 fn counters(now: &Stats, before: &Stats) -> Result<(), String> {
     let all = |stats: &Stats| {
         let ignored = &stats.ignored;
-        [
-            stats.transmitted,
+        let narrow = [
             stats.checks_sent,
             stats.consent_checks_sent,
             stats.retransmissions,
             stats.checks_withheld,
-            stats.data_received,
             stats.pairs_dropped,
             stats.peer_reflexive_refused,
             stats.early_requests_dropped,
@@ -111,9 +109,10 @@ fn counters(now: &Stats, before: &Stats) -> Result<(), String> {
             ignored.direct,
             ignored.unverified,
             ignored.closed,
-        ]
+        ];
+        [stats.transmitted, stats.data_received].into_iter().chain(narrow.map(u64::from))
     };
-    match all(now).iter().zip(all(before)).all(|(now, before)| *now >= before) {
+    match all(now).zip(all(before)).all(|(now, before)| now >= before) {
         true => Ok(()),
         false => Err(format!("INV-33: a counter has fallen, from {before:?} to {now:?}")),
     }
