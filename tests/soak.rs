@@ -10,7 +10,8 @@ use floe::Profile;
 use floe::ice::Role;
 use floe::sim::Dependence;
 use worlds::plan::{
-    End, Families, Gateway, Happening, Hostile, Interface, Line, Server, Setting, Shared, Signal, Use,
+    End, Families, Gateway, Happening, Hostile, Interface, Line, Passes, Reach, Server, Setting, Shared,
+    Signal, Use,
 };
 use worlds::run::Outcome;
 use worlds::{Plan, run};
@@ -27,6 +28,8 @@ fn end(role: Role) -> End {
         components: 1,
         calls_after: NOW,
         uses: Use::Nothing,
+        reach: Reach::Udp,
+        hides: false,
     }
 }
 
@@ -43,6 +46,7 @@ fn behind(mapping: Dependence, filtering: Dependence) -> Interface {
         sequential: false,
         lifetime: Duration::from_secs(120),
         inbound_refresh: false,
+        passes: Passes::All,
     };
     Interface { gateways: vec![gateway], ..interface(Families::V4) }
 }

@@ -10,11 +10,12 @@ mod worlds;
 use libfuzzer_sys::fuzz_target;
 use worlds::Plan;
 use worlds::dice::Dice;
+use worlds::extras::extend;
 
 fuzz_target!(|bytes: &[u8]| {
     let [hostile, seed, choices @ ..] = bytes else { return };
     let mut dice = Dice::of(choices);
     let mut plan = Plan::draw(u64::from(*seed), &mut dice, hostile % 4 == 3);
-    plan.extend(&mut dice);
+    extend(&mut plan, &mut dice);
     worlds::run(&plan);
 });

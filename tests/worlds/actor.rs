@@ -4,21 +4,25 @@ use core::net::IpAddr;
 use std::collections::VecDeque;
 
 use bytes::Bytes;
-use floe::ice::BaseId;
-use floe::sim::{Node, NodeId, Output, Peer};
+use floe::ice::{BaseId, PairId, Role};
+use floe::sim::{ConnectError, Ended, LocalAddress, Node, NodeId, Output, Peer};
 use floe::stun::{
     AttributeType, Builder, Class, ErrorCode, Integrity, Key, Message, Method, UseCandidate, XorMappedAddress,
 };
-use floe::{Path, Timestamp};
+use floe::{Base, Path, Timestamp};
 
 use super::dice::Dice;
-use super::plan::{Hostile, Plan};
+use super::plan::{End, Hostile, Plan};
 
 /// A peer, and how it misbehaves.
 #[derive(Debug)]
 pub struct Actor {
     peer: Peer,
     bases: Vec<(IpAddr, BaseId)>,
+    components: u16,
+    /// Nominates as the application, since the agent does not.
+    nominates: bool,
+    now: Timestamp,
     rogue: Option<Rogue>,
 }
 
@@ -33,17 +37,18 @@ struct Rogue {
 }
 
 impl Actor {
-    pub fn honest(peer: Peer, bases: Vec<(IpAddr, BaseId)>) -> Self {
-        Self { peer, bases, rogue: None }
+    pub fn honest(peer: Peer, bases: Vec<(IpAddr, BaseId)>, end: &End) -> Self {
+        let (components, nominates) = (end.components.into(), end.setting.manual);
+        Self { peer, bases, components, nominates, now: Timestamp::ZERO, rogue: None }
     }
 
-    pub fn rogue(peer: Peer, bases: Vec<(IpAddr, BaseId)>, plan: &Plan) -> Self {
+    pub fn rogue(self, plan: &Plan) -> Self {
         let every = match plan.hostile {
             Some(Hostile::Rogue(every)) => every,
             _ => 1,
         };
         let dice = Dice::new(plan.seed ^ 0x0bad);
-        Self { peer, bases, rogue: Some(Rogue { dice, every, theirs: Vec::new(), pending: VecDeque::new() }) }
+        Self { rogue: Some(Rogue { dice, every, theirs: Vec::new(), pending: VecDeque::new() }), ..self }
     }
 
     pub fn peer(&self) -> &Peer {
@@ -63,21 +68,99 @@ impl Actor {
     }
 }
 
+impl Actor {
+    /// What is to be said, with what the application makes of it.
+    fn poll(&mut self) -> Option<Output> {
+        loop {
+            match self.peer.poll_output() {
+                None if self.nominate() => {}
+                output => return output,
+            }
+        }
+    }
+
+    /// Nominates the best valid pair of a component that has none selected; `false` if there is nothing to nominate, or a
+    /// nomination is under way.
+    fn nominate(&mut self) -> bool {
+        if !self.nominates || self.peer.agent().role() != Role::Controlling {
+            return false;
+        }
+        let (agent, stream) = (self.peer.agent(), self.peer.stream());
+        let concluded = |component| {
+            let mut pairs = agent.pairs(stream).filter(|pair| pair.component() == component);
+            pairs.any(|pair| pair.is_selected())
+        };
+        let components = (1..=self.components).map(|number| stream.component(number));
+        let best: Vec<PairId> = components
+            .filter(|component| !concluded(*component))
+            .filter_map(|component| {
+                let valid = agent.pairs(stream).filter(|it| it.component() == component && it.is_valid());
+                valid.max_by_key(|pair| pair.priority()).map(|pair| pair.id())
+            })
+            .collect();
+        let now = self.now;
+        best.into_iter().any(|pair| self.peer.agent_mut().nominate(now, pair).is_ok())
+    }
+}
+
 impl Node for Actor {
     fn handle_datagram(&mut self, now: Timestamp, path: Path, datagram: &[u8]) {
+        self.now = now;
         self.peer.handle_datagram(now, path, datagram);
     }
 
     fn handle_timeout(&mut self, now: Timestamp) {
+        self.now = now;
         self.peer.handle_timeout(now);
     }
 
+    fn handle_addresses(&mut self, now: Timestamp, addresses: &[LocalAddress]) {
+        self.now = now;
+        let is_there = |ip: IpAddr| addresses.iter().any(|local| local.address.ip() == ip);
+        let gone: Vec<IpAddr> = self.bases.iter().map(|(ip, _)| *ip).filter(|ip| !is_there(*ip)).collect();
+        gone.into_iter().for_each(|ip| self.remove_bases(now, ip));
+        for local in addresses {
+            if self.bases.iter().any(|(ip, _)| *ip == local.address.ip()) {
+                continue;
+            }
+            for component in 0..self.components {
+                let mut socket = local.address;
+                socket.set_port(socket.port() + component);
+                let component = self.peer.stream().component(component + 1);
+                // A stream that was closed takes none.
+                if let Ok(base) = self.peer.agent_mut().add_base(now, component, Base::udp(socket)) {
+                    self.bases.push((socket.ip(), base));
+                }
+            }
+        }
+    }
+
+    fn handle_connect(&mut self, now: Timestamp, id: u64, outcome: Result<Path, ConnectError>) {
+        self.now = now;
+        self.peer.handle_connect(now, id, outcome);
+    }
+
+    fn handle_bytes(&mut self, now: Timestamp, path: Path, bytes: &[u8]) {
+        self.now = now;
+        self.peer.handle_bytes(now, path, bytes);
+    }
+
+    fn handle_disconnect(&mut self, now: Timestamp, path: Path, how: Ended) {
+        self.now = now;
+        self.peer.handle_disconnect(now, path, how);
+    }
+
+    fn handle_resolved(&mut self, now: Timestamp, id: u64, address: Option<IpAddr>) {
+        self.now = now;
+        self.peer.handle_resolved(now, id, address);
+    }
+
     fn poll_output(&mut self) -> Option<Output> {
-        let Some(rogue) = &mut self.rogue else { return self.peer.poll_output() };
-        if let Some(output) = rogue.pending.pop_front() {
+        if let Some(output) = self.rogue.as_mut().and_then(|rogue| rogue.pending.pop_front()) {
             return Some(output);
         }
-        let output = self.peer.poll_output()?;
+        let output = self.poll()?;
+        let Some(rogue) = &mut self.rogue else { return Some(output) };
         let agent = self.peer.agent();
         let ours = agent.local_credentials(self.peer.stream());
         let ours = ours.map(|ours| Key::short_term(ours.password().as_bytes()));

@@ -1,23 +1,27 @@
 //! A plan made into a world with two ends in it.
 
-use core::net::{Ipv6Addr, SocketAddr};
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 use core::time::Duration;
 use std::sync::Arc;
 
-use floe::ice::Nomination;
+use floe::ice::{MdnsName, Nomination};
 use floe::sim::{
     Deviation, Fault, Host, Link, Nat, NetworkId, NodeId, Peer, Ports, Signalling, StunServer, TurnServer,
     World,
 };
 use floe::stun::Method;
-use floe::{Base, Config, Profile, Server, Timestamp};
+use floe::{Base, Config, Profile, Security, Server, Timestamp, Transport};
 
 use super::actor::Actor;
-use super::plan::{Gateway, Hostile, Line, Plan, Setting, Shared, Use};
+use super::dice::mix;
+use super::plan::{End, Gateway, Hostile, Line, Passes, Plan, Setting, Shared, Use};
 
 /// The user of every TURN server.
 const USER: &str = "alice";
 const PASSWORD: &str = "wonderland";
+
+/// Where servers are reached over TCP.
+pub const WEB: u16 = 443;
 
 /// A world, and what is where in it.
 pub struct Session {
@@ -37,26 +41,22 @@ pub struct Placed {
 /// Makes the world of a plan; nobody has called yet.
 pub fn build(plan: &Plan) -> Session {
     let mut world = World::<Actor>::new(plan.seed);
+    let over_tcp = plan.ends.iter().any(|end| end.reach.has(true));
     let servers: Vec<NodeId> =
-        (0..).zip(&plan.servers).map(|(n, server)| add_server(&mut world, n, server)).collect();
+        (0..).zip(&plan.servers).map(|(n, server)| add_server(&mut world, n, server, over_tcp)).collect();
     let addresses: Vec<Vec<SocketAddr>> = servers.iter().map(|id| world.addresses(*id).to_vec()).collect();
     let mut shared = None;
     let [alice, bob] = [0, 1].map(|end| {
         let hosts = plan.ends[end].interfaces.iter().enumerate();
         let networks: Vec<NetworkId> = hosts
             .map(|(index, interface)| match (index, plan.shared) {
-                (0, Shared::Gateway | Shared::Network) => attach_shared(&mut world, plan, end, &mut shared),
+                (0, Shared::Gateway | Shared::Network | Shared::Link) => {
+                    attach_shared(&mut world, plan, end, &mut shared)
+                }
                 _ => attach(&mut world, NetworkId::PUBLIC, &interface.gateways),
             })
             .collect();
-        let asked: Vec<(SocketAddr, bool)> = match plan.ends[end].uses {
-            Use::Nothing => Vec::new(),
-            wanted => {
-                let relays = |n: usize| wanted == Use::Turn && plan.servers[n].relays;
-                let all = addresses.iter().enumerate();
-                all.flat_map(|(n, of)| of.iter().map(move |address| (*address, relays(n)))).collect()
-            }
-        };
+        let asked = asked(plan, end, &addresses);
         add_end(&mut world, plan, end, &networks, &asked)
     });
     let ends = [alice.0, bob.0];
@@ -77,6 +77,29 @@ pub fn build(plan: &Plan) -> Session {
     Session { world, ends, servers, places: [alice.1, bob.1] }
 }
 
+/// The servers that an end asks, by each of their addresses.
+fn asked(plan: &Plan, end: usize, addresses: &[Vec<SocketAddr>]) -> Vec<Server> {
+    let this = &plan.ends[end];
+    let mut asked = Vec::new();
+    for (server, addresses) in plan.servers.iter().zip(addresses).filter(|_| this.uses != Use::Nothing) {
+        let relays = this.uses == Use::Turn && server.relays;
+        for address in addresses {
+            let over_tcp = address.port() == WEB;
+            match (over_tcp, relays) {
+                (true, true) if this.reach.has(true) => {
+                    asked.push(Server::turn(*address, USER, PASSWORD).over(Transport::Tcp, Security::Plain));
+                }
+                (false, true) if this.reach.has(false) => {
+                    asked.push(Server::turn(*address, USER, PASSWORD));
+                }
+                (false, false) => asked.push(Server::stun(*address)),
+                _ => {}
+            }
+        }
+    }
+    asked
+}
+
 /// The gateways of an interface, from the outermost inwards; returns the innermost network.
 fn attach(world: &mut World<Actor>, outside: NetworkId, gateways: &[Gateway]) -> NetworkId {
     gateways.iter().fold(outside, |outside, gateway| world.add_network(outside, nat(gateway)))
@@ -92,7 +115,9 @@ fn attach_shared(
     let gateways = &plan.ends[0].interfaces[0].gateways;
     let (outer, inner) = gateways.split_at(gateways.len().min(1));
     match plan.shared {
-        Shared::Network => *shared.get_or_insert_with(|| attach(world, NetworkId::PUBLIC, gateways)),
+        Shared::Network | Shared::Link => {
+            *shared.get_or_insert_with(|| attach(world, NetworkId::PUBLIC, gateways))
+        }
         _ => {
             let outside = *shared.get_or_insert_with(|| attach(world, NetworkId::PUBLIC, outer));
             let own = &plan.ends[end].interfaces[0].gateways;
@@ -106,7 +131,7 @@ fn add_end(
     plan: &Plan,
     end: usize,
     networks: &[NetworkId],
-    asked: &[(SocketAddr, bool)],
+    asked: &[Server],
 ) -> (NodeId, Vec<Placed>) {
     let this = &plan.ends[end];
     let (mut host, mut counts) = (Host::new(), Vec::new());
@@ -120,22 +145,24 @@ fn add_end(
             host = host.address(*network, ipv6(end, index));
             count += 1;
         }
+        if (index, plan.shared) == (0, Shared::Link) {
+            host = host.address(*network, link_local(end));
+            count += 1;
+        }
         counts.push(count);
     }
     let seed = world.seed_for(end as u64);
     let rogue = matches!(plan.hostile, Some(Hostile::Rogue(_))) && end == 1;
     let id = world.add_node(host, |_, now, addresses| {
         let mut peer = Peer::with_components(now, config(&this.setting), this.role, seed, this.components);
-        for (address, relays) in asked {
-            let server =
-                if *relays { Server::turn(*address, USER, PASSWORD) } else { Server::stun(*address) };
+        for server in asked {
             // A lite agent asks nobody.
-            let _ = peer.agent_mut().add_server(now, server);
+            let _ = peer.agent_mut().add_server(now, server.clone());
         }
         let mut bases = Vec::new();
         for component in 0..u16::from(this.components) {
             for address in addresses {
-                let base = Base::udp(SocketAddr::new(address.ip(), address.port() + component));
+                let base = base(this, end, *address, component);
                 let component = peer.stream().component(component + 1);
                 if let Ok(base) = peer.agent_mut().add_base(now, component, base) {
                     bases.push((address.ip(), base));
@@ -143,9 +170,14 @@ fn add_end(
             }
         }
         let peer = if this.trickles { peer } else { peer.without_trickle() };
-        if rogue { Actor::rogue(peer, bases, plan) } else { Actor::honest(peer, bases) }
+        let actor = Actor::honest(peer, bases, this);
+        if rogue { actor.rogue(plan) } else { actor }
     });
-    let mut addresses = world.addresses(id).to_vec().into_iter();
+    let addresses = world.addresses(id).to_vec();
+    for address in addresses.iter().filter(|_| this.hides) {
+        world.publish(id, &name(end, address.ip()), address.ip());
+    }
+    let mut addresses = addresses.into_iter();
     let placed = counts.iter().zip(networks).map(|(count, network)| Placed {
         network: *network,
         addresses: addresses.by_ref().take(*count).collect(),
@@ -154,14 +186,45 @@ fn add_end(
     (id, placed)
 }
 
+/// The socket of a component at an address.
+fn base(this: &End, end: usize, address: SocketAddr, component: u16) -> Base {
+    let mut socket = address;
+    socket.set_port(address.port() + component);
+    match MdnsName::new(&name(end, address.ip())).filter(|_| this.hides) {
+        Some(name) => Base::udp(socket).named(name),
+        None => Base::udp(socket),
+    }
+}
+
+/// The name that hides an address.
+fn name(end: usize, ip: IpAddr) -> String {
+    let low = match ip {
+        IpAddr::V4(ip) => u64::from(ip.to_bits()),
+        IpAddr::V6(ip) => mix(ip.to_bits() as u64 ^ (ip.to_bits() >> 64) as u64) >> 16,
+    };
+    format!("{end:08x}-0000-4000-8000-{low:012x}.local")
+}
+
+fn link_local(end: usize) -> SocketAddr {
+    SocketAddrV6::new(Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, end as u16 + 1), 4_000, 0, 1).into()
+}
+
 fn ipv6(end: usize, interface: usize) -> SocketAddr {
     let (end, interface) = (end as u16 + 1, interface as u16 + 1);
     SocketAddr::new(Ipv6Addr::new(0x2001, 0xdb8, end, interface, 0, 0, 0, 2).into(), 4_000)
 }
 
-fn add_server(world: &mut World<Actor>, number: u16, server: &super::plan::Server) -> NodeId {
+fn add_server(world: &mut World<Actor>, number: u16, server: &super::plan::Server, over_tcp: bool) -> NodeId {
     let v6 = SocketAddr::new(Ipv6Addr::new(0x2001, 0xdb8, 0xffff, number, 0, 0, 0, 1).into(), 3_478);
     let host = Host::new().on(NetworkId::PUBLIC).address(NetworkId::PUBLIC, v6);
+    let host = if over_tcp && server.relays {
+        let v4 = SocketAddr::new(Ipv4Addr::new(203, 0, 113, number as u8 + 1).into(), 3_478);
+        let host = Host::new().address(NetworkId::PUBLIC, v4).address(NetworkId::PUBLIC, v6);
+        let web = [v4, v6].map(|address| SocketAddr::new(address.ip(), WEB));
+        web.into_iter().fold(host, |host, address| host.address(NetworkId::PUBLIC, address))
+    } else {
+        host
+    };
     if !server.relays {
         let stun = if server.dead { StunServer::dead() } else { StunServer::new().slow(server.slow) };
         return world.add_server(host, stun);
@@ -218,6 +281,11 @@ pub fn nat(gateway: &Gateway) -> Nat {
     };
     let nat = nat.hairpinning(gateway.hairpins).lifetime(gateway.lifetime);
     let nat = nat.inbound_refresh(gateway.inbound_refresh);
+    let nat = match gateway.passes {
+        Passes::All => nat,
+        Passes::Tcp => nat.without_udp(),
+        Passes::Web => nat.without_udp().tcp_ports(&[WEB]),
+    };
     if gateway.sequential { nat.ports(Ports::Sequential) } else { nat }
 }
 
@@ -236,7 +304,7 @@ pub fn config(setting: &Setting) -> Config {
         .consent(setting.consent)
         .relay_only(setting.relay_only)
         .pacing(Duration::from_millis(setting.pacing))
-        .nomination(Nomination::Regular { patience })
+        .nomination(if setting.manual { Nomination::Manual } else { Nomination::Regular { patience } })
         .presume_end_of_candidates(setting.presumes_end)
         .answers_unauthenticated(setting.answers);
     if setting.settled {

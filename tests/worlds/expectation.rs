@@ -1,5 +1,6 @@
 //! What the oracle says of a random world: whether its two ends can meet, by which pair, and until when.
 
+use core::net::SocketAddr;
 use core::time::Duration;
 
 use floe::ice::{CandidateKind, Role};
@@ -7,7 +8,8 @@ use floe::sim::Dependence;
 use floe::sim::oracle::{Bound, FAILURE_BY, FAILURE_NOT_BEFORE, FeasiblePair, Forecast, Party};
 use floe::{Event, Profile, StreamState, Timestamp};
 
-use super::plan::{Families, Gateway, Plan, Server, Shared, Use};
+use super::build::WEB;
+use super::plan::{Families, Gateway, Plan, Reach, Server, Shared, Use};
 use super::run::Play;
 use super::verdict::tail;
 
@@ -61,7 +63,7 @@ struct Possible {
     is_sure: bool,
     /// The oracle does not know enough: of what is beyond the limits of agents (section 3 of the threat model); of a lite agent
     /// behind a gateway, which never opens it; of candidates that are overtaken by their own end, and so are none (RFC 8838
-    /// section 9); of a component that waits for the other one, while the filter that it needs is opened in vain.
+    /// section 9); of names, which neighbours alone can resolve; of a component that waits for the other one, while the filter that it needs is opened in vain.
     is_in_doubt: bool,
 }
 
@@ -97,6 +99,7 @@ impl Possible {
                 || exceeded != [0; 2]
                 || lite && plan.shared != Shared::Nothing
                 || overtakes
+                || plan.ends.iter().any(|end| end.hides)
                 || components > 1 && is_filtered,
         }
     }
@@ -154,22 +157,32 @@ fn party(play: &Play<'_>, end: usize, all: bool) -> Party {
     let (plan, session) = (play.plan, &play.session);
     let peer = session.peer(end);
     // Local preferences are the agent's own affair.
-    let preference = |address| {
+    let preference = |address: SocketAddr| {
         let mut ours = peer.agent().local_candidates(peer.stream()).map(|(_, candidate)| candidate);
-        let host = ours.find(|it| it.kind() == CandidateKind::Host && it.ip() == Some(address));
+        let is_there = |it: SocketAddr| (it.ip(), it.port()) == (address.ip(), address.port());
+        let host = ours.find(|it| it.kind() == CandidateKind::Host && it.ip().is_some_and(is_there));
         host.map_or(u16::MAX, |host| host.priority().local_preference())
     };
     let addresses = session.world.addresses(session.ends[end]).iter();
     let sockets = addresses.fold(Party::new(session.ends[end]), |party, address| {
         party.base_preferred(*address, preference(*address))
     });
-    let uses = plan.ends[end].uses;
-    let lends = uses == Use::Turn && (all || !shares_relays(plan, end));
-    let servers = plan.servers.iter().zip(&session.servers).filter(|_| uses != Use::Nothing);
+    let this = &plan.ends[end];
+    let lends = all || !shares_relays(plan, end);
+    let servers = plan.servers.iter().zip(&session.servers).filter(|_| this.uses != Use::Nothing);
     let servers = servers.filter(|(server, _)| all || server.is_sound());
     let party = servers.fold(sockets, |party, (server, id)| {
-        let ask = if lends && server.relays { Party::relays } else { Party::asks };
-        session.world.addresses(*id).iter().fold(party, |party, address| ask(party, *address))
+        let relays = this.uses == Use::Turn && server.relays;
+        session.world.addresses(*id).iter().fold(party, |party, address| {
+            let over_tcp = address.port() == WEB;
+            match (over_tcp, relays) {
+                (true, true) if lends && this.reach.has(true) => party.relays_over_tcp(*address),
+                (false, true) if lends && this.reach.has(false) => party.relays(*address),
+                (false, true) if this.reach.has(false) => party.asks(*address),
+                (false, false) => party.asks(*address),
+                _ => party,
+            }
+        })
     });
     party.relay_only(plan.ends[end].setting.relay_only).pairs_widely(all)
 }
@@ -182,7 +195,8 @@ fn shares_relays(plan: &Plan, end: usize) -> bool {
         Families::V4 | Families::V6 => 1,
         Families::Both => 2,
     };
-    end.uses == Use::Turn && end.interfaces.iter().map(bases).sum::<u32>() > 1
+    let several = end.interfaces.iter().map(bases).sum::<u32>() > 1;
+    end.uses == Use::Turn && (several || end.reach == Reach::Both || plan.shared == Shared::Link)
 }
 
 /// INV-13

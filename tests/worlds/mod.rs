@@ -7,6 +7,7 @@ pub mod actor;
 pub mod build;
 pub mod dice;
 pub mod expectation;
+pub mod extras;
 pub mod hostile;
 pub mod plan;
 pub mod run;

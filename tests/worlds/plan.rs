@@ -7,6 +7,7 @@ use floe::ice::Role;
 use floe::sim::Dependence;
 
 use super::dice::{Dice, mix};
+use super::extras::extend;
 
 /// A world, two ends, and what befalls them.
 #[derive(Clone, Debug, PartialEq)]
@@ -40,6 +41,10 @@ pub struct End {
     pub calls_after: Duration,
     /// Whether it uses the servers, and as what.
     pub uses: Use,
+    /// How it reaches those that relay.
+    pub reach: Reach,
+    /// Whether its host candidates are names (mDNS).
+    pub hides: bool,
 }
 
 /// A host's way to the network.
@@ -74,6 +79,17 @@ pub struct Gateway {
     pub sequential: bool,
     pub lifetime: Duration,
     pub inbound_refresh: bool,
+    pub passes: Passes,
+}
+
+/// What a gateway lets pass at all, whoever has spoken to whom.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Passes {
+    All,
+    /// No UDP.
+    Tcp,
+    /// Connections to port 443 alone.
+    Web,
 }
 
 /// Both directions of a link.
@@ -110,6 +126,8 @@ pub enum Shared {
     Gateway,
     /// Their first interfaces are on one network.
     Network,
+    /// The same, with link-local addresses beside the others.
+    Link,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -139,6 +157,20 @@ pub enum Use {
     Turn,
 }
 
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Reach {
+    Udp,
+    /// At port 443.
+    Tcp,
+    Both,
+}
+
+impl Reach {
+    pub fn has(self, tcp: bool) -> bool {
+        self == Self::Both || (self == Self::Tcp) == tcp
+    }
+}
+
 /// How an agent is configured.
 #[expect(clippy::struct_excessive_bools, reason = "each is a choice of its own")]
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -157,6 +189,8 @@ pub struct Setting {
     pub answers: u32,
     /// Nominates the best pair when the search is over.
     pub settled: bool,
+    /// The application nominates.
+    pub manual: bool,
 }
 
 impl Setting {
@@ -178,10 +212,11 @@ impl Setting {
         presumes_end: false,
         answers: 10,
         settled: false,
+        manual: false,
     };
 
     /// Longer than three checks take that wait for one another.
-    const SETTLED: Self = Self { settled: true, patience: 130_000, ..Self::PLAIN };
+    pub const SETTLED: Self = Self { settled: true, patience: 130_000, ..Self::PLAIN };
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -209,6 +244,12 @@ pub enum Happening {
     ServerVanish(usize),
     Data(usize),
     Worse(usize, Line),
+    /// Another interface instead of this one, behind another gateway, or none.
+    Roam(usize, usize, Option<Gateway>),
+    /// The clock of an end is put back.
+    SetBack(usize, Duration),
+    /// An end is suspended for so long, and its clock stands still meanwhile, or goes on.
+    Sleep(usize, Duration, bool),
 }
 
 /// Who is there besides.
@@ -227,7 +268,7 @@ impl Plan {
     pub fn new(seed: u64, hostile: bool) -> Self {
         let number = seed ^ u64::from(hostile) << 63;
         let mut plan = Self::draw(seed, &mut Dice::new(number), hostile);
-        plan.extend(&mut Dice::new(mix(number)));
+        extend(&mut plan, &mut Dice::new(mix(number)));
         plan
     }
 
@@ -280,20 +321,6 @@ impl Plan {
         Self { seed, ends, servers, shared, signalling, events, lateness, nudging, steady, hostile }
     }
 
-    /// Makes more of a plan. These choices are apart from the others, so that most worlds stay what they were.
-    pub fn extend(&mut self, dice: &mut Dice<'_>) {
-        if dice.percent(12) {
-            for setting in self.ends.iter_mut().map(|end| &mut end.setting) {
-                let Setting { lite, relay_only, answers, .. } = *setting;
-                *setting = Setting { lite, relay_only, answers, ..Setting::SETTLED };
-            }
-            // What works at first has to work still when the search is over.
-            let interfaces = self.ends.iter_mut().flat_map(|end| &mut end.interfaces);
-            let gateways = interfaces.flat_map(|interface| &mut interface.gateways);
-            gateways.for_each(|gateway| gateway.lifetime = Duration::from_secs(300));
-        }
-    }
-
     /// Whether everything that is sent arrives, once and in order.
     pub fn is_faithful(&self) -> bool {
         let mut interfaces = self.ends.iter().flat_map(|end| &end.interfaces);
@@ -337,11 +364,17 @@ impl Plan {
             with(&|plan| plan.ends[end].calls_after = Duration::ZERO);
             with(&|plan| plan.ends[end].trickles = true);
             with(&|plan| plan.ends[end].uses = Use::Nothing);
+            with(&|plan| plan.ends[end].reach = Reach::Udp);
+            with(&|plan| plan.ends[end].hides = false);
             with(&|plan| plan.ends.iter_mut().for_each(|end| end.components = 1));
             for index in 0..self.ends[end].interfaces.len() {
                 with(&|plan| plan.ends[end].interfaces[index].link = Line::PLAIN);
                 with(&|plan| {
                     plan.ends[end].interfaces[index].gateways.pop();
+                });
+                with(&|plan| {
+                    let gateways = plan.ends[end].interfaces[index].gateways.iter_mut();
+                    gateways.for_each(|gateway| gateway.passes = Passes::All);
                 });
                 with(&|plan| plan.ends[end].interfaces[index].families = Families::V4);
                 if self.ends[end].interfaces.len() > 1 {
@@ -363,6 +396,8 @@ fn end(dice: &mut Dice<'_>, role: Role, calm: bool, components: u8) -> End {
         components,
         calls_after: if dice.percent(30) { dice.millis(0, 2_000) } else { Duration::ZERO },
         uses: dice.pick(&[Use::Nothing, Use::Stun, Use::Stun, Use::Turn]),
+        reach: Reach::Udp,
+        hides: false,
     }
 }
 
@@ -384,7 +419,7 @@ fn interface(dice: &mut Dice<'_>, calm: bool) -> Interface {
     }
 }
 
-fn gateway(dice: &mut Dice<'_>) -> Gateway {
+pub fn gateway(dice: &mut Dice<'_>) -> Gateway {
     const KINDS: [Dependence; 3] =
         [Dependence::EndpointIndependent, Dependence::AddressDependent, Dependence::AddressAndPortDependent];
     let usual = dice.percent(50);
@@ -396,6 +431,7 @@ fn gateway(dice: &mut Dice<'_>) -> Gateway {
         sequential: dice.percent(30),
         lifetime: Duration::from_secs(dice.pick(&[120, 120, 120, 60, 30, 300])),
         inbound_refresh: dice.percent(40),
+        passes: Passes::All,
     }
 }
 
@@ -441,6 +477,7 @@ fn setting(dice: &mut Dice<'_>) -> Setting {
         presumes_end: dice.percent(10),
         answers: dice.pick(&[10, 10, 0]),
         settled: false,
+        manual: false,
     }
 }
 

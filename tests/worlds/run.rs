@@ -3,13 +3,13 @@
 use core::time::Duration;
 
 use floe::ice::CandidateKind;
-use floe::sim::{self, NodeId};
+use floe::sim::{self, Action, Attachment, Dropped, NetworkId, NodeId};
 use floe::stun::{AttributeType, Class, Message};
 use floe::{Reason, StreamState, Timestamp};
 
-use super::build::{Session, build, link};
+use super::build::{Placed, Session, build, link, nat};
 use super::hostile::Attack;
-use super::plan::{Happening, Hostile, Plan};
+use super::plan::{Gateway, Happening, Hostile, Plan};
 use super::verdict;
 
 /// What became of a session.
@@ -62,6 +62,8 @@ pub struct Play<'p> {
     pub plan: &'p Plan,
     pub session: Session,
     attack: Option<Attack>,
+    /// Datagrams that had to be sent, or dropped, from where the interface had gone a moment ago.
+    pub orphaned: u64,
     /// When both ends had come to an end of checking.
     pub settled_at: Option<Timestamp>,
     first: Outcome,
@@ -71,7 +73,7 @@ impl<'p> Play<'p> {
     pub fn new(plan: &'p Plan) -> Self {
         let mut session = build(plan);
         let attack = plan.hostile.and_then(|hostile| Attack::new(hostile, plan.seed, &mut session));
-        Self { plan, session, attack, settled_at: None, first: Outcome::Divided }
+        Self { plan, session, attack, orphaned: 0, settled_at: None, first: Outcome::Divided }
     }
 
     /// All of it.
@@ -89,7 +91,7 @@ impl<'p> Play<'p> {
         let mut start = self.session.world.now();
         for (after, happening) in &self.plan.events {
             self.run_until(start + *after);
-            if let Happening::Suspend(time) = happening {
+            if let Happening::Suspend(time) | Happening::Sleep(_, time, _) = happening {
                 start += *time;
             }
             self.befall(*happening);
@@ -119,6 +121,11 @@ impl<'p> Play<'p> {
                 StreamState::Completed | StreamState::Failed(_) | StreamState::Closed | StreamState::Lost(_)
             )
         })
+    }
+
+    /// Whether both had completed before anything happened.
+    pub fn has_connected(&self) -> bool {
+        self.first < Outcome::Lost
     }
 
     pub fn states(&self) -> [StreamState; 2] {
@@ -211,8 +218,35 @@ impl<'p> Play<'p> {
                 }
             }
             Happening::Data(_) => self.data(),
+            Happening::Roam(end, index, gateway) => self.roam(end, index, gateway.as_ref()),
+            Happening::SetBack(end, time) => self.session.world.set_back_clock(ends[end], time),
+            Happening::Sleep(end, time, stands_still) => {
+                let resumes_at = self.session.world.now() + time;
+                self.session.world.suspend(ends[end], time);
+                if stands_still {
+                    self.session.world.at(resumes_at, Action::SetBackClock(ends[end], time));
+                }
+                self.session.world.run_for(time);
+            }
             Happening::Worse(end, line) => self.session.world.set_link(ends[end], link(&line)),
         }
+    }
+
+    /// An end leaves a network for another one.
+    fn roam(&mut self, end: usize, index: usize, gateway: Option<&Gateway>) {
+        let (world, id) = (&mut self.session.world, self.session.ends[end]);
+        let Some(place) = self.session.places[end].get_mut(index) else { return };
+        let before = world.dropped(Dropped::NotLocal);
+        for address in &place.addresses {
+            world.remove_interface((id, address.ip()));
+        }
+        // An agent cannot know whether its last words, which release a relay, have a way out still.
+        self.orphaned += world.dropped(Dropped::NotLocal) - before;
+        let network = gateway.map(|gateway| world.add_network(NetworkId::PUBLIC, nat(gateway)));
+        let network = network.unwrap_or(NetworkId::PUBLIC);
+        let address = world.add_interface(id, Attachment::on(network));
+        world.set_link((id, address.ip()), link(&self.plan.ends[end].interfaces[index].link));
+        *place = Placed { network, addresses: vec![address] };
     }
 
     /// The sockets of an interface are gone.

@@ -40,11 +40,14 @@ pub fn of_the_search(play: &Play<'_>) {
 /// What has to hold when everything has happened.
 pub fn at_the_end(play: &mut Play<'_>) {
     let rogue = matches!(play.plan.hostile, Some(Hostile::Rogue(_)));
-    // INV-19
-    assert_eq!(
-        play.session.world.dropped(Dropped::NotLocal),
-        0,
-        "INV-19: a datagram from an address of nobody"
+    // INV-19. The segments of a connection whose interface has gone are the system's, not the agent's.
+    let over_tcp = play.plan.ends.iter().any(|end| end.reach.has(true));
+    let roams = play.plan.events.iter().any(|(_, it)| matches!(it, Happening::Roam(..)));
+    let lost = play.session.world.dropped(Dropped::NotLocal);
+    assert!(
+        lost == play.orphaned || over_tcp && roams,
+        "INV-19: {lost} datagrams from an address of nobody\n{}",
+        tail(play)
     );
     for id in 0..play.session.servers.len() {
         if play.plan.servers[id].relays && play.plan.hostile.is_none() {
@@ -57,6 +60,7 @@ pub fn at_the_end(play: &mut Play<'_>) {
     }
     let states = play.states();
     silence(play, states);
+    lasts(play, states);
     let lossless =
         play.plan.is_faithful() && !play.plan.events.iter().any(|(_, it)| matches!(it, Happening::Worse(..)));
     let consent = play.plan.ends.iter().all(|end| end.setting.consent);
@@ -66,6 +70,19 @@ pub fn at_the_end(play: &mut Play<'_>) {
         let lite = play.plan.ends.iter().any(|end| end.setting.lite);
         assert!(roles[0] != roles[1] || lite, "INV-17: both are {:?}\n{}", roles[0], tail(play));
         flows(play);
+    }
+}
+
+/// INV-20, INV-48: what nothing befalls lasts, with every lease that it needs: of mappings, allocations, permissions, channels.
+fn lasts(play: &Play<'_>, states: [StreamState; 2]) {
+    let plan = play.plan;
+    let used = plan.ends.iter().any(|end| end.uses != Use::Nothing);
+    // A server may be slow.
+    let sound = !used || plan.servers.iter().all(|server| !server.dead && server.fault.is_none());
+    let consent = plan.ends.iter().all(|end| end.setting.consent);
+    let calm = plan.events.is_empty() && plan.hostile.is_none() && plan.is_faithful();
+    if calm && sound && consent && play.has_connected() {
+        assert_eq!(states, [StreamState::Completed; 2], "INV-48: a session has not lasted\n{}", tail(play));
     }
 }
 
