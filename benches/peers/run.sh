@@ -1,21 +1,28 @@
 #!/bin/sh
-# ./run.sh [filter]   filter = comma separated workload prefixes, e.g. "A2,B" (default: everything)
-#   FULL=1   also run the cases that take minutes (see TOO_SLOW in src/main.rs)
-#   CROWD="10000 100000"  sizes for D1
+# ./run.sh [FILTER]      workloads that begin with one of the prefixes, as "A2,B"; all of them if there is none. Markdown on stdout
+#   README=1             into README.md instead, in the place of what stands there
+#   FULL=1               also what takes minutes (SLOW in src/main.rs)
+#   CROWD="10000 100000" the sizes of D1
+#   ONLY=floe            floe and the limits alone
 set -e
 cd "$(dirname "$0")"
-F="$1"
-O=out
-mkdir -p $O
-rm -f $O/cg.out* $O/*.tsv
-cargo build --release -q 2>$O/build.log || { cat $O/build.log; exit 1; }
-B=${CARGO_TARGET_DIR:-target}/release/icebench
-$B wall "$F" > $O/wall.tsv
+filter=$1
+out=out
+mkdir -p $out
+rm -f $out/cg.out* $out/*.tsv
+cargo build --release -q 2>$out/build.log || { cat $out/build.log >&2; exit 1; }
+bench=${CARGO_TARGET_DIR:-target}/release/icebench
+$bench wall "$filter" >$out/wall.tsv
 if command -v valgrind >/dev/null; then
-  valgrind --tool=callgrind --instr-atstart=no --callgrind-out-file=$O/cg.out $B cg "$F" > $O/cg.log 2>&1 || tail -5 $O/cg.log
+  valgrind --tool=callgrind --instr-atstart=no --callgrind-out-file=$out/cg.out $bench cg "$filter" >$out/cg.log 2>&1 ||
+    tail -5 $out/cg.log >&2
 fi
-case "$F" in ""|D*|*,D*)
-  case "$F" in D2*|D3*) ;; *) for n in ${CROWD:-10000 100000}; do $B crowd $n >> $O/crowd.tsv; done ;; esac ;;
+case ",$filter," in
+*,,* | *,D,* | *,D1,*)
+  for agents in ${CROWD:-10000 100000}; do
+    $bench crowd "$agents" ${ONLY:+"$ONLY"} >>$out/crowd.tsv
+  done
+  ;;
 esac
-echo "CPU: $(grep -m1 'model name' /proc/cpuinfo | cut -d: -f2), sha_ni: $(grep -qw sha_ni /proc/cpuinfo && echo yes || echo no), $(rustc --version)"
-python3 report.py $O
+echo "CPU:$(grep -m1 'model name' /proc/cpuinfo | cut -d: -f2), SHA-NI: $(grep -qw sha_ni /proc/cpuinfo && echo yes || echo no), $(rustc --version)" >&2
+python3 report.py $out ${README:+--readme}

@@ -1,25 +1,26 @@
 //! Fixtures shared by every implementation, and an independent reference builder.
 use hmac::{Hmac, Mac};
 use sha1::Sha1;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr};
 
+/// Of the agent that is measured, and of its peer.
 pub const LUFRAG: &str = "aB3d";
 pub const RUFRAG: &str = "Xy7Z";
 /// USERNAME of a request *received* by the agent that owns LUFRAG.
 pub const USERNAME: &str = "aB3d:Xy7Z";
 pub const LPWD: &str = "l0calPassw0rdOf24Chars+/";
 pub const RPWD: &str = "rem0tePassw0rdOf24Chars+";
-pub const PRIORITY: u32 = 1_862_270_975; // 110<<24 | 65535<<8 | 255
+pub const PRIORITY: u32 = (110 << 24) | (65_535 << 8) | 255;
 pub const TIE: u64 = 0x932f_f9b1_5126_3b36;
 pub const TXID: [u8; 12] = *b"\xb7\xe7\xa7\x01\xbc\x34\xd6\x86\xfa\x87\xdf\xae";
 pub const PAYLOAD: usize = 1200;
 pub const CHANNEL: u16 = 0x4001;
 
 pub fn mapped() -> SocketAddr {
-    SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), 32853)
+    SocketAddr::from((Ipv4Addr::new(192, 0, 2, 1), 32853))
 }
 pub fn peer() -> SocketAddr {
-    SocketAddr::new(IpAddr::V4(Ipv4Addr::new(203, 0, 113, 9)), 40123)
+    SocketAddr::from((Ipv4Addr::new(203, 0, 113, 9), 40123))
 }
 
 #[derive(Clone, Copy)]
@@ -28,104 +29,126 @@ pub enum Role {
     Controlled,
 }
 
-pub fn attr(out: &mut Vec<u8>, t: u16, v: &[u8]) {
-    out.extend_from_slice(&t.to_be_bytes());
-    out.extend_from_slice(&(v.len() as u16).to_be_bytes());
-    out.extend_from_slice(v);
-    while out.len() % 4 != 0 {
-        out.push(0);
+/// A Binding request of ICE.
+#[derive(Clone, Copy)]
+pub struct Check<'a> {
+    pub username: &'a str,
+    pub password: &'a str,
+    pub role: Role,
+    pub tie_breaker: u64,
+    pub nominates: bool,
+    pub id: [u8; 12],
+    /// MESSAGE-INTEGRITY is wrong, FINGERPRINT is not.
+    pub forged: bool,
+}
+
+/// The one of A1 and A2.
+pub const CHECK: Check<'static> = Check {
+    username: USERNAME,
+    password: LPWD,
+    role: Role::Controlling,
+    tie_breaker: TIE,
+    nominates: true,
+    id: TXID,
+    forged: false,
+};
+
+fn header(kind: u16, id: [u8; 12]) -> Vec<u8> {
+    let mut message = Vec::with_capacity(160);
+    message.extend_from_slice(&kind.to_be_bytes());
+    message.extend_from_slice(&[0, 0, 0x21, 0x12, 0xa4, 0x42]);
+    message.extend_from_slice(&id);
+    message
+}
+
+fn append(message: &mut Vec<u8>, kind: u16, value: &[u8]) {
+    message.extend_from_slice(&kind.to_be_bytes());
+    message.extend_from_slice(&(value.len() as u16).to_be_bytes());
+    message.extend_from_slice(value);
+    message.resize(message.len().next_multiple_of(4), 0);
+}
+
+/// Sets the length field as if so many bytes more had been written.
+fn announce(message: &mut [u8], more: usize) {
+    let length = (message.len() - 20 + more) as u16;
+    message[2..4].copy_from_slice(&length.to_be_bytes());
+}
+
+fn seal(message: &mut Vec<u8>, password: &str, forged: bool) {
+    announce(message, 24);
+    let keyed = Hmac::<Sha1>::new_from_slice(password.as_bytes()).unwrap();
+    let mut tag: [u8; 20] = keyed.chain_update(&message).finalize().into_bytes().into();
+    tag[7] ^= if forged { 0x40 } else { 0 };
+    append(message, 0x0008, &tag);
+    announce(message, 8);
+    let checksum = crc32fast::hash(message) ^ 0x5354_554e;
+    append(message, 0x8028, &checksum.to_be_bytes());
+}
+
+pub fn request(check: &Check<'_>) -> Vec<u8> {
+    let mut message = header(0x0001, check.id);
+    append(&mut message, 0x0006, check.username.as_bytes());
+    append(&mut message, 0x0024, &PRIORITY.to_be_bytes());
+    let role = match check.role {
+        Role::Controlling => 0x802a,
+        Role::Controlled => 0x8029,
+    };
+    append(&mut message, role, &check.tie_breaker.to_be_bytes());
+    if check.nominates {
+        append(&mut message, 0x0025, &[]);
     }
+    seal(&mut message, check.password, check.forged);
+    message
 }
-pub fn set_len(out: &mut [u8], extra: usize) {
-    let l = (out.len() - 20 + extra) as u16;
-    out[2..4].copy_from_slice(&l.to_be_bytes());
-}
-pub fn header(typ: u16, tx: [u8; 12]) -> Vec<u8> {
-    let mut v = Vec::with_capacity(160);
-    v.extend_from_slice(&typ.to_be_bytes());
-    v.extend_from_slice(&[0, 0, 0x21, 0x12, 0xa4, 0x42]);
-    v.extend_from_slice(&tx);
-    v
-}
-pub fn seal(v: &mut Vec<u8>, pwd: &str, bad_mi: bool) {
-    set_len(v, 24);
-    let mut m = Hmac::<Sha1>::new_from_slice(pwd.as_bytes()).unwrap();
-    m.update(v);
-    let mut tag: [u8; 20] = m.finalize().into_bytes().into();
-    if bad_mi {
-        tag[7] ^= 0x40;
-    }
-    attr(v, 0x0008, &tag);
-    set_len(v, 8);
-    let c = crc32fast::hash(v) ^ 0x5354_554e;
-    attr(v, 0x8028, &c.to_be_bytes());
-}
-pub fn request(
-    user: &str,
-    pwd: &str,
-    role: Role,
-    tie: u64,
-    prio: u32,
-    nominate: bool,
-    tx: [u8; 12],
-    bad_mi: bool,
-) -> Vec<u8> {
-    let mut v = header(0x0001, tx);
-    attr(&mut v, 0x0006, user.as_bytes());
-    attr(&mut v, 0x0024, &prio.to_be_bytes());
-    match role {
-        Role::Controlling => attr(&mut v, 0x802a, &tie.to_be_bytes()),
-        Role::Controlled => attr(&mut v, 0x8029, &tie.to_be_bytes()),
-    }
-    if nominate {
-        attr(&mut v, 0x0025, &[]);
-    }
-    seal(&mut v, pwd, bad_mi);
-    v
-}
+
 /// The A1/A2 message: 92 bytes.
 pub fn ice_request() -> Vec<u8> {
-    request(USERNAME, LPWD, Role::Controlling, TIE, PRIORITY, true, TXID, false)
+    request(&CHECK)
 }
+
 /// The A4 message: 64 bytes.
 pub fn ice_response() -> Vec<u8> {
-    let mut v = header(0x0101, TXID);
-    attr(&mut v, 0x0020, &xor4(mapped()));
-    seal(&mut v, LPWD, false);
-    v
+    let mut message = header(0x0101, TXID);
+    append(&mut message, 0x0020, &xored(mapped()));
+    seal(&mut message, LPWD, false);
+    message
 }
-pub fn xor4(a: SocketAddr) -> [u8; 8] {
-    let SocketAddr::V4(a) = a else { unreachable!() };
-    let p = (a.port() ^ 0x2112).to_be_bytes();
-    let i = (u32::from(*a.ip()) ^ 0x2112_a442).to_be_bytes();
-    [0, 1, p[0], p[1], i[0], i[1], i[2], i[3]]
+
+fn xored(address: SocketAddr) -> [u8; 8] {
+    let SocketAddr::V4(address) = address else { unreachable!("all fixtures are IPv4") };
+    let [p0, p1] = (address.port() ^ 0x2112).to_be_bytes();
+    let [i0, i1, i2, i3] = (u32::from(*address.ip()) ^ 0x2112_a442).to_be_bytes();
+    [0, 1, p0, p1, i0, i1, i2, i3]
 }
+
 pub fn payload() -> Vec<u8> {
-    (0..PAYLOAD).map(|i| (i * 7 + 3) as u8).collect()
+    (0..PAYLOAD).map(|n| (n * 7 + 3) as u8).collect()
 }
 pub fn channel_data() -> Vec<u8> {
-    let mut v = CHANNEL.to_be_bytes().to_vec();
-    v.extend_from_slice(&(PAYLOAD as u16).to_be_bytes());
-    v.extend_from_slice(&payload());
-    v
+    let mut message = CHANNEL.to_be_bytes().to_vec();
+    message.extend_from_slice(&(PAYLOAD as u16).to_be_bytes());
+    message.extend_from_slice(&payload());
+    message
 }
+
 /// Send (0x0016) or Data (0x0017) indication, XOR-PEER-ADDRESS then DATA, no integrity, no fingerprint.
-pub fn indication(typ: u16) -> Vec<u8> {
-    let mut v = header(typ, TXID);
-    attr(&mut v, 0x0012, &xor4(peer()));
-    attr(&mut v, 0x0013, &payload());
-    set_len(&mut v, 0);
-    v
+pub fn indication(kind: u16) -> Vec<u8> {
+    let mut message = header(kind, TXID);
+    append(&mut message, 0x0012, &xored(peer()));
+    append(&mut message, 0x0013, &payload());
+    announce(&mut message, 0);
+    message
 }
+
 /// 16 datagrams: 10 SRTP, 2 SRTCP, 1 DTLS, 2 STUN, 1 ChannelData.
 pub fn traffic() -> Vec<Vec<u8>> {
-    let rtp = |pt: u8, n: usize| {
-        let mut v = vec![0x80, pt];
-        v.extend((2..n).map(|i| (i * 13) as u8));
-        v
+    let rtp = |payload_type: u8, len: usize| {
+        let mut packet = vec![0x80, payload_type];
+        packet.extend((2..len).map(|n| (n * 13) as u8));
+        packet
     };
     let mut dtls = vec![22, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 0, 1, 0, 100];
-    dtls.extend((0..100).map(|i| i as u8));
+    dtls.extend(0..100);
     vec![
         rtp(96, 1100),
         rtp(96, 1100),
@@ -145,9 +168,8 @@ pub fn traffic() -> Vec<Vec<u8>> {
         rtp(111, 120),
     ]
 }
-pub fn host_addr(side: u8, i: usize) -> SocketAddr {
-    SocketAddr::new(
-        IpAddr::V4(Ipv4Addr::new(10, side, (i / 200) as u8, (i % 200 + 1) as u8)),
-        5000 + i as u16,
-    )
+
+pub fn host_address(side: u8, number: usize) -> SocketAddr {
+    let (high, low) = ((number / 200) as u8, (number % 200 + 1) as u8);
+    SocketAddr::from((Ipv4Addr::new(10, side, high, low), 5000 + number as u16))
 }

@@ -1,52 +1,59 @@
-//! Counting allocator, wall clock batches and callgrind client requests.
+//! What is measured: time, allocations, and instructions by way of callgrind.
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Instant;
 
+/// Counts what is asked of the system's allocator.
 pub struct Counting;
-static ALLOCS: AtomicU64 = AtomicU64::new(0);
-static BYTES: AtomicU64 = AtomicU64::new(0);
+
+static CALLS: AtomicU64 = AtomicU64::new(0);
+static REQUESTED: AtomicU64 = AtomicU64::new(0);
 static FREED: AtomicU64 = AtomicU64::new(0);
 
-// Single-threaded harness: plain load/store instead of a locked add keeps the cost at ~1 ns.
+/// There is one thread: a load and a store keep the cost at about a nanosecond.
 #[inline(always)]
-fn bump(c: &AtomicU64, n: u64) {
-    c.store(c.load(Relaxed).wrapping_add(n), Relaxed);
+fn add(counter: &AtomicU64, more: usize) {
+    counter.store(counter.load(Relaxed).wrapping_add(more as u64), Relaxed);
 }
 
 unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, l: Layout) -> *mut u8 {
-        bump(&ALLOCS, 1);
-        bump(&BYTES, l.size() as u64);
-        unsafe { System.alloc(l) }
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        add(&CALLS, 1);
+        add(&REQUESTED, layout.size());
+        unsafe { System.alloc(layout) }
     }
-    unsafe fn dealloc(&self, p: *mut u8, l: Layout) {
-        bump(&FREED, l.size() as u64);
-        unsafe { System.dealloc(p, l) }
+
+    unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
+        add(&FREED, layout.size());
+        unsafe { System.dealloc(memory, layout) }
     }
-    unsafe fn alloc_zeroed(&self, l: Layout) -> *mut u8 {
-        bump(&ALLOCS, 1);
-        bump(&BYTES, l.size() as u64);
-        unsafe { System.alloc_zeroed(l) }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        add(&CALLS, 1);
+        add(&REQUESTED, layout.size());
+        unsafe { System.alloc_zeroed(layout) }
     }
-    unsafe fn realloc(&self, p: *mut u8, l: Layout, n: usize) -> *mut u8 {
-        bump(&ALLOCS, 1);
-        bump(&BYTES, n as u64);
-        bump(&FREED, l.size() as u64);
-        unsafe { System.realloc(p, l, n) }
+
+    unsafe fn realloc(&self, memory: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        add(&CALLS, 1);
+        add(&REQUESTED, size);
+        add(&FREED, layout.size());
+        unsafe { System.realloc(memory, layout, size) }
     }
 }
 
-#[derive(Clone, Copy, Debug, Default)]
+/// The counters at one moment.
+#[derive(Clone, Copy)]
 pub struct Heap {
-    /// allocation calls (alloc + alloc_zeroed + realloc)
-    pub allocs: u64,
+    /// Calls to alloc, alloc_zeroed and realloc.
+    pub allocations: u64,
     pub bytes: u64,
     pub live: u64,
 }
+
 pub fn heap() -> Heap {
-    let (a, b, f) = (ALLOCS.load(Relaxed), BYTES.load(Relaxed), FREED.load(Relaxed));
-    Heap { allocs: a, bytes: b, live: b.wrapping_sub(f) }
+    let (bytes, freed) = (REQUESTED.load(Relaxed), FREED.load(Relaxed));
+    Heap { allocations: CALLS.load(Relaxed), bytes, live: bytes.wrapping_sub(freed) }
 }
 
 /// Nanoseconds that this process has been on a processor: what a long run costs on a machine that is shared.
@@ -55,36 +62,38 @@ pub fn cpu_time() -> f64 {
     schedstat.split(' ').next().and_then(|ns| ns.parse().ok()).expect("nanoseconds")
 }
 
-pub fn time(f: impl FnOnce()) -> f64 {
-    let t = Instant::now();
-    f();
-    t.elapsed().as_nanos() as f64
+/// Nanoseconds that `work` takes.
+pub fn time(work: impl FnOnce()) -> f64 {
+    let started = Instant::now();
+    work();
+    started.elapsed().as_nanos() as f64
 }
 
-/// Valgrind client request (amd64). A no-op of a few rotates outside valgrind.
+/// Writes what `work` executes into a dump of callgrind that bears this name.
+pub fn instructions(name: &str, work: impl FnOnce()) {
+    let name = std::ffi::CString::new(name).expect("no zero byte in a name");
+    request(START_INSTRUMENTATION, 0);
+    request(ZERO_STATS, 0);
+    work();
+    request(DUMP_STATS_AT, name.as_ptr() as u64);
+    request(STOP_INSTRUMENTATION, 0);
+}
+
+/// A client request of valgrind (amd64), which does nothing elsewhere.
 #[inline(never)]
-fn request(code: u64, arg: u64) -> u64 {
-    let args: [u64; 6] = [code, arg, 0, 0, 0, 0];
-    let mut out: u64 = 0;
+fn request(code: u64, argument: u64) {
+    let arguments: [u64; 6] = [code, argument, 0, 0, 0, 0];
     unsafe {
         std::arch::asm!(
             "rol rdi, 3", "rol rdi, 13", "rol rdi, 61", "rol rdi, 51", "xchg rbx, rbx",
-            in("rax") args.as_ptr(), inout("rdx") out, options(nostack)
+            in("rax") arguments.as_ptr(), inout("rdx") 0_u64 => _, options(nostack)
         );
     }
-    out
 }
-const CT: u64 = ((b'C' as u64) << 24) | ((b'T' as u64) << 16);
-pub fn cg_dump(name: &str) {
-    let c = std::ffi::CString::new(name).unwrap();
-    request(CT + 3, c.as_ptr() as u64);
-}
-pub fn cg_zero() {
-    request(CT + 1, 0);
-}
-pub fn cg_start() {
-    request(CT + 4, 0);
-}
-pub fn cg_stop() {
-    request(CT + 5, 0);
-}
+
+/// callgrind.h
+const CALLGRIND: u64 = ((b'C' as u64) << 24) | ((b'T' as u64) << 16);
+const ZERO_STATS: u64 = CALLGRIND + 1;
+const DUMP_STATS_AT: u64 = CALLGRIND + 3;
+const START_INSTRUMENTATION: u64 = CALLGRIND + 4;
+const STOP_INSTRUMENTATION: u64 = CALLGRIND + 5;

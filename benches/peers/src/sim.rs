@@ -1,325 +1,225 @@
-//! Virtual-clock network for two agents (C) and for a crowd of them (B, D).
-use crate::data::*;
-use crate::traits::*;
-use std::cmp::Reverse;
-use std::collections::{BinaryHeap, VecDeque};
+//! Two agents and a network in virtual time.
+use crate::data::{LPWD, LUFRAG, RPWD, RUFRAG, host_address};
+use crate::traits::{Description, IceAgent};
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 pub const LATENCY: Duration = Duration::from_millis(5);
 pub const EPOCH: Duration = Duration::from_secs(1000);
 
-struct Pkt {
-    at: Duration,
-    to_b: bool,
-    local: SocketAddr,
-    remote: SocketAddr,
-    buf: Vec<u8>,
+/// A datagram under way.
+pub struct Datagram {
+    arrives_at: Duration,
+    pub to_controlled: bool,
+    pub from: SocketAddr,
+    pub to: SocketAddr,
+    pub bytes: Vec<u8>,
 }
 
-/// Datagram queue whose buffers are recycled, so that the harness itself does not allocate
-/// once warm (the pool survives between handshakes).
+/// Datagrams under way. Their buffers are used again, also by the next handshake, so that the harness itself does not allocate.
 #[derive(Default)]
 pub struct Net {
-    q: VecDeque<Pkt>,
-    pool: Vec<Vec<u8>>,
-    pub sent: u64,
-    pub bytes: u64,
-    pub dropped: u64,
+    under_way: VecDeque<Datagram>,
+    buffers: Vec<Vec<u8>>,
+    sent: u64,
+    bytes: u64,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+impl Net {
+    pub fn with_buffers(count: usize) -> Self {
+        let buffers = (0..count).map(|_| Vec::with_capacity(256)).collect();
+        Self { under_way: VecDeque::with_capacity(count), buffers, ..Self::default() }
+    }
+
+    pub fn send(
+        &mut self,
+        now: Duration,
+        to_controlled: bool,
+        from: SocketAddr,
+        to: SocketAddr,
+        datagram: &[u8],
+    ) {
+        self.lose(datagram);
+        let mut bytes = self.buffers.pop().unwrap_or_default();
+        bytes.clear();
+        bytes.extend_from_slice(datagram);
+        self.under_way.push_back(Datagram { arrives_at: now + LATENCY, to_controlled, from, to, bytes });
+    }
+
+    /// Counts a datagram that does not arrive.
+    fn lose(&mut self, datagram: &[u8]) {
+        self.sent += 1;
+        self.bytes += datagram.len() as u64;
+    }
+
+    /// The next datagram, whenever it arrives.
+    pub fn take(&mut self) -> Option<Datagram> {
+        self.under_way.pop_front()
+    }
+
+    fn take_until(&mut self, now: Duration) -> Option<Datagram> {
+        self.under_way.pop_front_if(|datagram| datagram.arrives_at <= now)
+    }
+
+    pub fn recycle(&mut self, datagram: Datagram) {
+        self.buffers.push(datagram.bytes);
+    }
+
+    pub fn clear(&mut self) {
+        while let Some(datagram) = self.take() {
+            self.recycle(datagram);
+        }
+    }
+}
+
+/// Which candidates of two agents reach one another.
+#[derive(Clone, Copy)]
 pub enum Reach {
     All,
-    /// only last local of A <-> last local of B
+    /// The last one of either side.
     OnlyLast,
 }
-impl Net {
-    pub fn warm(&mut self, n: usize) {
-        while self.pool.len() < n {
-            self.pool.push(Vec::with_capacity(256));
-        }
-        self.q.reserve(n);
-    }
-    fn send(&mut self, now: Duration, to_b: bool, src: SocketAddr, dst: SocketAddr, d: &[u8], ok: bool) {
-        self.sent += 1;
-        self.bytes += d.len() as u64;
-        if !ok {
-            self.dropped += 1;
-            return;
-        }
-        let mut buf = self.pool.pop().unwrap_or_default();
-        buf.clear();
-        buf.extend_from_slice(d);
-        self.q.push_back(Pkt { at: now + LATENCY, to_b, local: dst, remote: src, buf });
-    }
-}
 
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Stats {
-    pub ok: bool,
-    /// virtual ms until A, until both had a selected pair
-    pub virt_a: f64,
-    pub virt_both: f64,
+/// What a run has come to.
+#[derive(Clone, Copy, Default)]
+pub struct Found {
+    /// How long it took until both had selected a pair, if that was waited for.
+    pub selected_after: Option<Duration>,
     pub datagrams: u64,
     pub bytes: u64,
     pub wakeups: u64,
 }
 
 pub struct Pair<A> {
-    pub a: A,
-    pub b: A,
+    pub controlling: A,
+    pub controlled: A,
     pub now: Duration,
+    /// The last candidate of each.
+    last: (SocketAddr, SocketAddr),
 }
 
-pub fn addrs(n: usize) -> (Vec<SocketAddr>, Vec<SocketAddr>) {
-    ((0..n).map(|i| host_addr(0, i)).collect(), (0..n).map(|i| host_addr(1, i)).collect())
+/// The candidates of both sides.
+pub fn addresses(count: usize) -> (Vec<SocketAddr>, Vec<SocketAddr>) {
+    let of = |side| (0..count).map(|number| host_address(side, number)).collect();
+    (of(0), of(1))
 }
 
-pub fn new_pair<A: IceAgent>(la: &[SocketAddr], lb: &[SocketAddr]) -> Pair<A> {
-    let a = A::new(
-        EPOCH,
-        &AgentCfg {
-            controlling: true,
-            ufrag: LUFRAG,
-            pwd: LPWD,
-            remote_ufrag: RUFRAG,
-            remote_pwd: RPWD,
-            locals: la,
-            remotes: lb,
-        },
-    );
-    let b = A::new(
-        EPOCH,
-        &AgentCfg {
-            controlling: false,
-            ufrag: RUFRAG,
-            pwd: RPWD,
-            remote_ufrag: LUFRAG,
-            remote_pwd: LPWD,
-            locals: lb,
-            remotes: la,
-        },
-    );
-    Pair { a, b, now: EPOCH }
+pub fn new_pair<A: IceAgent>(candidates: usize) -> Pair<A> {
+    let (ours, theirs) = addresses(candidates);
+    let first = Description { ufrag: LUFRAG, password: LPWD, candidates: &ours };
+    let second = Description { ufrag: RUFRAG, password: RPWD, candidates: &theirs };
+    let last = (ours[candidates - 1], theirs[candidates - 1]);
+    let (controlling, controlled) =
+        (A::new(EPOCH, true, &first, &second), A::new(EPOCH, false, &second, &first));
+    Pair { controlling, controlled, now: EPOCH, last }
 }
 
-/// Runs until `stop` says so or until `limit` of virtual time has passed.
+impl<A: IceAgent> Pair<A> {
+    fn agent(&mut self, controlled: bool) -> &mut A {
+        if controlled { &mut self.controlled } else { &mut self.controlling }
+    }
+
+    fn is_selected(&self) -> bool {
+        self.controlling.selected().is_some() && self.controlled.selected().is_some()
+    }
+
+    /// Hands what an agent has to send to the network.
+    fn drain(&mut self, controlled: bool, net: &mut Net, reach: Reach) {
+        let (now, last) = (self.now, self.last);
+        let last = if controlled { (last.1, last.0) } else { last };
+        self.agent(controlled).drain(now, &mut |from, to, datagram| match reach {
+            Reach::OnlyLast if (from, to) != last => net.lose(datagram),
+            Reach::OnlyLast | Reach::All => net.send(now, !controlled, from, to, datagram),
+        });
+    }
+
+    /// Wakes an agent that wants to be woken: because its deadline has come, or because a datagram has made it ask for it.
+    fn wake(
+        &mut self,
+        controlled: bool,
+        deadline: Option<Duration>,
+        heard: bool,
+        net: &mut Net,
+        reach: Reach,
+    ) -> u64 {
+        let now = self.now;
+        let is_due = |at: Option<Duration>| at.is_some_and(|at| at <= now);
+        let due = is_due(deadline) || (heard && is_due(self.agent(controlled).next_timeout(now)));
+        if due {
+            self.agent(controlled).on_timeout(now);
+            self.drain(controlled, net, reach);
+        }
+        u64::from(due)
+    }
+}
+
+/// Runs until `limit` of virtual time has passed, or until both have selected a pair.
 pub fn run<A: IceAgent>(
-    p: &mut Pair<A>,
+    pair: &mut Pair<A>,
     net: &mut Net,
     reach: Reach,
-    la: &[SocketAddr],
-    lb: &[SocketAddr],
     limit: Duration,
     until_selected: bool,
-) -> Stats {
-    let mut s = Stats::default();
-    let t0 = p.now;
-    let end = p.now + limit;
-    let (last_a, last_b) = (*la.last().unwrap(), *lb.last().unwrap());
-    let (s0, b0) = (net.sent, net.bytes);
-    let mut same = 0u32;
-    macro_rules! drain {
-        ($which:ident, $to_b:expr) => {{
-            let now = p.now;
-            p.$which.drain(now, &mut |src, dst, d| {
-                let ok = match reach {
-                    Reach::All => true,
-                    Reach::OnlyLast => {
-                        if $to_b {
-                            src == last_a && dst == last_b
-                        } else {
-                            src == last_b && dst == last_a
-                        }
-                    }
-                };
-                net.send(now, $to_b, src, dst, d, ok);
-            });
-        }};
-    }
-    drain!(a, true);
-    drain!(b, false);
+) -> Found {
+    let mut found = Found::default();
+    let (started, end) = (pair.now, pair.now + limit);
+    let (sent_before, bytes_before) = (net.sent, net.bytes);
+    let mut without_progress = 0;
+    pair.drain(false, net, reach);
+    pair.drain(true, net, reach);
     loop {
-        if s.virt_a == 0.0 && p.a.selected().is_some() {
-            s.virt_a = (p.now - t0).as_secs_f64() * 1e3;
-        }
-        if until_selected && p.a.selected().is_some() && p.b.selected().is_some() {
-            s.ok = true;
-            s.virt_both = (p.now - t0).as_secs_f64() * 1e3;
+        if until_selected && pair.is_selected() {
+            found.selected_after = Some(pair.now - started);
             break;
         }
-        let ta = p.a.next_timeout(p.now);
-        let tb = p.b.next_timeout(p.now);
-        let tn = net.q.front().map(|x| x.at);
-        let Some(t) = [ta, tb, tn].into_iter().flatten().min() else { break };
-        let t = t.max(p.now);
-        if t > end {
-            p.now = end;
+        let deadlines = [false, true].map(|side| {
+            let now = pair.now;
+            pair.agent(side).next_timeout(now)
+        });
+        let arrival = net.under_way.front().map(|datagram| datagram.arrives_at);
+        let Some(next) = deadlines.into_iter().chain([arrival]).flatten().min() else { break };
+        let next = next.max(pair.now);
+        if next > end {
+            pair.now = end;
             break;
         }
-        if t == p.now {
-            same += 1;
-            if same > 100_000 {
-                break;
-            }
-        } else {
-            same = 0;
+        without_progress = if next == pair.now { without_progress + 1 } else { 0 };
+        if without_progress > 100_000 {
+            break;
         }
-        // An implementation that keeps asking for "now" without progress is nudged by 1 ms.
-        p.now = if same > 64 && tn != Some(t) { t + Duration::from_millis(1) } else { t };
-        let mut got_a = false;
-        let mut got_b = false;
-        while net.q.front().is_some_and(|x| x.at <= p.now) {
-            let pk = net.q.pop_front().unwrap();
-            if pk.to_b {
-                p.b.input(p.now, pk.local, pk.remote, &pk.buf);
-                drain!(b, false);
-                got_b = true;
-            } else {
-                p.a.input(p.now, pk.local, pk.remote, &pk.buf);
-                drain!(a, true);
-                got_a = true;
-            }
-            net.pool.push(pk.buf);
+        // An implementation that asks for "now" again and again is nudged by 1 ms.
+        let nudged = without_progress > 64 && arrival != Some(next);
+        pair.now = if nudged { next + Duration::from_millis(1) } else { next };
+        let mut heard = [false; 2];
+        while let Some(datagram) = net.take_until(pair.now) {
+            let (now, receiver) = (pair.now, datagram.to_controlled);
+            pair.agent(receiver).input(now, datagram.to, datagram.from, &datagram.bytes);
+            pair.drain(receiver, net, reach);
+            heard[usize::from(receiver)] = true;
+            net.recycle(datagram);
         }
-        if ta.is_some_and(|x| x <= p.now) || (got_a && p.a.next_timeout(p.now).is_some_and(|x| x <= p.now)) {
-            s.wakeups += 1;
-            p.a.on_timeout(p.now);
-            drain!(a, true);
-        }
-        if tb.is_some_and(|x| x <= p.now) || (got_b && p.b.next_timeout(p.now).is_some_and(|x| x <= p.now)) {
-            s.wakeups += 1;
-            p.b.on_timeout(p.now);
-            drain!(b, false);
+        for side in [false, true] {
+            let number = usize::from(side);
+            found.wakeups += pair.wake(side, deadlines[number], heard[number], net, reach);
         }
     }
-    s.datagrams = net.sent - s0;
-    s.bytes = net.bytes - b0;
-    s
+    found.datagrams = net.sent - sent_before;
+    found.bytes = net.bytes - bytes_before;
+    found
 }
 
-pub fn clear(net: &mut Net) {
-    while let Some(p) = net.q.pop_front() {
-        net.pool.push(p.buf);
-    }
+pub fn handshake<A: IceAgent>(net: &mut Net, candidates: usize, reach: Reach) -> (Pair<A>, Found) {
+    net.clear();
+    let mut pair = new_pair::<A>(candidates);
+    let found = run(&mut pair, net, reach, Duration::from_secs(120), true);
+    (pair, found)
 }
 
-pub fn handshake<A: IceAgent>(net: &mut Net, n: usize, reach: Reach) -> (Pair<A>, Stats) {
-    let (la, lb) = addrs(n);
-    clear(net);
-    let mut p = new_pair::<A>(&la, &lb);
-    let s = run(&mut p, net, reach, &la, &lb, Duration::from_secs(120), true);
-    (p, s)
-}
-
-/// A pair that has been connected for `settle` of virtual time.
-pub fn established<A: IceAgent>(n: usize, settle: Duration) -> (Pair<A>, Stats) {
+/// A pair that has been connected for so long.
+pub fn established<A: IceAgent>(candidates: usize, settled_for: Duration) -> Pair<A> {
     let mut net = Net::default();
-    let (mut p, s) = handshake::<A>(&mut net, n, Reach::All);
-    let (la, lb) = addrs(n);
-    run(&mut p, &mut net, Reach::All, &la, &lb, settle, false);
-    (p, s)
-}
-
-/// D: many established agents under one timer heap, zero latency, peers 2k <-> 2k+1.
-pub struct Crowd<A> {
-    pub agents: Vec<A>,
-    now: Duration,
-    heap: BinaryHeap<Reverse<(Duration, u32)>>,
-    armed: Vec<Option<Duration>>,
-    scratch: Net,
-}
-impl<A: IceAgent> Crowd<A> {
-    pub fn new(pairs: usize) -> Self {
-        let mut agents = Vec::with_capacity(pairs * 2);
-        let (la, lb) = addrs(1);
-        let mut net = Net::default();
-        for _ in 0..pairs {
-            clear(&mut net);
-            let mut p = new_pair::<A>(&la, &lb);
-            let s = run(&mut p, &mut net, Reach::All, &la, &lb, Duration::from_secs(30), true);
-            assert!(s.ok);
-            let left = EPOCH + Duration::from_secs(20) - p.now;
-            run(&mut p, &mut net, Reach::All, &la, &lb, left, false);
-            agents.push(p.a);
-            agents.push(p.b);
-        }
-        let n = agents.len();
-        Crowd {
-            agents,
-            now: EPOCH + Duration::from_secs(20),
-            heap: BinaryHeap::with_capacity(n * 2),
-            armed: vec![None; n],
-            scratch: net,
-        }
-    }
-    /// One virtual minute for everyone. Returns (datagrams, wakeups).
-    pub fn minute(&mut self) -> (u64, u64) {
-        let end = self.now + Duration::from_secs(60);
-        let (mut sent, mut wake) = (0, 0);
-        self.heap.clear();
-        for i in 0..self.agents.len() {
-            self.armed[i] = None;
-            self.arm(i);
-        }
-        while let Some(Reverse((t, i))) = self.heap.pop() {
-            let i = i as usize;
-            if self.armed[i] != Some(t) {
-                continue;
-            }
-            if t > end {
-                break;
-            }
-            self.armed[i] = None;
-            self.now = self.now.max(t);
-            wake += 1;
-            self.agents[i].on_timeout(self.now);
-            self.exchange(i, &mut sent);
-            self.arm(i);
-            self.arm(i ^ 1);
-        }
-        self.now = end;
-        (sent, wake)
-    }
-    fn arm(&mut self, i: usize) {
-        // 1 ms minimum step so that an agent asking for "now" forever cannot stall the run
-        if let Some(t) = self.agents[i].next_timeout(self.now) {
-            let t = t.max(self.now + Duration::from_millis(1));
-            if self.armed[i] != Some(t) {
-                self.armed[i] = Some(t);
-                self.heap.push(Reverse((t, i as u32)));
-            }
-        } else {
-            self.armed[i] = None;
-        }
-    }
-    fn exchange(&mut self, i: usize, sent: &mut u64) {
-        let now = self.now;
-        let base = i & !1;
-        clear(&mut self.scratch);
-        let mut which = i;
-        let mut idle = 0;
-        while idle < 2 {
-            let to_b = which == base;
-            let net = &mut self.scratch;
-            self.agents[which].drain(now, &mut |s, d, b| {
-                *sent += 1;
-                net.send(now, to_b, s, d, b, true)
-            });
-            let mut any = false;
-            while let Some(pk) = self.scratch.q.pop_front() {
-                any = true;
-                let dst = if pk.to_b { base + 1 } else { base };
-                self.agents[dst].input(now, pk.local, pk.remote, &pk.buf);
-                self.scratch.pool.push(pk.buf);
-            }
-            if any {
-                idle = 0
-            } else {
-                idle += 1
-            }
-            which ^= 1;
-        }
-    }
+    let (mut pair, _) = handshake::<A>(&mut net, candidates, Reach::All);
+    run(&mut pair, &mut net, Reach::All, settled_for, false);
+    pair
 }

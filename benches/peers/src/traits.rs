@@ -26,11 +26,11 @@ pub trait Codec {
     where
         Self: Sized;
     /// A1: parse to typed attributes, no verification.
-    fn parse(&mut self, _msg: &[u8]) -> Option<Parsed> {
+    fn parse(&mut self, _message: &[u8]) -> Option<Parsed> {
         unimplemented!()
     }
     /// A2: parse, verify FINGERPRINT and MESSAGE-INTEGRITY. true = both are valid.
-    fn parse_verify(&mut self, _msg: &[u8]) -> bool {
+    fn parse_verify(&mut self, _message: &[u8]) -> bool {
         unimplemented!()
     }
     /// A3: build `data::ice_request()` into `out` (cleared by the callee). Transaction id given.
@@ -42,7 +42,7 @@ pub trait Codec {
         unimplemented!()
     }
     /// A5: classify all datagrams, returning (stun, channel_data, other).
-    fn classify(&mut self, _pkts: &[Vec<u8>]) -> (u32, u32, u32) {
+    fn classify(&mut self, _datagrams: &[Vec<u8>]) -> (u32, u32, u32) {
         unimplemented!()
     }
     /// A6a: wrap a payload into ChannelData.
@@ -50,7 +50,7 @@ pub trait Codec {
         unimplemented!()
     }
     /// A6b: unwrap ChannelData; returns (channel, payload length, first payload byte).
-    fn unwrap_channel(&mut self, _pkt: &[u8]) -> Option<(u16, usize, u8)> {
+    fn unwrap_channel(&mut self, _datagram: &[u8]) -> Option<(u16, usize, u8)> {
         unimplemented!()
     }
     /// A6c: build a Send indication (XOR-PEER-ADDRESS v4, DATA).
@@ -58,19 +58,16 @@ pub trait Codec {
         unimplemented!()
     }
     /// A6d: parse a Data indication; returns (peer, payload length, first payload byte).
-    fn unwrap_data(&mut self, _pkt: &[u8]) -> Option<(SocketAddr, usize, u8)> {
+    fn unwrap_data(&mut self, _datagram: &[u8]) -> Option<(SocketAddr, usize, u8)> {
         unimplemented!()
     }
 }
 
-pub struct AgentCfg<'a> {
-    pub controlling: bool,
+/// What one side signals to the other.
+pub struct Description<'a> {
     pub ufrag: &'a str,
-    pub pwd: &'a str,
-    pub remote_ufrag: &'a str,
-    pub remote_pwd: &'a str,
-    pub locals: &'a [SocketAddr],
-    pub remotes: &'a [SocketAddr],
+    pub password: &'a str,
+    pub candidates: &'a [SocketAddr],
 }
 
 /// A full agent, UDP host candidates, one component. Time is a `Duration` since a virtual epoch.
@@ -79,13 +76,36 @@ pub trait IceAgent: Sized {
     const BACKEND: &'static str;
     const UNSUPPORTED: &'static [(&'static str, &'static str)] = &[];
     const NOTES: &'static [(&'static str, &'static str)] = &[];
+    /// The workloads that it is measured at, if not at all of them.
+    const ONLY: &'static [&'static str] = &[];
+    /// Whether the deadline is known only after events and datagrams have been taken.
+    const DEADLINE_COMES_BY_DRAINING: bool = false;
 
     /// Everything up to and including "connectivity checks may start".
-    fn new(now: Duration, cfg: &AgentCfg) -> Self;
-    fn input(&mut self, now: Duration, local: SocketAddr, remote: SocketAddr, data: &[u8]);
+    fn new(now: Duration, controlling: bool, local: &Description<'_>, remote: &Description<'_>) -> Self;
+    fn input(&mut self, now: Duration, local: SocketAddr, remote: SocketAddr, datagram: &[u8]);
     fn on_timeout(&mut self, now: Duration);
-    /// Hand every pending event and datagram to the caller. `sink(local, remote, bytes)`.
+    /// Hands every pending event and datagram to the caller. `sink(local, remote, bytes)`.
     fn drain(&mut self, now: Duration, sink: &mut dyn FnMut(SocketAddr, SocketAddr, &[u8]));
     fn next_timeout(&mut self, now: Duration) -> Option<Duration>;
     fn selected(&self) -> Option<(SocketAddr, SocketAddr)>;
+}
+
+/// A5 by two questions to a datagram: (stun, channel_data, other).
+pub fn count(
+    datagrams: &[Vec<u8>],
+    is_stun: impl Fn(&[u8]) -> bool,
+    is_channel_data: impl Fn(&[u8]) -> bool,
+) -> (u32, u32, u32) {
+    let (mut stun, mut channel_data, mut other) = (0, 0, 0);
+    for datagram in datagrams {
+        if is_stun(datagram) {
+            stun += 1;
+        } else if is_channel_data(datagram) {
+            channel_data += 1;
+        } else {
+            other += 1;
+        }
+    }
+    (stun, channel_data, other)
 }

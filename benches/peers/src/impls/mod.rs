@@ -1,61 +1,80 @@
-pub mod floe;
-pub mod is;
-pub mod rice;
-pub mod rtc;
-pub mod stun_codec;
-pub mod webrtc_stun;
-use crate::cases::{Case, agent_cases, codec_cases};
+//! The implementations: a file for the messages of each, and one for its agent if it has one that can be measured.
+mod clock;
+mod floe;
+mod floe_agent;
+mod is;
+mod is_agent;
+mod rice;
+mod rtc_ice;
+mod rtc_stun;
+mod stun_codec;
+mod stun_types;
+mod webrtc_stun;
 
-pub fn all(v: &mut Vec<Case>) {
-    codec_cases::<is::IsCodec>(v);
-    codec_cases::<rice::StunTypes>(v);
-    codec_cases::<rtc::RtcCodec<false>>(v);
-    codec_cases::<rtc::RtcCodec<true>>(v);
-    codec_cases::<stun_codec::StunCodec>(v);
-    codec_cases::<webrtc_stun::WebrtcStun>(v);
-    codec_cases::<floe::FloeCodec>(v);
-    agent_cases::<is::IsAgent<0>>(v);
-    agent_cases::<is::IsAgent<10_000>>(v);
-    agent_cases::<rice::RiceAgent>(v);
-    agent_cases::<rtc::RtcAgent<false>>(v);
-    agent_cases::<floe::FloeAgent<50>>(v);
-    agent_cases::<floe::FloeAgent<5>>(v);
-    crate::limit::cases(v);
+use crate::cases::Case;
+use crate::traits::{Codec, IceAgent};
+use crate::{agents, codecs, crowd, limit};
+
+type Remarks = &'static [(&'static str, &'static str)];
+
+pub fn all() -> Vec<Case> {
+    let mut cases: Vec<Case> = [
+        codecs::cases::<is::IsCodec>(),
+        codecs::cases::<stun_types::StunTypes>(),
+        codecs::cases::<rtc_stun::RtcCodec<false>>(),
+        codecs::cases::<rtc_stun::RtcCodec<true>>(),
+        codecs::cases::<stun_codec::StunCodec>(),
+        codecs::cases::<webrtc_stun::WebrtcStun>(),
+        codecs::cases::<floe::FloeCodec>(),
+        agents::cases::<is_agent::IsAgent<0>>(),
+        agents::cases::<is_agent::IsAgent<10_000>>(),
+        agents::cases::<rice::RiceAgent>(),
+        agents::cases::<rtc_ice::RtcAgent>(),
+        agents::cases::<floe_agent::FloeAgent<50>>(),
+        agents::cases::<floe_agent::FloeAgent<5>>(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    limit::cases(&mut cases);
+    cases
 }
 
-/// D1 runs outside the case list: one closure per agent type.
-pub fn crowds() -> Vec<(&'static str, fn(usize) -> crate::cases::CrowdResult)> {
-    vec![
-        ("is", crate::cases::crowd::<is::IsAgent<0>>),
-        ("rice-proto", crate::cases::crowd::<rice::RiceAgent>),
-        ("rtc-ice", crate::cases::crowd::<rtc::RtcAgent<false>>),
-        ("floe", crate::cases::crowd::<floe::FloeAgent<50>>),
+/// D1 by name: the line of a crowd of so many agents.
+pub fn crowds() -> [(&'static str, fn(usize) -> String); 4] {
+    [
+        ("is", crowd::measure::<is_agent::IsAgent<0>>),
+        ("rice-proto", crowd::measure::<rice::RiceAgent>),
+        ("rtc-ice", crowd::measure::<rtc_ice::RtcAgent>),
+        ("floe", crowd::measure::<floe_agent::FloeAgent<50>>),
     ]
 }
 
-/// name, backend, unsupported, notes of everything registered
+/// Backends, what each cannot do, and remarks.
 pub fn info() {
-    use crate::traits::{Codec, IceAgent};
-    macro_rules! show {
-        ($t:ty as $tr:ident) => {
-            println!("{} [{}]", <$t as $tr>::NAME, <$t as $tr>::BACKEND);
-            for (w, r) in <$t as $tr>::UNSUPPORTED {
-                println!("  {w}: cannot: {r}");
-            }
-            for (w, r) in <$t as $tr>::NOTES {
-                println!("  {w}: {r}");
-            }
-        };
-    }
-    show!(is::IsCodec as Codec);
-    show!(rice::StunTypes as Codec);
-    show!(rtc::RtcCodec<false> as Codec);
-    show!(rtc::RtcCodec<true> as Codec);
-    show!(stun_codec::StunCodec as Codec);
-    show!(webrtc_stun::WebrtcStun as Codec);
-    show!(floe::FloeCodec as Codec);
-    show!(is::IsAgent<0> as IceAgent);
-    show!(rice::RiceAgent as IceAgent);
-    show!(rtc::RtcAgent<false> as IceAgent);
-    show!(floe::FloeAgent<50> as IceAgent);
+    of_codec::<is::IsCodec>();
+    of_codec::<stun_types::StunTypes>();
+    of_codec::<rtc_stun::RtcCodec<false>>();
+    of_codec::<rtc_stun::RtcCodec<true>>();
+    of_codec::<stun_codec::StunCodec>();
+    of_codec::<webrtc_stun::WebrtcStun>();
+    of_codec::<floe::FloeCodec>();
+    of_agent::<is_agent::IsAgent<0>>();
+    of_agent::<rice::RiceAgent>();
+    of_agent::<rtc_ice::RtcAgent>();
+    of_agent::<floe_agent::FloeAgent<50>>();
+}
+
+fn of_codec<C: Codec>() {
+    tell(C::NAME, C::BACKEND, C::UNSUPPORTED, C::NOTES);
+}
+
+fn of_agent<A: IceAgent>() {
+    tell(A::NAME, A::BACKEND, A::UNSUPPORTED, A::NOTES);
+}
+
+fn tell(name: &str, backend: &str, unsupported: Remarks, notes: Remarks) {
+    println!("{name} [{backend}]");
+    unsupported.iter().for_each(|(workload, reason)| println!("  {workload}: cannot: {reason}"));
+    notes.iter().for_each(|(workload, remark)| println!("  {workload}: {remark}"));
 }

@@ -1,6 +1,6 @@
-//! `stun_codec` 0.4 (bytecodec based). Codec only.
+//! `stun_codec` 0.4 (bytecodec based), which has no agent.
 use crate::data;
-use crate::traits::*;
+use crate::traits::{Codec, Parsed};
 use bytecodec::{DecodeExt, EncodeExt};
 use std::net::SocketAddr;
 use stun_codec::rfc5245::attributes::{IceControlling, Priority, UseCandidate};
@@ -27,16 +27,16 @@ stun_codec::define_attribute_enums!(
     ]
 );
 pub struct StunCodec {
-    d: MessageDecoder<Attr>,
-    pwd: String,
+    decoder: MessageDecoder<Attr>,
+    password: String,
 }
 impl StunCodec {
-    fn finish(&self, mut m: Message<Attr>, out: &mut Vec<u8>) {
-        let mi = MessageIntegrity::new_short_term_credential(&m, &self.pwd).unwrap();
-        m.add_attribute(mi);
-        let fp = Fingerprint::new(&m).unwrap();
-        m.add_attribute(fp);
-        *out = MessageEncoder::new().encode_into_bytes(m).unwrap();
+    fn finish(&self, mut message: Message<Attr>, out: &mut Vec<u8>) {
+        let integrity = MessageIntegrity::new_short_term_credential(&message, &self.password).unwrap();
+        message.add_attribute(integrity);
+        let fingerprint = Fingerprint::new(&message).unwrap();
+        message.add_attribute(fingerprint);
+        *out = MessageEncoder::new().encode_into_bytes(message).unwrap();
     }
 }
 impl Codec for StunCodec {
@@ -52,50 +52,51 @@ impl Codec for StunCodec {
         ("A2", "MAC comparison is not constant time"),
     ];
     fn new(password: &str) -> Self {
-        StunCodec { d: MessageDecoder::new(), pwd: password.into() }
+        Self { decoder: MessageDecoder::new(), password: password.into() }
     }
-    fn parse(&mut self, msg: &[u8]) -> Option<Parsed> {
-        let m = self.d.decode_from_bytes(msg).ok()?.ok()?;
+    fn parse(&mut self, message: &[u8]) -> Option<Parsed> {
+        let message = self.decoder.decode_from_bytes(message).ok()?.ok()?;
         Some(Parsed {
-            username_len: m.get_attribute::<Username>()?.name().len(),
-            priority: m.get_attribute::<Priority>()?.prio(),
-            tie_breaker: m.get_attribute::<IceControlling>()?.prio(),
-            use_candidate: m.get_attribute::<UseCandidate>().is_some(),
+            username_len: message.get_attribute::<Username>()?.name().len(),
+            priority: message.get_attribute::<Priority>()?.prio(),
+            tie_breaker: message.get_attribute::<IceControlling>()?.prio(),
+            use_candidate: message.get_attribute::<UseCandidate>().is_some(),
         })
     }
-    fn parse_verify(&mut self, msg: &[u8]) -> bool {
-        let Ok(Ok(m)) = self.d.decode_from_bytes(msg) else { return false };
-        m.get_attribute::<Priority>().is_some()
-            && m.get_attribute::<IceControlling>().is_some()
-            && m.get_attribute::<Fingerprint>().is_some()
-            && m.get_attribute::<MessageIntegrity>()
-                .is_some_and(|i| i.check_short_term_credential(&self.pwd).is_ok())
+    fn parse_verify(&mut self, message: &[u8]) -> bool {
+        let Ok(Ok(message)) = self.decoder.decode_from_bytes(message) else { return false };
+        message.get_attribute::<Priority>().is_some()
+            && message.get_attribute::<IceControlling>().is_some()
+            && message.get_attribute::<Fingerprint>().is_some()
+            && message
+                .get_attribute::<MessageIntegrity>()
+                .is_some_and(|integrity| integrity.check_short_term_credential(&self.password).is_ok())
     }
     fn build_request(&mut self, out: &mut Vec<u8>) {
-        let mut m: Message<Attr> =
+        let mut message: Message<Attr> =
             Message::new(MessageClass::Request, BINDING, TransactionId::new(data::TXID));
-        m.add_attribute(Username::new(data::USERNAME.to_owned()).unwrap());
-        m.add_attribute(Priority::new(data::PRIORITY));
-        m.add_attribute(IceControlling::new(data::TIE));
-        m.add_attribute(UseCandidate::new());
-        self.finish(m, out);
+        message.add_attribute(Username::new(data::USERNAME.to_owned()).unwrap());
+        message.add_attribute(Priority::new(data::PRIORITY));
+        message.add_attribute(IceControlling::new(data::TIE));
+        message.add_attribute(UseCandidate::new());
+        self.finish(message, out);
     }
     fn build_response(&mut self, out: &mut Vec<u8>) {
-        let mut m: Message<Attr> =
+        let mut message: Message<Attr> =
             Message::new(MessageClass::SuccessResponse, BINDING, TransactionId::new(data::TXID));
-        m.add_attribute(XorMappedAddress::new(data::mapped()));
-        self.finish(m, out);
+        message.add_attribute(XorMappedAddress::new(data::mapped()));
+        self.finish(message, out);
     }
     fn wrap_send(&mut self, payload: &[u8], out: &mut Vec<u8>) {
-        let mut m: Message<Attr> =
+        let mut message: Message<Attr> =
             Message::new(MessageClass::Indication, SEND, TransactionId::new(data::TXID));
-        m.add_attribute(XorPeerAddress::new(data::peer()));
-        m.add_attribute(Data::new(payload.to_vec()).unwrap());
-        *out = MessageEncoder::new().encode_into_bytes(m).unwrap();
+        message.add_attribute(XorPeerAddress::new(data::peer()));
+        message.add_attribute(Data::new(payload.to_vec()).unwrap());
+        *out = MessageEncoder::new().encode_into_bytes(message).unwrap();
     }
-    fn unwrap_data(&mut self, pkt: &[u8]) -> Option<(SocketAddr, usize, u8)> {
-        let m = self.d.decode_from_bytes(pkt).ok()?.ok()?;
-        let d = m.get_attribute::<Data>()?;
-        Some((m.get_attribute::<XorPeerAddress>()?.address(), d.data().len(), d.data()[0]))
+    fn unwrap_data(&mut self, datagram: &[u8]) -> Option<(SocketAddr, usize, u8)> {
+        let message = self.decoder.decode_from_bytes(datagram).ok()?.ok()?;
+        let payload = message.get_attribute::<Data>()?;
+        Some((message.get_attribute::<XorPeerAddress>()?.address(), payload.data().len(), payload.data()[0]))
     }
 }

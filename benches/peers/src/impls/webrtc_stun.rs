@@ -1,7 +1,6 @@
-//! `stun` 0.17 (webrtc-rs, async generation). Codec only.
+//! `stun` 0.17 (webrtc-rs, async generation), whose agent lives in tokio.
 use crate::data;
-use crate::traits::*;
-use std::net::SocketAddr;
+use crate::traits::{Codec, Parsed, count};
 use stun::agent::TransactionId;
 use stun::attributes::*;
 use stun::fingerprint::FINGERPRINT;
@@ -11,14 +10,16 @@ use stun::textattrs::Username;
 use stun::xoraddr::XorMappedAddress;
 
 pub struct WebrtcStun {
-    m: Message,
-    pwd: String,
-    mi: MessageIntegrity,
+    message: Message,
+    password: String,
+    integrity: MessageIntegrity,
 }
+
+/// An attribute as bytes.
 struct Raw(AttrType, Vec<u8>);
 impl Setter for Raw {
-    fn add_to(&self, m: &mut Message) -> Result<(), stun::Error> {
-        m.add(self.0, &self.1);
+    fn add_to(&self, message: &mut Message) -> Result<(), stun::Error> {
+        message.add(self.0, &self.1);
         Ok(())
     }
 }
@@ -36,37 +37,36 @@ impl Codec for WebrtcStun {
         "ICE attributes are typed only in the async webrtc-ice crate; decoded here from Message::get",
     )];
     fn new(password: &str) -> Self {
-        WebrtcStun {
-            m: Message::new(),
-            pwd: password.into(),
-            mi: MessageIntegrity::new_short_term_integrity(password.into()),
+        Self {
+            message: Message::new(),
+            password: password.into(),
+            integrity: MessageIntegrity::new_short_term_integrity(password.into()),
         }
     }
-    fn parse(&mut self, msg: &[u8]) -> Option<Parsed> {
-        self.m.unmarshal_binary(msg).ok()?;
-        let m = &self.m;
-        let u = Username::get_from_as(m, ATTR_USERNAME).ok()?;
-        let p = m.get(ATTR_PRIORITY).ok()?;
-        let c = m.get(ATTR_ICE_CONTROLLING).ok()?;
+    fn parse(&mut self, message: &[u8]) -> Option<Parsed> {
+        self.message.unmarshal_binary(message).ok()?;
+        let username = Username::get_from_as(&self.message, ATTR_USERNAME).ok()?;
+        let priority = self.message.get(ATTR_PRIORITY).ok()?;
+        let tie_breaker = self.message.get(ATTR_ICE_CONTROLLING).ok()?;
         Some(Parsed {
-            username_len: u.text.len(),
-            priority: u32::from_be_bytes(p[..].try_into().ok()?),
-            tie_breaker: u64::from_be_bytes(c[..].try_into().ok()?),
-            use_candidate: m.contains(ATTR_USE_CANDIDATE),
+            username_len: username.text.len(),
+            priority: u32::from_be_bytes(priority[..].try_into().ok()?),
+            tie_breaker: u64::from_be_bytes(tie_breaker[..].try_into().ok()?),
+            use_candidate: self.message.contains(ATTR_USE_CANDIDATE),
         })
     }
-    fn parse_verify(&mut self, msg: &[u8]) -> bool {
-        if self.m.unmarshal_binary(msg).is_err() {
+    fn parse_verify(&mut self, message: &[u8]) -> bool {
+        if self.message.unmarshal_binary(message).is_err() {
             return false;
         }
-        self.m.get(ATTR_PRIORITY).is_ok()
-            && self.m.get(ATTR_ICE_CONTROLLING).is_ok()
-            && FINGERPRINT.check(&self.m).is_ok()
-            && self.mi.check(&mut self.m).is_ok()
+        self.message.get(ATTR_PRIORITY).is_ok()
+            && self.message.get(ATTR_ICE_CONTROLLING).is_ok()
+            && FINGERPRINT.check(&self.message).is_ok()
+            && self.integrity.check(&mut self.message).is_ok()
     }
     fn build_request(&mut self, out: &mut Vec<u8>) {
-        self.m.reset();
-        self.m
+        self.message.reset();
+        self.message
             .build(&[
                 Box::new(BINDING_REQUEST),
                 Box::new(TransactionId(data::TXID)),
@@ -74,43 +74,30 @@ impl Codec for WebrtcStun {
                 Box::new(Raw(ATTR_PRIORITY, data::PRIORITY.to_be_bytes().to_vec())),
                 Box::new(Raw(ATTR_ICE_CONTROLLING, data::TIE.to_be_bytes().to_vec())),
                 Box::new(Raw(ATTR_USE_CANDIDATE, vec![])),
-                Box::new(MessageIntegrity::new_short_term_integrity(self.pwd.clone())),
+                Box::new(MessageIntegrity::new_short_term_integrity(self.password.clone())),
                 Box::new(FINGERPRINT),
             ])
             .unwrap();
         out.clear();
-        out.extend_from_slice(&self.m.raw);
+        out.extend_from_slice(&self.message.raw);
     }
     fn build_response(&mut self, out: &mut Vec<u8>) {
-        let a = data::mapped();
-        self.m.reset();
-        self.m
+        let mapped = data::mapped();
+        self.message.reset();
+        self.message
             .build(&[
                 Box::new(BINDING_SUCCESS),
                 Box::new(TransactionId(data::TXID)),
-                Box::new(XorMappedAddress { ip: a.ip(), port: a.port() }),
-                Box::new(MessageIntegrity::new_short_term_integrity(self.pwd.clone())),
+                Box::new(XorMappedAddress { ip: mapped.ip(), port: mapped.port() }),
+                Box::new(MessageIntegrity::new_short_term_integrity(self.password.clone())),
                 Box::new(FINGERPRINT),
             ])
             .unwrap();
         out.clear();
-        out.extend_from_slice(&self.m.raw);
+        out.extend_from_slice(&self.message.raw);
     }
-    fn classify(&mut self, pkts: &[Vec<u8>]) -> (u32, u32, u32) {
-        // no ChannelData in this crate: ChannelData counts as "other" and is fixed up
-        let mut r = (0, 0, 0);
-        for p in pkts {
-            if is_message(p) {
-                r.0 += 1
-            } else if p[0] & 0xc0 == 0x40 {
-                r.1 += 1
-            } else {
-                r.2 += 1
-            }
-        }
-        r
-    }
-    fn unwrap_data(&mut self, _pkt: &[u8]) -> Option<(SocketAddr, usize, u8)> {
-        None
+    fn classify(&mut self, datagrams: &[Vec<u8>]) -> (u32, u32, u32) {
+        // No ChannelData in this crate: what begins like it is counted as such.
+        count(datagrams, is_message, |datagram| datagram[0] & 0xc0 == 0x40)
     }
 }
