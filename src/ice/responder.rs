@@ -10,7 +10,7 @@ use crate::ice::renomination::{NOMINATION, NOMINATION_DRAFT};
 use crate::ice::{Priority, Role, RoleClaim, TieBreaker};
 use crate::stun::{
     self, AttributeType, Builder, ErrorCode, IceControlled, IceControlling, Integrity, Key, Message, Method,
-    TransactionId, Unauthenticated, UnknownAttributes, UseCandidate, Username, Verified, XorMappedAddress,
+    TransactionId, Unauthenticated, UnknownAttributes, UseCandidate, Verified, XorMappedAddress,
 };
 
 /// A request whose integrity has been verified, in the terms of ICE.
@@ -41,20 +41,21 @@ pub(crate) enum Refusal {
 ///
 /// Nothing is looked at, and no unknown attribute complained about, before the integrity holds (rfc8489-6.3-3).
 pub(crate) fn admit<'a>(message: &Message<'a>, local_ufrag: &str, key: &Key) -> Result<Request<'a>, Refusal> {
-    let (verified, _) =
-        stun::authenticate(message, |username| peer_of(username, local_ufrag).is_some().then_some(key))
-            .map_err(Refusal::Unauthenticated)?;
+    let mut remote_ufrag = None;
+    let key_of = |username| {
+        remote_ufrag = peer_of(username, local_ufrag);
+        remote_ufrag.and(Some(key))
+    };
+    let (verified, _) = stun::authenticate(message, key_of).map_err(Refusal::Unauthenticated)?;
     let integrity = verified.integrity();
     if verified.unknown_required(is_known).next().is_some() {
         let unknown = verified.unknown_required(is_known).collect();
         return Err(Refusal::UnknownAttributes(unknown, integrity));
     }
-    read(&verified, local_ufrag).ok_or(Refusal::BadRequest(integrity))
+    remote_ufrag.and_then(|peer| read(&verified, peer)).ok_or(Refusal::BadRequest(integrity))
 }
 
-fn read<'a>(verified: &Verified<'a>, local_ufrag: &str) -> Option<Request<'a>> {
-    let username = verified.get::<Username<'a>>()?.ok()?;
-    let remote_ufrag = peer_of(username.as_bytes(), local_ufrag)?;
+fn read<'a>(verified: &Verified<'_>, remote_ufrag: &'a [u8]) -> Option<Request<'a>> {
     // rfc8445-7.3.1.3-4: without PRIORITY there is no candidate to learn; such a check is refused.
     let stun::Priority(priority) = verified.get::<stun::Priority>()?.ok()?;
     Some(Request {

@@ -42,7 +42,7 @@ impl Unauthenticated {
 /// An [`Unauthenticated`], whose [`error_code`](Unauthenticated::error_code) answers a request.
 pub fn authenticate<'a, 'k>(
     message: &Message<'a>,
-    key_of: impl FnOnce(&[u8]) -> Option<&'k Key>,
+    key_of: impl FnOnce(&'a [u8]) -> Option<&'k Key>,
 ) -> Result<(Verified<'a>, &'k Key), Unauthenticated> {
     let Some((Ok(username), _)) = message.get::<Username<'_>>().zip(message.integrity_kind()) else {
         return Err(Unauthenticated::NoCredentials);

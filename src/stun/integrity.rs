@@ -158,6 +158,7 @@ impl<'a> Verified<'a> {
     }
 
     /// One HMAC, over the stronger attribute if there are two (rfc8489-9.1.3-4).
+    #[inline]
     pub(super) fn check(message: Message<'a>, key: &Key) -> Result<Self, IntegrityError> {
         let integrity = message.integrity_kind().ok_or(IntegrityError::Absent)?;
         let (at, tag) = message.seal(integrity).ok_or(IntegrityError::Absent)?;

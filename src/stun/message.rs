@@ -211,6 +211,7 @@ impl<'a> Message<'a> {
     /// # Errors
     ///
     /// If there is none, if it does not match, or if it is a truncated one, which neither ICE nor TURN allow.
+    #[inline]
     pub fn verify(&self, key: &Key) -> Result<Verified<'a>, IntegrityError> {
         Verified::check(*self, key)
     }
