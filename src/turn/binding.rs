@@ -204,6 +204,7 @@ impl Bindings {
     }
 
     /// The peer whose data comes over a channel, and whether the server has confirmed the channel.
+    #[inline]
     pub(super) fn peer(&self, now: Timestamp, number: ChannelNumber) -> Option<(&SocketAddr, bool)> {
         let binding = self.live.get(&number)?;
         match &binding.state {

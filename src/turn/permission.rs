@@ -236,6 +236,7 @@ impl Permissions {
         self.entries.get_mut(at).map(|(_, permission)| permission)
     }
 
+    #[inline]
     fn position(&self, peer: IpAddr) -> Result<usize, usize> {
         // Whether two addresses are alike costs less to say than which comes first.
         self.entries.binary_search_by(|(known, _)| match *known == peer {

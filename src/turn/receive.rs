@@ -54,6 +54,7 @@ impl Client {
     }
 
     /// What ChannelData from the server delivers, and who has sent it: the way of nearly all data, by which nothing changes.
+    #[inline]
     pub(crate) fn unwrap<'d>(
         &self,
         now: Timestamp,
