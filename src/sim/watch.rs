@@ -14,7 +14,7 @@ use streams::Streams;
 use wire::{Verdict, Wire};
 
 use crate::ice::{BaseId, Credentials, ServerId, StreamId};
-use crate::{Agent, Event, Output, Path, Received, Stats, Timestamp};
+use crate::{Agent, Event, Output, Path, Received, ServerError, Stats, Timestamp};
 
 /// Looks over the shoulder of an [`Agent`] and remembers the first rule that it breaks.
 ///
@@ -72,7 +72,7 @@ pub struct Watch {
     /// How many outputs there may be, by what the agent had before the input.
     bound: usize,
     /// Servers that were given up, and for which base: each once.
-    given_up: Vec<(ServerId, BaseId)>,
+    given_up: Vec<(ServerId, BaseId, ServerError)>,
 }
 
 /// What the agent was last given.
@@ -243,14 +243,13 @@ impl Watch {
                 self.streams.complete(*stream, *generation, agent.local_options().contains("continual"))
             }
             // Every base may give up every server at the same instant, which is no flood.
-            Event::ServerFailed { server, base, .. } => {
-                let known = (*server, *base);
-                let again = self.given_up.contains(&known);
-                self.given_up.push(known);
-                match again {
-                    true => Err(alloc::format!("INV-46: {server:?} failed twice at once for {base:?}")),
-                    false => Ok(()),
-                }
+            Event::ServerFailed { server, base, error } => {
+                let failure = (*server, *base, *error);
+                let again = self.given_up.contains(&failure);
+                self.given_up.push(failure);
+                (!again)
+                    .then_some(())
+                    .ok_or_else(|| alloc::format!("INV-46: {failure:?} was said twice at once"))
             }
             Event::Selected { pair, .. } if agent.pair(*pair).is_some_and(|pair| !pair.is_valid()) => {
                 Err(alloc::format!("INV-41: {pair} was selected and is not valid"))

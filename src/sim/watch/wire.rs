@@ -18,7 +18,7 @@ use super::decode::{
 };
 use super::streams::{Place, Streams};
 use crate::ice::{Credentials, StreamId};
-use crate::{Path, Provenance, Timestamp};
+use crate::{Agent, Path, Provenance, Timestamp};
 
 /// What a datagram is, as far as can be told from outside.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -58,6 +58,8 @@ pub(super) struct Wire {
     consent_at: BTreeMap<(Path, usize), pace::Asked>,
     /// Whether the time is known at which requests leave.
     timed: bool,
+    /// Ta, as it was at the last quiet point.
+    pacing: Duration,
     /// While a caller that was late catches up.
     excused_until: Timestamp,
 }
@@ -69,8 +71,8 @@ struct Request {
     first_at: Timestamp,
     last_at: Timestamp,
     transmissions: u32,
-    /// What the RTO is between, by the transmissions so far.
-    rto: (Duration, Duration),
+    /// The RTO is no more than this, by the transmissions so far.
+    rto_max: Duration,
     path: Option<Path>,
     payload: Bytes,
     kind: Kind,
@@ -94,10 +96,26 @@ enum Kind {
 #[derive(Debug, Default)]
 struct Relays {
     relayed: BTreeMap<Path, Vec<SocketAddr>>,
+    /// What the last input has named.
+    claimed: Vec<(Path, SocketAddr)>,
     channels: BTreeMap<(Path, u16), SocketAddr>,
 }
 
 impl Relays {
+    /// What the agent has not taken was nobody's answer.
+    fn quiet(&mut self, agent: &Agent) {
+        if self.claimed.is_empty() {
+            return;
+        }
+        let ours = || crate::sim::watch::streams(agent).flat_map(|stream| agent.local_candidates(stream));
+        for (path, address) in core::mem::take(&mut self.claimed) {
+            let is_ours = ours().any(|(_, candidate)| candidate.ip() == Some(address));
+            if !is_ours && let Some(known) = self.relayed.get_mut(&path) {
+                known.retain(|known| *known != address);
+            }
+        }
+    }
+
     /// The path to `peer` that begins at the relayed address of its family.
     fn inner(&self, server: Path, peer: SocketAddr) -> Option<Path> {
         let mut relayed = self.relayed.get(&server)?.iter().rev();
@@ -163,13 +181,16 @@ impl Wire {
 
     fn judge_turn(&mut self, streams: &Streams, now: Timestamp, path: Path, message: &Stun<'_>) -> Verdict {
         match (message.class, message.method) {
-            (Class::Success, ALLOCATE) => {
-                // The first answer where it was asked for: what was seen once may be sent again, to other sockets.
-                let asked = self.requests.get_mut(&message.id).filter(|asked| asked.path == Some(path));
-                if asked.is_some_and(|asked| !core::mem::replace(&mut asked.answered, true)) {
-                    let relayed = message.attributes().filter(|it| it.kind == XOR_RELAYED_ADDRESS);
-                    let relayed = relayed.filter_map(|it| message.uncovered(it));
-                    self.relays.relayed.entry(path).or_default().extend(relayed);
+            (Class::Success, ALLOCATE)
+                if self.requests.get(&message.id).is_some_and(|it| it.path == Some(path)) =>
+            {
+                let relayed = message.attributes().filter(|it| it.kind == XOR_RELAYED_ADDRESS);
+                let known = self.relays.relayed.entry(path).or_default();
+                for address in relayed.filter_map(|it| message.uncovered(it)) {
+                    if !known.contains(&address) {
+                        known.push(address);
+                        self.relays.claimed.push((path, address));
+                    }
                 }
             }
             (Class::Indication, DATA) => {
@@ -483,7 +504,7 @@ impl Wire {
                 first_at: now,
                 last_at: now,
                 transmissions: 1,
-                rto: (RTO_MIN, Duration::MAX),
+                rto_max: Duration::MAX,
                 path,
                 payload,
                 kind,
@@ -514,17 +535,24 @@ impl Wire {
         let elapsed = now.saturating_since(known.first_at);
         let (times, multiple) = (known.transmissions, (1_u32 << (known.transmissions - 1)) - 1);
         // A transmission may be late, and is never early.
-        let (least, most) = known.rto;
-        known.rto =
-            (least.max(elapsed.saturating_sub(SPREAD * times) / multiple), most.min(elapsed / multiple));
-        let (least, most) = known.rto;
+        known.rto_max = known.rto_max.min(elapsed / multiple);
+        let (most, excused) = (known.rto_max, known.first_at < excused_until);
         // INV-36
-        if most < RTO_MIN || (known.first_at >= excused_until && least > most) {
+        let wanted = most * multiple;
+        if most < RTO_MIN || !excused && elapsed.saturating_sub(wanted) > self.spread(now) * times {
             return Err(format!(
-                "INV-35: transmission {times} after {elapsed:?}, the RTO being {least:?} to {most:?}"
+                "INV-35: transmission {times} after {elapsed:?}, the RTO being {most:?} at most"
             ));
         }
         Ok(())
+    }
+
+    /// How late a transmission may be: four leave in a Ta, of all that are under way.
+    fn spread(&self, now: Timestamp) -> Duration {
+        let is_under_way =
+            |request: &&Request| !request.answered && now.saturating_since(request.last_at) < MINUTE;
+        let count = self.requests.values().filter(is_under_way).count();
+        SPREAD.max(self.pacing / 4 * u32::try_from(count).unwrap_or(u32::MAX))
     }
 }
 
@@ -550,6 +578,9 @@ fn same(one: SocketAddr, other: SocketAddr) -> bool {
     one.port() == other.port() && one.ip() == other.ip()
 }
 
+/// No request lives as long.
+const MINUTE: Duration = Duration::from_secs(60);
+
 const MESSAGE_INTEGRITY_SHA256: u16 = 0x001c;
 
 /// The type preference of peer-reflexive candidates (RFC 8445 section 5.1.2.2).
@@ -561,5 +592,5 @@ const TRANSMISSIONS_MAX: u32 = 7;
 /// RFC 8445 section 14.3.
 const RTO_MIN: Duration = Duration::from_millis(500);
 
-/// How much a retransmission may be late where many are due at once.
+/// How much a retransmission may be late however few are due at once.
 const SPREAD: Duration = Duration::from_millis(250);

@@ -5,7 +5,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use super::{Kind, Leg, Wire};
+use super::{Kind, Leg, MINUTE, Wire};
 use crate::ice::PairId;
 use crate::{Agent, Stats, Timestamp};
 
@@ -40,6 +40,8 @@ impl Wire {
         now: Timestamp,
         before: &Stats,
     ) -> Result<(), String> {
+        self.pacing = agent.pacing();
+        self.relays.quiet(agent);
         let fresh = core::mem::take(&mut self.fresh);
         let stats = agent.stats();
         let count = |counter: fn(&Stats) -> u32| {
@@ -99,5 +101,3 @@ const UNANSWERED_MAX: usize = 128;
 
 /// More than a session has under way; those of the last minute are kept whatever their number.
 const REQUESTS_MAX: usize = 8_192;
-
-const MINUTE: Duration = Duration::from_secs(60);
