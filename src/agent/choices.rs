@@ -152,9 +152,7 @@ impl Views<'_> {
         let left = patience.max(PATIENCE_MAX).saturating_sub(prospects.waited);
         match policy.nominate(&prospects) {
             Verdict::Nominate(id) if valid.contains(id) => Verdict::Nominate(id),
-            Verdict::Wait(wait) if !wait.min(left).is_zero() => {
-                Verdict::Wait(to_whole_millisecond(prospects.waited, wait.min(left)))
-            }
+            Verdict::Wait(wait) if !wait.min(left).is_zero() => Verdict::Wait(wait.min(left)),
             Verdict::Nominate(_) | Verdict::Wait(_) => Verdict::Nominate(best.id),
         }
     }
@@ -228,14 +226,6 @@ impl Views<'_> {
     }
 }
 
-/// How long to wait beyond `waited`, for `wait` and to a whole millisecond: nobody wakes up more often to wait, and whoever
-/// is asked in between comes to the same instant.
-fn to_whole_millisecond(waited: Duration, wait: Duration) -> Duration {
-    let in_all = waited.saturating_add(wait);
-    let whole = u64::try_from(in_all.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX);
-    Duration::from_millis(whole).saturating_sub(waited)
-}
-
 /// Where a candidate is, as far as it is known: what is in one place fails together.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Site {
@@ -267,4 +257,4 @@ fn cost(candidate: &Candidate) -> u32 {
 }
 
 /// As long as this a policy may hold nomination up, if it is not configured to have more patience.
-const PATIENCE_MAX: Duration = Duration::from_secs(5);
+pub(super) const PATIENCE_MAX: Duration = Duration::from_secs(5);

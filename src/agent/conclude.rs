@@ -1,5 +1,6 @@
 //! What follows from what has changed: nominations, selected pairs, routes, states (RFC 8445 sections 8 and 7.2.5.4).
 
+use crate::agent::choices::PATIENCE_MAX;
 use crate::agent::freshness::Upkeep;
 use crate::agent::pacer::Waits;
 use crate::agent::route::Announced;
@@ -84,19 +85,27 @@ impl Agent {
         let renominates = stream.renominates();
         let Some(best) = stream.valid.best(id).cloned() else { return };
         let Some(component) = stream.component_mut(id) else { return };
-        let since = match component.nomination {
+        let (since, until, not_before) = match component.nomination {
             Progress::Nominating(pair) if list.pair(pair).is_some() => return,
-            Progress::Valid(since) => since,
+            Progress::Valid { since, until, not_before } => (since, until, not_before),
             // The pair under nomination may have gone with its candidate.
-            Progress::Nominating(_) | Progress::Nothing => now,
+            Progress::Nominating(_) | Progress::Nothing => (now, Timestamp::MAX, Timestamp::ZERO),
         };
-        component.nomination = Progress::Valid(since);
+        component.nomination = Progress::Valid { since, until, not_before };
         let Some(views) = self.views(id.stream()) else { return };
         let wait = match views.nominate(&*self.config.policy, &best, since, waits) {
             Verdict::Nominate(pair) => return self.nominate_valid(id, pair, renominates),
             Verdict::Wait(wait) => wait,
         };
-        patience.at(now + wait);
+        // Nobody wakes up more often to wait; whoever is asked in between comes to the same instant.
+        let not_before = if until <= now { now + WAIT_MIN } else { not_before };
+        let until = not_before.max(now + wait).min(since + waits.max(PATIENCE_MAX));
+        patience.at(until);
+        if let Ok(stream) = self.stream_mut(id.stream())
+            && let Some(component) = stream.component_mut(id)
+        {
+            component.nomination = Progress::Valid { since, until, not_before };
+        }
     }
 
     /// Repeats the check of a valid pair with USE-CANDIDATE.
@@ -420,3 +429,6 @@ fn soundness(stream: &Stream) -> Option<StreamState> {
         None
     }
 }
+
+/// Between two instants at which a policy goes on waiting.
+const WAIT_MIN: Duration = Duration::from_millis(1);

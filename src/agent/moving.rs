@@ -25,7 +25,7 @@ impl Agent {
         let (selected_at, rival, trouble) = (component.selected_at, component.rival, component.trouble);
         let under_way = match component.nomination {
             Progress::Nominating(pair) => views.list.pair(pair).map(|pair| pair.id),
-            Progress::Valid(_) | Progress::Nothing => None,
+            Progress::Valid { .. } | Progress::Nothing => None,
         };
         if under_way.is_some_and(|pair| !self.is_in_trouble(pair)) {
             return;

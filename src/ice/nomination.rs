@@ -37,8 +37,14 @@ pub(crate) enum Progress {
     /// No pair is valid yet.
     #[default]
     Nothing,
-    /// There has been a valid pair since then.
-    Valid(Timestamp),
+    /// There is a valid pair, and perhaps a better one to come.
+    Valid {
+        since: Timestamp,
+        /// When the policy wants to be asked again; at no time yet if that cannot come.
+        until: Timestamp,
+        /// Not before, as it has gone on waiting when it was last asked.
+        not_before: Timestamp,
+    },
     /// A check with USE-CANDIDATE is queued or under way on this pair of the check list.
     Nominating(PairId),
 }
