@@ -64,10 +64,17 @@ impl Agent {
         if !self.settle_roles(stream, request) {
             return Some(ErrorCode::ROLE_CONFLICT);
         }
-        // rfc8445-7.3.1.5-3
+        // rfc8445-7.3.1.5-3: neither is a path wanted from where consent is gone, for we could not follow (rfc7675-5.1-17).
+        let nominates = request.use_candidate.is_some() && self.follows();
         let unwanted =
-            request.use_candidate.is_some() && self.follows() && !self.config.policy.accepts_nomination(path);
+            nominates && (!self.config.policy.accepts_nomination(path) || self.has_left(stream, path));
         unwanted.then_some(ErrorCode::BAD_REQUEST)
+    }
+
+    /// Whether the peer consents no longer on a path that is not that of the selected pair.
+    fn has_left(&self, stream: StreamId, path: Path) -> bool {
+        let Some(stream) = self.stream(stream) else { return false };
+        stream.lost.contains(&path) && stream.selected_pairs().all(|pair| pair.path != path)
     }
 
     /// Before the peer's credentials are known a request waits for them (rfc8445-7.3-3); afterwards it counts at once,
