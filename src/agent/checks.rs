@@ -305,6 +305,7 @@ impl Agent {
             nominated: None,
             answered_at: now,
             is_hearsay: path != checked.path,
+            asked_at: None,
             rtt: None,
             seen_at: None,
             is_nominated_elsewhere: false,

@@ -134,7 +134,13 @@ impl Agent {
     ) -> Consent {
         let basic = self.consent_interval(stream, pair).unwrap_or(CONSENT_INTERVAL);
         let first = consent::interval(basic, u32::from_be_bytes(self.entropy.bytes(Purpose::Jitter)));
-        Consent::new(pair, consented_at, self.now, first).every(basic)
+        // rfc7675-5.1-6: a pair that was in use before, or whose path was, may have been asked and not have answered yet.
+        let valid = &self.stream(stream).map(|stream| &stream.valid);
+        let path = valid.and_then(|valid| valid.get(pair)).map(|pair| pair.path);
+        let on_path = valid.iter().flat_map(|valid| valid.pairs()).filter(|pair| Some(pair.path) == path);
+        let asked_at = on_path.filter_map(|pair| pair.asked_at).max();
+        let consent = Consent::new(pair, consented_at, self.now, first).every(basic);
+        asked_at.map_or(consent, |at| consent.not_before(at + first))
     }
 
     fn consent_interval(&self, stream: StreamId, pair: PairId) -> Option<Duration> {
@@ -175,6 +181,14 @@ impl Agent {
         let owner = Owner::Consent(ConsentOwner { component, pair, role, renews });
         self.transactions.start(self.now, transaction, path, payload.clone(), once, owner);
         count(&mut self.stats.consent_checks_sent);
+        let now = self.now;
+        if let Ok(stream) = self.stream_mut(component.stream()) {
+            stream
+                .valid
+                .pairs_mut()
+                .filter(|valid| valid.id == pair)
+                .for_each(|valid| valid.asked_at = Some(now));
+        }
         self.transmit(path, payload);
         Some(())
     }

@@ -89,6 +89,16 @@ impl Consent {
         Self { basic, ..self }
     }
 
+    /// The same with its first check no earlier than this.
+    pub(crate) fn not_before(self, at: Timestamp) -> Self {
+        let check_at = self.check_at.max(at);
+        let state = match self.state {
+            State::Held { why, chances, .. } => State::held(check_at, why, chances),
+            state => state,
+        };
+        Self { state, check_at, ..self }
+    }
+
     pub(crate) const fn standing(&self) -> Standing {
         match self.state {
             State::Fresh { .. } => Standing::Fresh,
@@ -280,6 +290,17 @@ mod tests {
         assert!(consent.handle_timeout(at(60_000), || INTERVAL));
         consent.answered(at(60_020));
         assert_eq!(consent.standing(), Standing::Fresh);
+    }
+
+    #[test]
+    fn a_pair_that_was_asked_a_moment_ago_is_not_asked_again_at_once() {
+        let mut consent = Consent::new(PairId::from_raw(1), None, at(1_000), INTERVAL).not_before(at(5_000));
+        assert!(!consent.handle_timeout(at(4_999), || INTERVAL));
+        assert!(consent.handle_timeout(at(5_000), || INTERVAL));
+        consent.handle_timeout(at(7_499), || INTERVAL);
+        assert_eq!(consent.standing(), Standing::Held(Hold::Unused), "it has its time to be answered");
+        consent.handle_timeout(at(7_500), || INTERVAL);
+        assert_eq!(consent.standing(), Standing::Lost(Loss::Expired));
     }
 
     #[test]

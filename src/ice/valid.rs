@@ -30,6 +30,8 @@ pub(crate) struct ValidPair {
     /// Nothing was asked on this path yet: the peer has seen the check of another base come from this one's address (RFC
     /// 8445 section 7.2.5.3.2). That is no consent to data from here.
     pub(crate) is_hearsay: bool,
+    /// The last check for consent on this path.
+    pub(crate) asked_at: Option<Timestamp>,
     /// Round-trip time, smoothed.
     pub(crate) rtt: Option<Duration>,
     /// Where the peer has seen the last consent check come from.
