@@ -267,7 +267,7 @@ impl Prospects<'_> {
     ///
     /// A relay costs somebody something for the whole session, so a direct rival gets twice the patience, for its check to
     /// be sent, and to be repeated once: behind many a filter the first one is lost, because the peer's own has yet to open
-    /// it.
+    /// it. Its silence counts from the first pair that works: until then the peer may not have known whom to check.
     fn soon(&self) -> Verdict {
         let best = self.valid.iter().next();
         let round_trips = best.and_then(|best| best.rtt).map(|rtt| rtt.saturating_mul(3));
@@ -284,6 +284,7 @@ impl Prospects<'_> {
             };
             match rival.health {
                 Health::Checking(since) => {
+                    let since = if spared { since.min(self.waited) } else { since };
                     time_for_answer.saturating_add(repetition).saturating_sub(since).min(patience)
                 }
                 Health::Unchecked | Health::Sound | Health::Troubled => patience,

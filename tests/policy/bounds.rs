@@ -4,7 +4,7 @@ use floe::ice::{CheckOrder, Role};
 use floe::sim::{Host, Link, NetworkId, Verdict, World};
 use floe::{Config, Event, StreamState, Timestamp};
 
-use crate::harness::{Bench, at, typed};
+use crate::harness::{Bench, Fed, at, typed};
 use crate::session::{Session, address, controlled, controlling, ms};
 
 const TA: u64 = 50;
@@ -139,6 +139,26 @@ fn a_direct_path_gets_the_time_of_one_repetition_before_a_relay_is_nominated() {
     bench.run_answering(at(3_000), |check| {
         (check.path.remote() == address(relay) || check.at >= at(500)).then_some(ms(20))
     });
+    assert_eq!(bench.selections(), [address(direct)]);
+}
+
+/// The peer hears of us two seconds after we have heard of it, and its first check comes by its relay: that nothing has come by
+/// the direct path until then says nothing about that path.
+#[test]
+fn a_peer_that_hears_of_us_late_is_waited_for_on_the_direct_path_although_its_relay_works_first() {
+    let (direct, relay) = ("198.51.100.1:2000", "203.0.113.50:5000");
+    let mut bench = Bench::bare(Config::new(), Role::Controlling);
+    bench.base("192.0.2.1:1000");
+    bench.remote();
+    bench.trickle(typed("1", "srflx", 1_694_498_815, direct));
+    bench.trickle(typed("2", "relay", 100, relay));
+    bench.end_of_candidates();
+    bench.run_answering(at(2_000), |_| None);
+    for (from, until) in [(relay, 2_100), (direct, 3_000)] {
+        let check = bench.peer_check();
+        assert_eq!(bench.feed_on("192.0.2.1:1000", from, &check.encode()), Fed::Control);
+        bench.run_answering(at(until), |check| (check.at >= at(2_000)).then_some(ms(20)));
+    }
     assert_eq!(bench.selections(), [address(direct)]);
 }
 
