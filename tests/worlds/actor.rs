@@ -99,7 +99,12 @@ impl Actor {
             })
             .collect();
         let now = self.now;
-        best.into_iter().any(|pair| self.peer.agent_mut().nominate(now, pair).is_ok())
+        let nominated = best.into_iter().any(|pair| self.peer.agent_mut().nominate(now, pair).is_ok());
+        if nominated {
+            // The check may leave at once: it is for whoever has nominated to see that time passes.
+            self.peer.handle_timeout(now);
+        }
+        nominated
     }
 }
 
