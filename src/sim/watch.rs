@@ -56,6 +56,7 @@ use crate::{Agent, Event, Output, Path, Received, ServerError, Stats, Timestamp}
 ///   peer-reflexive candidate (INV-43); no more than allowed to whoever never answered (INV-32).
 /// * Messages hold together, are signed, and have a fingerprint (INV-44, INV-45); they go to a unicast address, from a
 ///   base that is there (INV-19, INV-51).
+///   Data on a channel that was never bound comes to nothing (INV-50).
 /// * Pairs and candidates: bounds (INV-32), counters (INV-33), no twins (INV-37), priorities and order (INV-38), states
 ///   (INV-39), foundations (INV-42), nothing left of what was removed (INV-51).
 ///

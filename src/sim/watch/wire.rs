@@ -153,6 +153,10 @@ impl Wire {
                     let leg = Leg { path: self.relays.inner(path, *peer), relayed: true };
                     self.judge_inner(streams, now, leg, payload)
                 }
+                // INV-50
+                None if self.relays.relayed.contains_key(&path) && !self.heard.contains_key(&path) => {
+                    Verdict::Forged("data on a channel that was never bound")
+                }
                 None => Verdict::Unknown,
             },
             Ok(Packet::Stun(message)) if message.method == BINDING => {
