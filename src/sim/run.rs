@@ -98,7 +98,9 @@ impl<N: Node> World<N> {
     fn nudge(&mut self, id: NodeId) {
         let (now, nudging) = (self.clock_of(id), self.nudging);
         let Some(slot) = self.slot_mut(id) else { return };
-        if nudging && slot.deadline.is_none_or(|deadline| deadline > now) {
+        // INV-06: an earlier time than before counts as that.
+        slot.told = slot.told.max(now);
+        if nudging && slot.deadline.is_none_or(|deadline| deadline > slot.told) {
             slot.occupant.handle_timeout(now);
             // INV-03
             if let Some(what) = slot.speech() {

@@ -28,6 +28,8 @@ pub(super) struct Slot<N> {
     pub(super) resumes_at: Timestamp,
     pub(super) counters: Counters,
     pub(super) wakes: Wakes,
+    /// The latest that the node has been told: its clock may have been set back since.
+    pub(super) told: Timestamp,
 }
 
 impl<N: Node> Slot<N> {
@@ -42,6 +44,7 @@ impl<N: Node> Slot<N> {
             resumes_at: Timestamp::ZERO,
             counters: Counters::default(),
             wakes: Wakes::default(),
+            told: Timestamp::ZERO,
         }
     }
 
