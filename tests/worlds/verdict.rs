@@ -109,11 +109,9 @@ fn silence(play: &Play<'_>, states: [StreamState; 2]) {
         // Who asks for no consent does not notice that a socket of the other end is gone, and moves to no other pair.
         let unnoticed = state == StreamState::Connected
             && !play.plan.ends[1 - end].setting.consent
-            && play
-                .plan
-                .events
-                .iter()
-                .any(|(_, it)| matches!(it, Happening::RemoveBase(at, _) if *at == end));
+            && play.plan.events.iter().any(
+                |(_, it)| matches!(it, Happening::RemoveBase(at, _) | Happening::Roam(at, ..) if *at == end),
+            );
         assert!(
             over || abandoned || misled || unnoticed,
             "INV-13: end {end} is {state:?}, the other {:?}\n{}",
