@@ -5,7 +5,7 @@ mod harness;
 use core::net::SocketAddr;
 
 use floe::ice::Role;
-use floe::{Config, Event, Provenance, Reason, StreamState, Timestamp};
+use floe::{Config, Event, Ignored, Provenance, Reason, StreamState, Timestamp};
 use harness::{Bench, Fed, LOCAL, PeerCheck, Sent, address, at, ms, typed};
 
 const HIGH: &str = "198.51.100.1:2003";
@@ -93,9 +93,10 @@ fn a_lower_pair_that_the_peer_nominates_is_followed_once_the_best_one_does_not_a
     }
 }
 
-/// The peer comes late: consent has been lost meanwhile. What is lost stays lost, and the pair that the peer is on now is taken.
+/// The peer comes late: consent has been lost meanwhile. What is lost stays lost: a nomination there
+/// is refused, and the pair that the peer is on now is taken.
 ///
-/// Proves: rfc7675-5.1-17
+/// Proves: rfc7675-5.1-17, rfc8445-7.3.1.5-3
 #[test]
 fn a_pair_nominated_after_consent_was_lost_brings_the_stream_back() {
     let mut bench = on_the_best();
@@ -105,7 +106,13 @@ fn a_pair_nominated_after_consent_was_lost_brings_the_stream_back() {
     bench.run_answering(at(46_000), only(&[LOW]));
     assert_eq!((state(&bench), route(&bench)), (StreamState::Completed, Some(address(LOW))));
     let asked = bench.checks().len();
-    nominates(&mut bench, HIGH);
+    let back = PeerCheck { use_candidate: true, ..bench.peer_check() };
+    assert_eq!(bench.feed_on(LOCAL, HIGH, &back.encode()), Fed::Ignored(Ignored::Refused));
+    assert_eq!(bench.last_answer().unwrap().error, Some(400), "we cannot follow there");
+    // Without a nomination it is a check like any other.
+    let check = bench.peer_check().encode();
+    bench.feed_on(LOCAL, HIGH, &check);
+    assert_eq!(bench.last_answer().unwrap().error, None);
     bench.run_answering(at(60_000), only(&[HIGH, LOW]));
     assert!(bench.checks()[asked..].iter().all(|check| check.path.remote() == address(LOW)));
     assert_eq!(route(&bench), Some(address(LOW)));
