@@ -153,6 +153,13 @@ fn a_check_from_nowhere_or_from_ourselves_is_not_answered() {
     }
 }
 
+/// RFC 8445 section 7.3: who is called, and the signature, decide whether a check is answered. What stands behind the
+/// colon need not even be text.
+#[test]
+fn a_signed_check_is_authentic_whatever_bytes_its_sender_calls_itself() {
+    agent_authed::run(&[0, 114, 90, 191, 34, 191, 168]);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(64) })]
 

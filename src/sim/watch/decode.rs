@@ -125,9 +125,11 @@ impl<'a> Stun<'a> {
         self.attribute(kind)?.value.try_into().ok().map(u32::from_be_bytes)
     }
 
-    /// USERNAME, cut at its colon.
-    pub(super) fn username(&self) -> Option<(&'a str, &'a str)> {
-        core::str::from_utf8(self.attribute(USERNAME)?.value).ok()?.split_once(':')
+    /// USERNAME, cut at its colon. What stands behind it may be any bytes: only who is called has to be known.
+    pub(super) fn username(&self) -> Option<(&'a str, &'a [u8])> {
+        let name = self.attribute(USERNAME)?.value;
+        let (called, caller) = name.split_at_checked(name.iter().position(|byte| *byte == b':')?)?;
+        Some((core::str::from_utf8(called).ok()?, caller.get(1..)?))
     }
 
     /// An address that is hidden under the cookie and the id.

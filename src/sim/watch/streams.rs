@@ -139,9 +139,9 @@ impl Streams {
     }
 
     /// The generation of this user-name fragment of ours.
-    pub(super) fn named(&self, ufrag: &str) -> Option<Place> {
+    pub(super) fn named(&self, ufrag: &[u8]) -> Option<Place> {
         (0..).zip(&self.known).find_map(|(number, known)| {
-            let generation = known.generations.iter().position(|known| known.ufrag == ufrag)?;
+            let generation = known.generations.iter().position(|known| known.ufrag.as_bytes() == ufrag)?;
             Some(Place { stream: StreamId::from_raw(number), generation })
         })
     }

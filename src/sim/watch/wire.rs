@@ -218,7 +218,7 @@ impl Wire {
 
     fn judge_request(&mut self, streams: &Streams, leg: Leg, message: &Stun<'_>) -> Verdict {
         let Some((ours, _)) = message.username() else { return Verdict::Forged("a request of nobody") };
-        let Some(place) = streams.named(ours).filter(|place| streams.counts(*place)) else {
+        let Some(place) = streams.named(ours.as_bytes()).filter(|place| streams.counts(*place)) else {
             return Verdict::Forged("under a name that is not ours");
         };
         if !message.has(MESSAGE_INTEGRITY) && message.has(MESSAGE_INTEGRITY_SHA256) {
@@ -465,8 +465,8 @@ impl Wire {
             return self.request(now, leg, message, payload, kind);
         }
         let (theirs, ours) = message.username().ok_or("INV-44: a user name without a colon")?;
-        let place = streams.named(ours).filter(|place| streams.counts(*place));
-        let place = place.ok_or_else(|| format!("INV-31: a check under the name {ours}, which is over"))?;
+        let over = || format!("INV-31: a check under {}, which is over", ours.escape_ascii());
+        let place = streams.named(ours).filter(|place| streams.counts(*place)).ok_or_else(over)?;
         let peer = self.peer(theirs);
         if let Some((_, key)) = peer.and_then(|peer| self.peers.get(peer))
             && !message.is_signed_with(key)
