@@ -8,7 +8,6 @@ use agent_bytes::{PHASES, Phase, Step, Subject};
 use agent_ops::{Model, Op, Setting};
 use floe::ice::Role;
 use proptest::prelude::*;
-use proptest::test_runner::RngSeed;
 
 fn phase() -> impl Strategy<Value = Phase> {
     prop::sample::select(&PHASES[..])
@@ -192,15 +191,6 @@ proptest! {
         }
         model.finish();
     }
-}
-
-proptest! {
-    // The same cases always: other ones are the fuzz target's to find.
-    #![proptest_config(ProptestConfig {
-        failure_persistence: None,
-        rng_seed: RngSeed::Fixed(8445),
-        ..ProptestConfig::with_cases(64)
-    })]
 
     #[test]
     fn a_peer_with_the_right_password_may_say_anything(script in prop::collection::vec(any::<u8>(), 1..400)) {
