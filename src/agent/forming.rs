@@ -1,14 +1,17 @@
 //! Many candidates become pairs: the best first, so that what finds no room ends the matter.
 
 use alloc::collections::BinaryHeap;
+use alloc::collections::binary_heap::PeekMut;
 use alloc::vec::Vec;
 use core::cmp::Reverse;
 
 use crate::agent::Agent;
-use crate::agent::pairing::{Unformed, likeness};
+use crate::agent::ends::{Far, Near};
+use crate::agent::pairing::Unformed;
+use crate::ice::checklist::CheckList;
 use crate::ice::local::LocalCandidate;
 use crate::ice::remote::RemoteCandidate;
-use crate::ice::{CandidateId, PairPriority, Priority, Role, StreamId};
+use crate::ice::{PairPriority, Role, StreamId};
 
 impl Agent {
     /// Pairs the local candidates that `ours` picks with the remote ones that `theirs` picks.
@@ -23,26 +26,25 @@ impl Agent {
         theirs: impl Fn(&RemoteCandidate) -> bool,
     ) {
         let Some((known, list)) = self.stream(stream).zip(self.lists.list(stream)) else { return };
-        let remotes: Vec<End> = known.remotes.iter().filter(|it| theirs(it)).map(End::of_remote).collect();
-        if remotes.is_empty() {
+        let remotes: Vec<Far> =
+            known.remotes.iter().filter(|remote| theirs(remote)).map(|remote| self.far(remote)).collect();
+        // A lite agent has nothing to check.
+        if remotes.is_empty() || known.is_lite() {
             return;
         }
-        let locals = known.locals.iter().filter(|local| local.is_paired() && ours(local)).map(End::of_local);
-        let mut rows = Rows { role: self.claim.role, locals: locals.collect() };
+        let locals = known.locals.iter().filter(|local| local.is_paired() && ours(local)).map(Near::of);
+        let mut rows = Rows { role: self.claim.role, locals: locals.collect(), remotes };
         rows.locals.sort_by_key(|local| Reverse(local.priority));
         let is_first = list.pairs().is_empty();
-        let firsts = remotes.iter().enumerate().filter_map(|(order, remote)| rows.next(remote, order, 0));
-        let mut heads: BinaryHeap<Head> = firsts.collect();
-        while let Some(Head { order, at: Reverse(at), .. }) = heads.pop() {
-            let Some((remote, local)) = remotes.get(order.0).zip(rows.locals.get(at)) else { break };
-            let formed = match is_first {
-                true => self.form_new(stream, local.id, remote.id),
-                false => self.form_once(stream, local.id, remote.id),
-            };
-            heads.extend(rows.next(remote, order.0, at + 1));
-            if formed == Err(Unformed::NoRoom) {
-                let left = heads.iter().filter_map(|head| Some((head, remotes.get(head.order.0)?)));
-                let left: usize = left.map(|(head, remote)| rows.left(remote, head.at.0)).sum();
+        let mut heads = rows.heads();
+        while let Some((ours, theirs)) = rows.take(&mut heads) {
+            // rfc8445-6.1.2.4-2: one pair for a base and a remote candidate.
+            let is_here = |list: &CheckList| list.of(ours.id, theirs.id).is_some();
+            if !is_first && self.lists.list(stream).is_some_and(is_here) {
+                continue;
+            }
+            if self.form_between(ours, theirs) == Err(Unformed::NoRoom) {
+                let left: usize = heads.iter().map(|head| rows.left(*head)).sum();
                 let left = u32::try_from(left).unwrap_or(u32::MAX);
                 self.stats.pairs_dropped = self.stats.pairs_dropped.saturating_add(left);
                 return;
@@ -51,30 +53,12 @@ impl Agent {
     }
 }
 
-/// A candidate as far as its place among pairs is concerned.
-struct End {
-    id: CandidateId,
-    priority: Priority,
-    likeness: u64,
-}
-
-impl End {
-    fn of_local(local: &LocalCandidate) -> Self {
-        let likeness = likeness(local.component, local.candidate.transport(), local.address);
-        Self { id: local.id, priority: local.candidate.priority(), likeness }
-    }
-
-    fn of_remote(remote: &RemoteCandidate) -> Self {
-        let likeness = likeness(remote.component, remote.candidate.transport(), remote.address);
-        Self { id: remote.id, priority: remote.candidate.priority(), likeness }
-    }
-}
-
 /// The pairs that could be made: a row for each remote candidate, in which priorities fall along the local ones.
 struct Rows {
     role: Role,
     /// Highest priority first.
-    locals: Vec<End>,
+    locals: Vec<Near>,
+    remotes: Vec<Far>,
 }
 
 /// The best pair that is left of a row. Of equal pairs the remote candidate that came first is ahead (rfc8838-17-2).
@@ -86,16 +70,34 @@ struct Head {
 }
 
 impl Rows {
+    /// The best pair of each row.
+    fn heads(&self) -> BinaryHeap<Head> {
+        self.remotes.iter().enumerate().filter_map(|(order, remote)| self.next(remote, order, 0)).collect()
+    }
+
+    /// Takes the best pair of all; the next of its row comes in its place.
+    fn take(&self, heads: &mut BinaryHeap<Head>) -> Option<(&Near, &Far)> {
+        let mut head = heads.peek_mut()?;
+        let (Reverse(order), Reverse(at)) = (head.order, head.at);
+        let (local, remote) = self.locals.get(at).zip(self.remotes.get(order))?;
+        match self.next(remote, order, at + 1) {
+            Some(next) => *head = next,
+            None => drop(PeekMut::pop(head)),
+        }
+        Some((local, remote))
+    }
+
     /// The first pair of a row that has its local candidate at `from` or behind it.
-    fn next(&self, remote: &End, order: usize, from: usize) -> Option<Head> {
+    fn next(&self, remote: &Far, order: usize, from: usize) -> Option<Head> {
         let behind = self.locals.iter().enumerate().skip(from);
         let (at, local) = behind.into_iter().find(|(_, local)| local.likeness == remote.likeness)?;
         let priority = self.role.pair_priority(local.priority, remote.priority);
         Some(Head { priority, order: Reverse(order), at: Reverse(at) })
     }
 
-    /// How many pairs of a row are left.
-    fn left(&self, remote: &End, from: usize) -> usize {
-        self.locals.iter().skip(from).filter(|local| local.likeness == remote.likeness).count()
+    /// How many pairs of the row of this one are left.
+    fn left(&self, head: Head) -> usize {
+        let Some(remote) = self.remotes.get(head.order.0) else { return 0 };
+        self.locals.iter().skip(head.at.0).filter(|local| local.likeness == remote.likeness).count()
     }
 }

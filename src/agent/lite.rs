@@ -3,8 +3,8 @@
 
 use alloc::vec::Vec;
 
+use crate::agent::ends::matches;
 use crate::agent::freshness::Upkeep;
-use crate::agent::pairing::matches;
 use crate::agent::stream::Stream;
 use crate::agent::{Agent, Error, Event, StreamState};
 use crate::gather::{Base, BaseEntry};

@@ -30,6 +30,7 @@ mod checks;
 mod choices;
 mod conclude;
 mod config;
+mod ends;
 mod error;
 mod event;
 mod failover;

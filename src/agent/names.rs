@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 use core::net::{IpAddr, SocketAddr};
 
-use crate::agent::pairing::matches;
+use crate::agent::ends::matches;
 use crate::agent::stats::count;
 use crate::agent::stream::RemoteGathering;
 use crate::agent::{Agent, Error, Event, Output};

@@ -3,6 +3,7 @@
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 
+use crate::agent::ends::{Far, Near};
 use crate::agent::names::address_of;
 use crate::agent::stats::count;
 use crate::agent::stream::{Gathering, RemoteGathering};
@@ -17,7 +18,7 @@ use crate::ice::{
     Candidate, CandidateId, CandidateKind, ComponentId, FoundationKey, PairId, Priority, StreamId,
     TypePreferences, admit_peer_address,
 };
-use crate::net::{Path, Transport, is_link_local, unscoped};
+use crate::net::{Path, Transport, unscoped};
 use crate::stun::{Transaction, TransactionId};
 
 impl Agent {
@@ -272,21 +273,34 @@ impl Agent {
         remote: CandidateId,
     ) -> Result<PairId, Unformed> {
         let known = self.stream(stream).ok_or(Unformed::Mismatch)?;
-        let ends = known.locals.get(local).zip(known.remotes.get(remote));
+        let ends = known.locals.get(local).zip(known.remotes.get(remote)).ok_or(Unformed::Mismatch)?;
         // A lite agent has nothing to check.
-        let (ours, theirs) = ends
-            .filter(|(ours, theirs)| !known.is_lite() && matches(ours, theirs))
-            .ok_or(Unformed::Mismatch)?;
-        let path = Path::new(ours.candidate.transport(), ours.base_address, theirs.address);
-        // Nor does an agent talk to itself across two of its sockets, of which the peer may have named one: where both are
-        // behind NATs, their private addresses may well be the same.
-        if theirs.withdrawn || known.lost.contains(&path) || self.gatherer.leads_to_a_base(&path) {
+        if known.is_lite() || !ends.0.is_paired() {
             return Err(Unformed::Mismatch);
         }
+        let (ours, theirs) = (Near::of(ends.0), self.far(ends.1));
+        self.form_between(&ours, &theirs)
+    }
+
+    /// The remote candidate as an end of pairs.
+    pub(super) fn far(&self, remote: &RemoteCandidate) -> Far {
+        Far::of(remote, self.gatherer.has_base_at(remote.address))
+    }
+
+    /// The same for two ends that are not paired, of a full agent.
+    pub(super) fn form_between(&mut self, ours: &Near, theirs: &Far) -> Result<PairId, Unformed> {
         let component = ours.component;
+        let stream = component.stream();
+        let path = Path::new(ours.transport, ours.base_address, theirs.address);
+        let is_lost = |path| self.stream(stream).is_none_or(|known| known.lost.contains(path));
+        // Nor does an agent talk to itself across two of its sockets, of which the peer may have named one: where both are
+        // behind NATs, their private addresses may well be the same.
+        let leads_back = || theirs.is_ours && self.gatherer.leads_to_a_base(&path);
+        if !ours.matches(theirs) || theirs.withdrawn || is_lost(&path) || leads_back() {
+            return Err(Unformed::Mismatch);
+        }
         let foundation = PairFoundation { local: ours.kin, remote: theirs.kin };
-        let priorities =
-            Priorities::of(self.claim.role, ours.candidate.priority(), theirs.candidate.priority());
+        let priorities = Priorities::of(self.claim.role, ours.priority, theirs.priority);
         match self.lists.room(stream, priorities.pair, self.config.limits.pairs) {
             Room::Free => {}
             Room::After(crowded, worst) => {
@@ -310,8 +324,8 @@ impl Agent {
         self.lists.insert(CandidatePair {
             id,
             component,
-            local,
-            remote,
+            local: ours.id,
+            remote: theirs.id,
             path,
             foundation,
             priorities,
@@ -470,90 +484,4 @@ pub(super) enum Unformed {
     Mismatch,
     /// Nor do others of a priority that is no higher.
     NoRoom,
-}
-
-/// Whether two candidates can make a pair: same component, transport and family (rfc8445-6.1.2.2-1), link-local only
-/// with link-local (rfc8445-6.1.2.2-3), loopback only with loopback, no talking to oneself, and no telling a relay what a
-/// name hides (mdns-privacy-1, L-63).
-pub(super) fn matches(ours: &LocalCandidate, theirs: &RemoteCandidate) -> bool {
-    let (local, remote) = (ours.address, theirs.address);
-    ours.is_paired()
-        && likeness(ours.component, ours.candidate.transport(), local)
-            == likeness(theirs.component, theirs.candidate.transport(), remote)
-        && local != remote
-        && (ours.candidate.kind() != CandidateKind::Relayed || theirs.candidate.ip().is_some())
-}
-
-/// A number that is the same for candidates that can make a pair: component, transport, family, and reach.
-pub(super) fn likeness(component: ComponentId, transport: Transport, address: SocketAddr) -> u64 {
-    let ip = address.ip();
-    let traits = [transport == Transport::Udp, ip.is_ipv4(), is_link_local(ip), ip.is_loopback()];
-    let traits = traits.into_iter().fold(0, |bits, holds| bits << 1 | u64::from(holds));
-    let (stream, number) = (component.stream().to_raw(), component.number());
-    (u64::from(stream) << 16 | u64::from(number)) << 4 | traits
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::ice::remote::RemoteCandidates;
-    use crate::ice::{BaseId, CandidateAddress, Foundation, MdnsName};
-
-    fn ours(kind: CandidateKind) -> LocalCandidate {
-        let address = SocketAddr::from(([192, 0, 2, 1], 1000));
-        LocalCandidate {
-            id: CandidateId::from_raw(1),
-            component: StreamId::from_raw(0).component(1),
-            base: BaseId::from_raw(0),
-            base_address: address,
-            address,
-            candidate: candidate(kind, address.into()),
-            kin: CandidateId::from_raw(1),
-            signalled: true,
-        }
-    }
-
-    fn theirs(address: CandidateAddress) -> RemoteCandidate {
-        let (id, component) = (CandidateId::from_raw(2), StreamId::from_raw(0).component(1));
-        let at = SocketAddr::from(([198, 51, 100, 1], 2000));
-        let limits = RemoteLimits {
-            live: 1,
-            accepted: 1,
-            per_address: 1,
-            peer_reflexive_live: 0,
-            peer_reflexive_accepted: 0,
-        };
-        let mut remotes = RemoteCandidates::default();
-        remotes.add((id, id), component, at, candidate(CandidateKind::Host, address), &limits).unwrap();
-        remotes.get(id).unwrap().clone()
-    }
-
-    fn candidate(kind: CandidateKind, address: CandidateAddress) -> Candidate {
-        let foundation = Foundation::new("1").unwrap();
-        Candidate::new(kind, 1, Transport::Udp, address, Priority::of(126, 65535, 1), foundation)
-    }
-
-    /// Proves: mdns-privacy-1
-    /// Lesson: L-63
-    #[test]
-    fn a_relay_is_not_told_the_address_that_a_name_hides() {
-        let name = MdnsName::new("1f4712db-ea17-4bcf-a596-105139dfd8bf.local").unwrap();
-        let hidden = theirs(CandidateAddress::Name(name, 2000));
-        let clear = theirs(hidden.address.into());
-        let matching =
-            |theirs| [CandidateKind::Host, CandidateKind::Relayed].map(|kind| matches(&ours(kind), theirs));
-        assert_eq!(matching(&clear), [true, true]);
-        assert_eq!(matching(&hidden), [true, false]);
-    }
-
-    /// Proves: mdns-privacy-2
-    #[test]
-    fn a_hidden_host_is_paired_with_a_relayed_candidate_of_the_peer() {
-        let mut hidden = ours(CandidateKind::Host);
-        let name = MdnsName::new("1f4712db-ea17-4bcf-a596-105139dfd8bf.local").unwrap();
-        hidden.candidate = hidden.candidate.at(CandidateAddress::Name(name, 1000));
-        let mut relayed = theirs(SocketAddr::from(([198, 51, 100, 1], 2000)).into());
-        relayed.candidate = candidate(CandidateKind::Relayed, relayed.address.into());
-        assert!(matches(&hidden, &relayed));
-    }
 }

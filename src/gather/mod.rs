@@ -12,7 +12,7 @@ use alloc::vec::Vec;
 use core::net::SocketAddr;
 
 use crate::ice::{BaseId, ComponentId, ServerId, reserve_one};
-use crate::net::Path;
+use crate::net::{Path, unscoped};
 use crate::stun::TransactionId;
 use crate::time::{Deadline, Timestamp};
 
@@ -154,6 +154,12 @@ impl Gatherer {
     /// Whether a path leads to one of our own sockets.
     pub(crate) fn leads_to_a_base(&self, path: &Path) -> bool {
         self.bases.iter().any(|entry| path.is_to(entry.base.transport, &entry.base.local))
+    }
+
+    /// Whether one of our own sockets has this address, on whatever link: no path to another one leads to a base.
+    pub(crate) fn has_base_at(&self, address: SocketAddr) -> bool {
+        let address = unscoped(address);
+        self.bases.iter().any(|entry| unscoped(entry.base.local) == address)
     }
 
     /// The base that a path names.

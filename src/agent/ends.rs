@@ -1,0 +1,154 @@
+//! The two ends of a pair: what forming it takes from either candidate, found once for all pairs that have it.
+
+use core::net::SocketAddr;
+
+use crate::ice::local::LocalCandidate;
+use crate::ice::remote::RemoteCandidate;
+use crate::ice::{CandidateId, CandidateKind, ComponentId, Priority};
+use crate::net::{Transport, is_link_local};
+
+/// A local candidate as an end of pairs.
+pub(super) struct Near {
+    pub(super) id: CandidateId,
+    pub(super) component: ComponentId,
+    pub(super) kin: CandidateId,
+    pub(super) priority: Priority,
+    pub(super) transport: Transport,
+    pub(super) base_address: SocketAddr,
+    pub(super) likeness: u64,
+    address: SocketAddr,
+    is_relayed: bool,
+}
+
+/// A remote candidate as an end of pairs.
+pub(super) struct Far {
+    pub(super) id: CandidateId,
+    pub(super) kin: CandidateId,
+    pub(super) priority: Priority,
+    pub(super) address: SocketAddr,
+    pub(super) withdrawn: bool,
+    /// Whether one of our own bases has the address, on whatever link.
+    pub(super) is_ours: bool,
+    pub(super) likeness: u64,
+    /// Whether a name hides the address.
+    is_hidden: bool,
+}
+
+impl Near {
+    pub(super) fn of(local: &LocalCandidate) -> Self {
+        Self {
+            id: local.id,
+            component: local.component,
+            kin: local.kin,
+            priority: local.candidate.priority(),
+            transport: local.candidate.transport(),
+            base_address: local.base_address,
+            likeness: likeness(local.component, local.candidate.transport(), local.address),
+            address: local.address,
+            is_relayed: local.candidate.kind() == CandidateKind::Relayed,
+        }
+    }
+
+    /// Whether the two can make a pair: same component, transport and family (rfc8445-6.1.2.2-1), link-local only with
+    /// link-local (rfc8445-6.1.2.2-3), loopback only with loopback, no talking to oneself, and no telling a relay what a
+    /// name hides (mdns-privacy-1, L-63).
+    pub(super) fn matches(&self, theirs: &Far) -> bool {
+        self.likeness == theirs.likeness
+            && self.address != theirs.address
+            && !(self.is_relayed && theirs.is_hidden)
+    }
+}
+
+impl Far {
+    pub(super) fn of(remote: &RemoteCandidate, is_ours: bool) -> Self {
+        Self {
+            id: remote.id,
+            kin: remote.kin,
+            priority: remote.candidate.priority(),
+            address: remote.address,
+            withdrawn: remote.withdrawn,
+            is_ours,
+            likeness: likeness(remote.component, remote.candidate.transport(), remote.address),
+            is_hidden: remote.candidate.ip().is_none(),
+        }
+    }
+}
+
+/// Whether two candidates can make a pair.
+pub(super) fn matches(ours: &LocalCandidate, theirs: &RemoteCandidate) -> bool {
+    ours.is_paired() && Near::of(ours).matches(&Far::of(theirs, false))
+}
+
+/// A number that is the same for candidates that can make a pair: component, transport, family, and reach.
+fn likeness(component: ComponentId, transport: Transport, address: SocketAddr) -> u64 {
+    let ip = address.ip();
+    let traits = [transport == Transport::Udp, ip.is_ipv4(), is_link_local(ip), ip.is_loopback()];
+    let traits = traits.into_iter().fold(0, |bits, holds| bits << 1 | u64::from(holds));
+    let (stream, number) = (component.stream().to_raw(), component.number());
+    (u64::from(stream) << 16 | u64::from(number)) << 4 | traits
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ice::remote::{RemoteCandidates, RemoteLimits};
+    use crate::ice::{BaseId, Candidate, CandidateAddress, Foundation, MdnsName, StreamId};
+
+    fn ours(kind: CandidateKind) -> LocalCandidate {
+        let address = SocketAddr::from(([192, 0, 2, 1], 1000));
+        LocalCandidate {
+            id: CandidateId::from_raw(1),
+            component: StreamId::from_raw(0).component(1),
+            base: BaseId::from_raw(0),
+            base_address: address,
+            address,
+            candidate: candidate(kind, address.into()),
+            kin: CandidateId::from_raw(1),
+            signalled: true,
+        }
+    }
+
+    fn theirs(address: CandidateAddress) -> RemoteCandidate {
+        let (id, component) = (CandidateId::from_raw(2), StreamId::from_raw(0).component(1));
+        let at = SocketAddr::from(([198, 51, 100, 1], 2000));
+        let limits = RemoteLimits {
+            live: 1,
+            accepted: 1,
+            per_address: 1,
+            peer_reflexive_live: 0,
+            peer_reflexive_accepted: 0,
+        };
+        let mut remotes = RemoteCandidates::default();
+        remotes.add((id, id), component, at, candidate(CandidateKind::Host, address), &limits).unwrap();
+        remotes.get(id).unwrap().clone()
+    }
+
+    fn candidate(kind: CandidateKind, address: CandidateAddress) -> Candidate {
+        let foundation = Foundation::new("1").unwrap();
+        Candidate::new(kind, 1, Transport::Udp, address, Priority::of(126, 65535, 1), foundation)
+    }
+
+    /// Proves: mdns-privacy-1
+    /// Lesson: L-63
+    #[test]
+    fn a_relay_is_not_told_the_address_that_a_name_hides() {
+        let name = MdnsName::new("1f4712db-ea17-4bcf-a596-105139dfd8bf.local").unwrap();
+        let hidden = theirs(CandidateAddress::Name(name, 2000));
+        let clear = theirs(hidden.address.into());
+        let matching =
+            |theirs| [CandidateKind::Host, CandidateKind::Relayed].map(|kind| matches(&ours(kind), theirs));
+        assert_eq!(matching(&clear), [true, true]);
+        assert_eq!(matching(&hidden), [true, false]);
+    }
+
+    /// Proves: mdns-privacy-2
+    #[test]
+    fn a_hidden_host_is_paired_with_a_relayed_candidate_of_the_peer() {
+        let mut hidden = ours(CandidateKind::Host);
+        let name = MdnsName::new("1f4712db-ea17-4bcf-a596-105139dfd8bf.local").unwrap();
+        hidden.candidate = hidden.candidate.at(CandidateAddress::Name(name, 1000));
+        let mut relayed = theirs(SocketAddr::from(([198, 51, 100, 1], 2000)).into());
+        relayed.candidate = candidate(CandidateKind::Relayed, relayed.address.into());
+        assert!(matches(&hidden, &relayed));
+    }
+}
