@@ -3,6 +3,7 @@
 
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
+use core::cmp::Reverse;
 
 use crate::ice::checklist::{CheckList, CheckListState};
 use crate::ice::pair::{CandidatePair, PairEvent, PairFoundation, PairState};
@@ -91,8 +92,7 @@ impl CheckListSet {
         // an earlier list stands above this one; and so does an equal one, which was here first.
         let above = |other: &CandidatePair| {
             let (theirs, ours) = (other.component, pair.component);
-            (theirs, core::cmp::Reverse(other.priorities.pair))
-                <= (ours, core::cmp::Reverse(pair.priorities.pair))
+            (theirs, Reverse(other.priorities.pair)) <= (ours, Reverse(pair.priorities.pair))
         };
         let (mut topmost, mut succeeded) = (true, false);
         for other in &mut column {
@@ -110,22 +110,18 @@ impl CheckListSet {
         if self.started || !core::mem::take(&mut self.changed) {
             return;
         }
-        let rank = |pair: &CandidatePair| {
-            (pair.foundation, pair.component, core::cmp::Reverse(pair.priorities.pair), pair.id)
-        };
-        let mut ranks: Vec<_> = self.pairs().map(rank).collect();
-        ranks.sort_unstable();
-        ranks.dedup_by_key(|(foundation, ..)| *foundation);
-        let mut firsts: Vec<PairId> = ranks.into_iter().map(|(.., id)| id).collect();
-        firsts.sort_unstable();
-        for list in &mut self.lists {
-            for pair in list.pairs_mut() {
-                let is_first = firsts.binary_search(&pair.id).is_ok();
-                pair.state = if is_first { PairState::Waiting } else { PairState::Frozen };
+        let rank = |pair: &CandidatePair| (pair.component, Reverse(pair.priorities.pair), pair.id);
+        let mut pairs: Vec<&mut CandidatePair> = Vec::with_capacity(self.len());
+        self.lists.iter_mut().for_each(|list| pairs.extend(list.pairs_mut()));
+        pairs.sort_unstable_by_key(|pair| pair.foundation);
+        for alike in pairs.chunk_by_mut(|one, next| one.foundation == next.foundation) {
+            alike.iter_mut().for_each(|pair| pair.state = PairState::Frozen);
+            if let Some(first) = alike.iter_mut().min_by_key(|pair| rank(pair)) {
+                first.state = PairState::Waiting;
             }
-            // The peer's checks may have come first, and what they triggered keeps its place in the queue.
-            list.keep_triggered_waiting();
         }
+        // The peer's checks may have come first, and what they triggered keeps its place in the queue.
+        self.lists.iter_mut().for_each(CheckList::keep_triggered_waiting);
     }
 
     /// Sets the frozen pairs of a foundation to Waiting in every list (rfc8445-7.2.5.3.3-2).
