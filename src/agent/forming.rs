@@ -37,6 +37,10 @@ impl Agent {
         rows.locals.sort_by_key(|local| Reverse(local.priority));
         let is_first = list.pairs().is_empty();
         let mut heads = rows.heads();
+        let room = self.config.limits.pairs.saturating_sub(self.lists.len());
+        if let Some(list) = self.lists.list_mut(stream).filter(|_| is_first) {
+            list.reserve_first(heads.iter().map(|head| rows.left(*head)).sum::<usize>().min(room));
+        }
         while let Some((ours, theirs)) = rows.take(&mut heads) {
             // rfc8445-6.1.2.4-2: one pair for a base and a remote candidate.
             let is_here = |list: &CheckList| list.of(ours.id, theirs.id).is_some();

@@ -94,6 +94,10 @@ impl Agent {
 
     /// Takes the candidates of a description; what cannot be used does no harm (rfc8838-11-6).
     pub(super) fn accept_candidates(&mut self, stream: StreamId, candidates: Vec<Candidate>) {
+        let limits = self.remote_limits();
+        if let Ok(known) = self.stream_mut(stream) {
+            known.remotes.reserve_first(candidates.len(), &limits);
+        }
         let mut new = Vec::with_capacity(candidates.len());
         for candidate in candidates {
             let id = self.next_candidate_id();

@@ -4,7 +4,7 @@ use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
 use crate::ice::pair::{CandidatePair, PairEvent, PairState};
-use crate::ice::{CandidateId, PairId, Role, reserve_one};
+use crate::ice::{CandidateId, PairId, Role, reserve_first, reserve_one};
 use crate::net::Path;
 
 /// The states of a check list (RFC 8445 section 6.1.2.1).
@@ -55,6 +55,11 @@ impl CheckList {
 
     pub(crate) fn on_path(&self, path: Path) -> Option<&CandidatePair> {
         self.pairs.iter().find(|pair| pair.path == path)
+    }
+
+    /// Makes room for the first pairs.
+    pub(crate) fn reserve_first(&mut self, pairs: usize) {
+        reserve_first(&mut self.pairs, pairs);
     }
 
     /// Inserts a pair in the place of its priority; among equals the newest comes last.

@@ -48,8 +48,13 @@ pub use ufrag_prefix::UfragPrefix;
 /// Makes room for one more item, and for no other if it is the first. Most lists of most sessions hold a single one, where
 /// a vector would take room for four at once.
 pub(crate) fn reserve_one<T>(list: &mut alloc::vec::Vec<T>) {
+    reserve_first(list, 1);
+}
+
+/// The same where it is known how many come first.
+pub(crate) fn reserve_first<T>(list: &mut alloc::vec::Vec<T>, items: usize) {
     if list.is_empty() {
-        list.reserve_exact(1);
+        list.reserve_exact(items);
     }
 }
 

@@ -5,7 +5,7 @@ use core::net::{IpAddr, SocketAddr};
 
 use crate::ice::{
     Candidate, CandidateAddress, CandidateId, CandidateKind, ComponentId, Foundation, MdnsName, Priority,
-    reserve_one,
+    reserve_first, reserve_one,
 };
 use crate::net::{Transport, canonical};
 
@@ -98,6 +98,11 @@ impl RemoteCandidates {
         if let Some(known) = self.candidates.iter_mut().find(|known| known.id == old) {
             known.id = new;
         }
+    }
+
+    /// Makes room for the first candidates, as far as they are taken.
+    pub(crate) fn reserve_first(&mut self, candidates: usize, limits: &RemoteLimits) {
+        reserve_first(&mut self.candidates, candidates.min(limits.live));
     }
 
     /// Takes a signalled candidate whose address is `address`; `kin` stands for its foundation.
