@@ -26,15 +26,16 @@ impl Agent {
         theirs: impl Fn(&RemoteCandidate) -> bool,
     ) {
         let Some((known, list)) = self.stream(stream).zip(self.lists.list(stream)) else { return };
-        let remotes: Vec<Far> =
-            known.remotes.iter().filter(|remote| theirs(remote)).map(|remote| self.far(remote)).collect();
+        let mut remotes = Vec::with_capacity(known.remotes.len());
+        remotes.extend(known.remotes.iter().filter(|it| theirs(it)).map(|remote| self.far(remote)));
         // A lite agent has nothing to check.
         if remotes.is_empty() || known.is_lite() {
             return;
         }
-        let locals = known.locals.iter().filter(|local| local.is_paired() && ours(local)).map(Near::of);
-        let mut rows = Rows { role: self.claim.role, locals: locals.collect(), remotes };
-        rows.locals.sort_by_key(|local| Reverse(local.priority));
+        let mut locals = Vec::with_capacity(known.locals.len());
+        locals.extend(known.locals.iter().filter(|local| local.is_paired() && ours(local)).map(Near::of));
+        locals.sort_by_key(|local: &Near| Reverse(local.priority));
+        let rows = Rows { role: self.claim.role, locals, remotes };
         let is_first = list.pairs().is_empty();
         let mut heads = rows.heads();
         let room = self.config.limits.pairs.saturating_sub(self.lists.len());

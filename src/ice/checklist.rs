@@ -78,10 +78,11 @@ impl CheckList {
 
     /// Takes out the pairs that `gone` picks, with their places in the triggered queue, and says which they were.
     pub(crate) fn remove(&mut self, gone: impl Fn(&CandidatePair) -> bool) -> Vec<PairId> {
-        let removed: Vec<PairId> = self.pairs.extract_if(.., |pair| gone(pair)).map(|pair| pair.id).collect();
-        self.triggered.retain(|id| !removed.contains(id));
+        let removed: Vec<PairId> = self.pairs.iter().filter(|pair| gone(pair)).map(|pair| pair.id).collect();
         if !removed.is_empty() {
+            self.pairs.retain(|pair| !gone(pair));
             self.pairs.shrink_to_fit();
+            self.triggered.retain(|id| !removed.contains(id));
         }
         removed
     }

@@ -66,6 +66,10 @@ impl RemoteCandidates {
         self.candidates.iter()
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.candidates.len()
+    }
+
     pub(crate) fn get(&self, id: CandidateId) -> Option<&RemoteCandidate> {
         // Mostly in the order of their ids.
         let sorted = self.candidates.binary_search_by_key(&id, |candidate| candidate.id).ok();
