@@ -26,12 +26,19 @@ pub(super) struct Far {
     pub(super) kin: CandidateId,
     pub(super) priority: Priority,
     pub(super) address: SocketAddr,
-    pub(super) withdrawn: bool,
-    /// Whether one of our own bases has the address, on whatever link.
-    pub(super) is_ours: bool,
+    pub(super) doubt: Option<Doubt>,
     pub(super) likeness: u64,
     /// Whether a name hides the address.
     is_hidden: bool,
+}
+
+/// What speaks against pairs with a remote candidate.
+#[derive(Clone, Copy)]
+pub(super) enum Doubt {
+    /// The peer has withdrawn it.
+    Withdrawn,
+    /// One of our own bases has its address, if only on another link.
+    Ours,
 }
 
 impl Near {
@@ -61,13 +68,16 @@ impl Near {
 
 impl Far {
     pub(super) fn of(remote: &RemoteCandidate, is_ours: bool) -> Self {
+        let doubt = match remote.withdrawn {
+            true => Some(Doubt::Withdrawn),
+            false => is_ours.then_some(Doubt::Ours),
+        };
         Self {
             id: remote.id,
             kin: remote.kin,
             priority: remote.candidate.priority(),
             address: remote.address,
-            withdrawn: remote.withdrawn,
-            is_ours,
+            doubt,
             likeness: likeness(remote.component, remote.candidate.transport(), remote.address),
             is_hidden: remote.candidate.ip().is_none(),
         }

@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 
-use crate::agent::ends::{Far, Near};
+use crate::agent::ends::{Doubt, Far, Near};
 use crate::agent::names::address_of;
 use crate::agent::stats::count;
 use crate::agent::stream::{Gathering, RemoteGathering};
@@ -299,8 +299,12 @@ impl Agent {
         let is_lost = |path| self.stream(stream).is_none_or(|known| known.lost.contains(path));
         // Nor does an agent talk to itself across two of its sockets, of which the peer may have named one: where both are
         // behind NATs, their private addresses may well be the same.
-        let leads_back = || theirs.is_ours && self.gatherer.leads_to_a_base(&path);
-        if !ours.matches(theirs) || theirs.withdrawn || is_lost(&path) || leads_back() {
+        let is_void = match theirs.doubt {
+            None => false,
+            Some(Doubt::Withdrawn) => true,
+            Some(Doubt::Ours) => self.gatherer.leads_to_a_base(&path),
+        };
+        if is_void || !ours.matches(theirs) || is_lost(&path) {
             return Err(Unformed::Mismatch);
         }
         let foundation = PairFoundation { local: ours.kin, remote: theirs.kin };
