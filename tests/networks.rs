@@ -534,3 +534,21 @@ fn a_selected_pair_whose_candidate_is_withdrawn_gives_way_to_another_one() {
         }
     }
 }
+
+/// What the peer has withdrawn while it is selected still carries data, and joins no new pair.
+#[test]
+fn a_new_base_is_not_paired_with_a_candidate_that_is_withdrawn() {
+    const NEW: &str = "192.0.2.77:1000";
+    let (mut bench, _) = bench(Config::new(), Role::Controlling, "trickle renomination");
+    bench.trickle(typed("2", "host", 1_000, OTHER));
+    bench.run_answering(at(2_000), no_delay);
+    let mut known = bench.agent.remote_candidates(bench.stream);
+    let id = known.find(|(_, candidate)| candidate.ip() == Some(address(REMOTE))).unwrap().0;
+    drop(known);
+    bench.agent.remove_remote_candidate(bench.now, bench.stream, id).unwrap();
+    assert_eq!(bench.agent.remote_candidates(bench.stream).count(), 2);
+    bench.base(NEW);
+    let paths = bench.agent.pairs(bench.stream).map(|pair| pair.path());
+    let new: Vec<_> = paths.filter(|path| path.local() == address(NEW)).map(|path| path.remote()).collect();
+    assert_eq!(new, [address(OTHER)]);
+}
