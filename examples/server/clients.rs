@@ -104,9 +104,15 @@ impl Clients {
         // A machine that cannot keep up with the rate may take twice as long.
         let limit = self.begins_at(2 * self.options.sessions) + PATIENCE;
         match self.complete_at {
-            Some(at) => self.now() >= at + self.options.hold,
+            Some(at) if self.report.all_echoed() => self.now() >= at + self.options.hold,
+            // What was sent last is still on its way.
+            Some(at) => self.now() >= at + self.options.hold + ECHO_PATIENCE,
             None => self.now() >= limit,
         }
+    }
+
+    fn holds(&self, now: Timestamp) -> bool {
+        self.complete_at.is_none_or(|at| now < at + self.options.hold)
     }
 
     fn begins_at(&self, session: usize) -> Timestamp {
@@ -202,6 +208,7 @@ impl Clients {
         let ping_interval = self.ping_interval();
         while let Some(Reverse((at, session))) = self.wakes.peek().copied() {
             let now = self.now();
+            let holds = self.holds(now);
             if at > now {
                 break;
             }
@@ -215,8 +222,8 @@ impl Clients {
                 client.agent.handle_timeout(now);
             }
             if client.pings_at.is_some_and(|pings_at| pings_at <= now) {
-                client.pings_at = Some(now + ping_interval);
-                if let Some(route) = client.agent.route(client.stream.component(1)) {
+                client.pings_at = holds.then(|| now + ping_interval);
+                if let Some(route) = client.agent.route(client.stream.component(1)).filter(|_| holds) {
                     let mut ping = [0x80; 100];
                     ping[1..9].copy_from_slice(&now.as_nanos().to_be_bytes());
                     self.socket.send(route.path(), &ping);
@@ -291,6 +298,9 @@ const UNDER_WAY_MAX: usize = 500;
 
 /// How long the slowest session may take.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How long the last echoes are waited for.
+const ECHO_PATIENCE: Duration = Duration::from_secs(2);
 
 /// How often the end is looked for.
 const TICK: Duration = Duration::from_millis(100);

@@ -26,6 +26,10 @@ impl ClientReport {
     pub fn connected(&self) -> usize {
         self.set_ups.len()
     }
+
+    pub fn all_echoed(&self) -> bool {
+        self.echoes.len() as u64 >= self.pings
+    }
 }
 
 /// What a server has done, and how much of a processor it took.
