@@ -125,17 +125,23 @@ fn a_relay_behind_many_dead_pairs_is_nominated_once_their_time_is_up() {
     assert_eq!(bench.selections(), [address(relay)]);
 }
 
-/// The first check of the direct path is lost at the peer's filter, which the peer's own check has yet to open; half a second
-/// later the next one gets through, and is waited for.
-#[test]
-fn a_direct_path_gets_the_time_of_one_repetition_before_a_relay_is_nominated() {
-    let (direct, relay) = ("198.51.100.1:2000", "203.0.113.50:5000");
+/// One base of ours; the peer has its mapped address and its relay, and no more.
+fn controlling_with_a_direct_path_and_a_relay(direct: &str, relay: &str) -> Bench {
     let mut bench = Bench::bare(Config::new(), Role::Controlling);
     bench.base("192.0.2.1:1000");
     bench.remote();
     bench.trickle(typed("1", "srflx", 1_694_498_815, direct));
     bench.trickle(typed("2", "relay", 100, relay));
     bench.end_of_candidates();
+    bench
+}
+
+/// The first check of the direct path is lost at the peer's filter, which the peer's own check has yet to open; half a second
+/// later the next one gets through, and is waited for.
+#[test]
+fn a_direct_path_gets_the_time_of_one_repetition_before_a_relay_is_nominated() {
+    let (direct, relay) = ("198.51.100.1:2000", "203.0.113.50:5000");
+    let mut bench = controlling_with_a_direct_path_and_a_relay(direct, relay);
     bench.run_answering(at(3_000), |check| {
         (check.path.remote() == address(relay) || check.at >= at(500)).then_some(ms(20))
     });
@@ -147,12 +153,7 @@ fn a_direct_path_gets_the_time_of_one_repetition_before_a_relay_is_nominated() {
 #[test]
 fn a_peer_that_hears_of_us_late_is_waited_for_on_the_direct_path_although_its_relay_works_first() {
     let (direct, relay) = ("198.51.100.1:2000", "203.0.113.50:5000");
-    let mut bench = Bench::bare(Config::new(), Role::Controlling);
-    bench.base("192.0.2.1:1000");
-    bench.remote();
-    bench.trickle(typed("1", "srflx", 1_694_498_815, direct));
-    bench.trickle(typed("2", "relay", 100, relay));
-    bench.end_of_candidates();
+    let mut bench = controlling_with_a_direct_path_and_a_relay(direct, relay);
     bench.run_answering(at(2_000), |_| None);
     for (from, until) in [(relay, 2_100), (direct, 3_000)] {
         let check = bench.peer_check();
