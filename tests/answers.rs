@@ -304,6 +304,26 @@ fn of_a_flood_before_the_answer_the_newest_sixteen_sources_are_kept() {
     assert_eq!(learned, (984..1_000).map(|n| address(&source(n))).collect::<Vec<_>>());
 }
 
+/// World 211798: an end that took ten seconds to gather and to answer had nominated among twenty checks of its own.
+///
+/// Proves: rfc8445-7.3-3, rfc8445-7.3.1.5-1
+#[test]
+fn a_nomination_before_the_answer_outlives_all_other_checks_before_it() {
+    let mut bench = Bench::bare(Config::new(), Role::Controlled);
+    bench.base(LOCAL);
+    for n in 0..40 {
+        let check = PeerCheck { use_candidate: n == 2, ..bench.peer_check() };
+        let from = if n == 2 { UNKNOWN.into() } else { format!("198.51.100.9:{}", 10_000 + n) };
+        assert_eq!(bench.feed_on(LOCAL, &from, &check.encode()), Fed::Control);
+    }
+    assert_eq!(bench.agent.stats().early_requests_dropped, 40 - 16);
+    bench.remote();
+    let nominated = bench.next_check();
+    assert_eq!(nominated.path.remote(), address(UNKNOWN));
+    bench.answer(&nominated);
+    assert_eq!(bench.selections(), [address(UNKNOWN)]);
+}
+
 /// Proves: rfc8445-7.3.1.4-2
 #[test]
 fn a_check_on_a_pair_that_succeeded_is_answered_and_that_is_all() {

@@ -32,7 +32,8 @@ pub(crate) struct EarlyRequests {
 }
 
 impl EarlyRequests {
-    /// Keeps a request; the oldest gives way when there are more than `limit`, and then `false` comes back.
+    /// Keeps a request; when there are more than `limit` the oldest gives way, those that nominate last, and then `false` comes
+    /// back.
     pub(crate) fn keep(&mut self, mut request: EarlyRequest, limit: usize) -> bool {
         let path = request.learned.path;
         if let Some(known) = self.requests.iter().position(|known| known.learned.path == path)
@@ -47,7 +48,10 @@ impl EarlyRequests {
         self.requests.push_back(request);
         let full = self.requests.len() > limit;
         if full {
-            self.requests.pop_front();
+            // rfc8445-7.3.1.5-1: the peer nominates once. What its other checks teach, checks of our own may show as well.
+            let nominates = |known: &EarlyRequest| known.learned.use_candidate.is_some();
+            let oldest = self.requests.iter().position(|known| !nominates(known));
+            self.requests.remove(oldest.unwrap_or_default());
         }
         !full
     }
