@@ -192,6 +192,31 @@ fn a_flood_of_authentic_checks_stays_within_the_limits_and_spares_what_works() {
     assert_eq!(states_of(&bench, REMOTE), [PairState::Succeeded]);
 }
 
+/// World 133805: of two NATs each check made a new candidate of the other end, and the one that worked, on another socket, was
+/// one too many.
+///
+/// Proves: rfc8445-7.3.1.4-7
+#[test]
+fn what_one_socket_hears_leaves_room_for_what_another_one_hears() {
+    let mut bench = Bench::bare(manual(), Role::Controlled);
+    let locals = [LOCAL, SECOND_LOCAL, "192.0.2.3:1000"];
+    for local in locals {
+        bench.base(local);
+    }
+    bench.remote();
+    let mut ports = 9_000..;
+    let mut heard = |local: &str| {
+        for port in ports.by_ref().take(30) {
+            let check = bench.peer_check().encode();
+            assert_eq!(bench.feed_on(local, &format!("198.51.100.9:{port}"), &check), Fed::Control);
+        }
+        let pairs = bench.agent.pairs(bench.stream);
+        pairs.filter(|pair| pair.path().local() == address(local)).count()
+    };
+    // Those that come first get most, and nobody gets nothing.
+    assert_eq!(locals.map(&mut heard), [12, 2, 2]);
+}
+
 /// Proves: rfc8445-7.3.1.4-7
 #[test]
 fn with_every_pair_taken_a_check_from_elsewhere_displaces_the_worst_or_none() {

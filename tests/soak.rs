@@ -378,6 +378,21 @@ fn two_nats_that_make_candidates_of_each_other_leave_room_for_a_relay() {
     }
 }
 
+/// World 133805: the same, where what worked was another socket of the same end.
+#[test]
+fn two_nats_that_make_candidates_of_each_other_leave_room_for_another_socket() {
+    let near = behind(Dependence::AddressAndPortDependent, Dependence::EndpointIndependent);
+    let far = behind(Dependence::EndpointIndependent, Dependence::AddressDependent);
+    let alice = End { interfaces: vec![near.clone()], uses: Use::Stun, ..end(Role::Controlling) };
+    let bob = End { interfaces: vec![far, near], uses: Use::Turn, ..end(Role::Controlling) };
+    let calls = plan(alice, bob);
+    let servers = vec![Server { relays: false, ..calls.servers[0] }];
+    for seed in 133_800..133_806 {
+        let report = run(&Plan { seed, servers: servers.clone(), ..calls.clone() });
+        assert_eq!(report.outcome, Outcome::Reflexive, "seed {seed}");
+    }
+}
+
 /// World 22131: two dead servers for five sockets make twelve requests due at one instant, which leave one after another.
 #[test]
 fn requests_that_are_due_together_leave_late_and_keep_their_rhythm() {

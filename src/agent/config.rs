@@ -98,7 +98,8 @@ pub struct Limits {
     /// refused.
     pub names: usize,
     /// Peer-reflexive remote candidates of a stream: 16 at a time. Further checks are answered and nothing is learned. Where
-    /// there are relays, a quarter is left to what is heard by way of them; so it is of the total.
+    /// there are relays, a quarter is left to what is heard by way of them, and where there are several sockets, another
+    /// to those that have heard little; so it is of the total.
     pub peer_reflexive: usize,
     /// Peer-reflexive remote candidates of a stream over a generation: 32.
     pub peer_reflexive_total: u32,

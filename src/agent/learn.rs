@@ -308,10 +308,12 @@ impl Agent {
         if let Some(remote) = known.remotes.at(request.component, transport, address) {
             return Some(remote.id);
         }
-        let (id, limits) = (self.next_candidate_id(), self.limits_on(request.path));
+        let base = self.gatherer.base_of(&request.path)?;
+        let (base, limits) = (base.id, self.limits_on(base, known));
+        let id = self.next_candidate_id();
         let known = self.stream_mut(request.component.stream()).ok()?;
-        let learned =
-            known.remotes.learn(id, request.component, (transport, address), request.priority, &limits);
+        let source = (transport, address);
+        let learned = known.remotes.learn(id, request.component, base, source, request.priority, &limits);
         if learned.is_none() {
             count(&mut self.stats.peer_reflexive_refused);
         }
@@ -319,17 +321,22 @@ impl Agent {
     }
 
     /// How many candidates may be learned. Of two NATs that map each destination to a port of its own every check from one makes
-    /// a new candidate at the other: that goes on until there is no room, and relays, which lead out of it, have some left.
-    fn limits_on(&self, path: Path) -> RemoteLimits {
+    /// a new candidate at the other: that goes on until there is no room. What leads out of it has a quarter left, once for
+    /// relays, and once for sockets that have hardly heard of any.
+    fn limits_on(&self, base: &BaseEntry, stream: &Stream) -> RemoteLimits {
         let limits = self.remote_limits();
-        let direct = self.gatherer.base_of(&path).is_some_and(BaseEntry::is_socket);
-        if !direct || self.gatherer.relays.iter().next().is_none() {
+        if !base.is_socket() {
             return limits;
         }
+        let is_quiet = |base: &BaseEntry| stream.remotes.heard_on(base.id) < HEARD_AT_LEAST;
+        let mut sockets = self.gatherer.sockets().filter(|other| other.component.stream() == stream.id);
+        let yields_to_sockets = !is_quiet(base) && sockets.any(is_quiet);
+        let yields_to_relays = self.gatherer.relays.iter().next().is_some();
+        let quarters = u8::from(yields_to_relays) + u8::from(yields_to_sockets);
         let (live, accepted) = (limits.peer_reflexive_live, limits.peer_reflexive_accepted);
         RemoteLimits {
-            peer_reflexive_live: live - live / 4,
-            peer_reflexive_accepted: accepted - accepted / 4,
+            peer_reflexive_live: live - live / 4 * usize::from(quarters),
+            peer_reflexive_accepted: accepted - accepted / 4 * u32::from(quarters),
             ..limits
         }
     }
@@ -375,3 +382,6 @@ impl Agent {
         }
     }
 }
+
+/// As long as fewer candidates were learned on a socket, others leave it room.
+const HEARD_AT_LEAST: usize = 2;

@@ -4,8 +4,8 @@ use alloc::vec::Vec;
 use core::net::{IpAddr, SocketAddr};
 
 use crate::ice::{
-    Candidate, CandidateAddress, CandidateId, CandidateKind, ComponentId, Foundation, MdnsName, Priority,
-    reserve_first, reserve_one,
+    BaseId, Candidate, CandidateAddress, CandidateId, CandidateKind, ComponentId, Foundation, MdnsName,
+    Priority, reserve_first, reserve_one,
 };
 use crate::net::{Transport, canonical};
 
@@ -25,6 +25,8 @@ pub(crate) struct RemoteCandidate {
     /// What else the peer has signalled with this address, each under an id of its own: a host and its server-reflexive
     /// candidate are one where there is no NAT. The peer may withdraw the one and keep the other.
     others: Vec<(CandidateId, Candidate)>,
+    /// The base of ours where its check came in, if it was learned.
+    heard_on: Option<BaseId>,
     /// The peer has withdrawn it while its pair is selected: it goes as soon as another one is.
     pub(crate) withdrawn: bool,
 }
@@ -157,6 +159,7 @@ impl RemoteCandidates {
             kin,
             signalled: Some(id),
             others: Vec::new(),
+            heard_on: None,
             withdrawn: false,
         });
         Ok(Added::New(id))
@@ -177,11 +180,18 @@ impl RemoteCandidates {
         live >= limits.live || self.accepted >= limits.accepted
     }
 
-    /// Makes a peer-reflexive candidate of the source of a check (RFC 8445 section 7.3.1.3), within the limits.
+    /// How many were learned from checks that came in on a base of ours.
+    pub(crate) fn heard_on(&self, base: BaseId) -> usize {
+        self.candidates.iter().filter(|known| known.is_learned() && known.heard_on == Some(base)).count()
+    }
+
+    /// Makes a peer-reflexive candidate of the source of a check that came in on `base` (RFC 8445 section 7.3.1.3), within the
+    /// limits.
     pub(crate) fn learn(
         &mut self,
         id: CandidateId,
         component: ComponentId,
+        base: BaseId,
         (transport, address): (Transport, SocketAddr),
         priority: Priority,
         limits: &RemoteLimits,
@@ -214,6 +224,7 @@ impl RemoteCandidates {
             kin: id,
             signalled: None,
             others: Vec::new(),
+            heard_on: Some(base),
             withdrawn: false,
         });
         Some(id)
