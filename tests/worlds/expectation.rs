@@ -80,9 +80,6 @@ impl Possible {
         let is_sure = !is_used || plan.servers.iter().all(Server::is_sound);
         let (at_most, at_least) = (forecast(true), forecast(false));
         let lite = plan.ends.iter().any(|end| end.setting.lite);
-        let signal = plan.signalling;
-        let overtakes =
-            !signal.ordered && !signal.jitter.is_zero() && plan.ends.iter().any(|end| end.trickles);
         let filters = |gateway: &Gateway| gateway.filtering != Dependence::EndpointIndependent;
         let mut interfaces = plan.ends.iter().flat_map(|end| &end.interfaces);
         let is_filtered = interfaces.any(|interface| interface.gateways.iter().any(filters));
@@ -98,7 +95,7 @@ impl Possible {
             is_in_doubt: pairs > PAIRS_MAX
                 || exceeded != [0; 2]
                 || lite && plan.shared != Shared::Nothing
-                || overtakes
+                || plan.may_overtake()
                 || plan.ends.iter().any(|end| end.hides)
                 || components > 1 && is_filtered,
         }

@@ -327,6 +327,12 @@ impl Plan {
         interfaces.all(|interface| interface.link.is_faithful())
     }
 
+    /// Whether a candidate may be overtaken by the end of its own, and be none (RFC 8838 section 9).
+    pub fn may_overtake(&self) -> bool {
+        let signal = self.signalling;
+        !signal.ordered && !signal.jitter.is_zero() && self.ends.iter().any(|end| end.trickles)
+    }
+
     /// Plans with a little less in each.
     pub fn simpler(&self) -> Vec<Self> {
         let mut all = Vec::new();
@@ -516,5 +522,5 @@ fn events(dice: &mut Dice<'_>, ends: &[End; 2]) -> Vec<(Duration, Happening)> {
         .collect()
 }
 
-/// Longer than it takes to gather and to signal.
-const RESTARTS_APART: Duration = Duration::from_secs(15);
+/// Longer than it takes both ends to gather, one after the other, and to signal.
+const RESTARTS_APART: Duration = Duration::from_secs(25);
