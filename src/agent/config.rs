@@ -105,7 +105,8 @@ pub struct Limits {
     pub peer_reflexive_total: u32,
     /// Local candidates of a stream: 64. Of them as many are peer-reflexive as the peer may have of its own.
     pub local_candidates: usize,
-    /// Authenticated requests that came before the peer's credentials, the newest of each 5-tuple: 16.
+    /// Authenticated requests that came before the peer's credentials, the newest of each 5-tuple, and those first that nominate:
+    /// 16.
     pub early_requests: usize,
     /// Checks sent in a minute to an IP address from which none was ever answered, however many candidates the peer names
     /// there and however often it restarts: 128. Those beyond it are lost, so to speak.
