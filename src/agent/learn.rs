@@ -312,8 +312,8 @@ impl Agent {
         let (base, limits) = (base.id, self.limits_on(base, known));
         let id = self.next_candidate_id();
         let known = self.stream_mut(request.component.stream()).ok()?;
-        let source = (transport, address);
-        let learned = known.remotes.learn(id, request.component, base, source, request.priority, &limits);
+        let (heard_on, source) = ((request.component, base), (transport, address));
+        let learned = known.remotes.learn(id, heard_on, source, request.priority, &limits);
         if learned.is_none() {
             count(&mut self.stats.peer_reflexive_refused);
         }

@@ -190,8 +190,7 @@ impl RemoteCandidates {
     pub(crate) fn learn(
         &mut self,
         id: CandidateId,
-        component: ComponentId,
-        base: BaseId,
+        (component, base): (ComponentId, BaseId),
         (transport, address): (Transport, SocketAddr),
         priority: Priority,
         limits: &RemoteLimits,
