@@ -258,8 +258,8 @@ fn one_pair_is_nominated_at_a_time() {
     bench.end_of_candidates();
     bench.run_answering(at(2_000), promptly);
     assert_eq!(nominating(&bench).len(), 1, "all three pairs are valid");
-    // Both others answer, and are ready to take over.
-    bench.run_answering(at(9_000), |check| {
+    // Both others answer, and are ready to take over once an answer is overdue: after 8.5 s at the latest.
+    bench.run_answering(at(12_000), |check| {
         (check.path.remote() != address(HIGH) && !check.use_candidate).then_some(ms(5))
     });
     let mut open: Vec<SocketAddr> =
