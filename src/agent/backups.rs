@@ -7,7 +7,6 @@ use alloc::vec::Vec;
 
 use crate::agent::freshness::Upkeep;
 use crate::agent::{Agent, StreamState};
-use crate::entropy::Purpose;
 use crate::ice::consent::{self, Consent, EXPIRY, Standing};
 use crate::ice::nomination::Progress;
 use crate::ice::pair::CandidatePair;
@@ -98,10 +97,8 @@ impl Agent {
         }
         for backup in &mut component.backups {
             let (basic, before) = (backup.basic, backup.standing());
-            let draw = || consent::interval(basic, u32::from_be_bytes(entropy.bytes(Purpose::Jitter)));
-            if backup.handle_timeout(now, draw) {
-                due.push(backup.pair);
-            }
+            let check = backup.handle_timeout(now, || consent::draw(entropy, basic));
+            due.extend(check.map(|check| (backup.pair, check)));
             if before != backup.standing() {
                 changed = true;
                 held.extend(matches!(backup.standing(), Standing::Held(_)).then_some(backup.pair));
@@ -109,8 +106,8 @@ impl Agent {
         }
         // rfc7675-5.1-12
         self.transactions.retain(|owner| !held.iter().any(|pair| owner.is_consent_of(*pair)));
-        for pair in due {
-            self.send_consent_check(id, pair);
+        for (pair, check) in due {
+            self.send_consent_check(id, pair, check);
         }
         changed
     }

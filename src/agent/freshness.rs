@@ -19,7 +19,7 @@ use crate::ice::pair::{PairEvent, PairState};
 use crate::ice::valid::ValidPair;
 use crate::ice::{CONSENT_INTERVAL, ComponentId, Health, PairId, Priority, Role, StreamId};
 use crate::net::{Path, unscoped};
-use crate::stun::{Builder, ErrorCode, Method, Rto, Username};
+use crate::stun::{Builder, ErrorCode, Method, Rto, TransactionId, Username};
 use crate::time::{Deadline, Timestamp};
 
 /// The transaction of a consent check.
@@ -86,10 +86,8 @@ impl Agent {
             match upkeep {
                 Upkeep::Consent(consent) => {
                     let basic = consent.basic;
-                    let draw =
-                        || consent::interval(basic, u32::from_be_bytes(entropy.bytes(Purpose::Jitter)));
                     let before = consent.standing();
-                    let check = consent.handle_timeout(now, draw);
+                    let check = consent.handle_timeout(now, || consent::draw(entropy, basic));
                     let after = consent.standing();
                     changed |= before != after;
                     if before != after && after == Standing::Overdue {
@@ -99,8 +97,8 @@ impl Agent {
                         // rfc7675-5.1-12: only the answer to a check that is yet to be sent can say that the peer is there.
                         self.transactions.retain(|owner| !owner.is_consent_of(pair));
                     }
-                    if check {
-                        self.send_consent_check(id, pair);
+                    if let Some(check) = check {
+                        self.send_consent_check(id, pair, check);
                     }
                     if before != after && matches!(after, Standing::Lost(_)) {
                         self.lose(id, pair);
@@ -151,8 +149,12 @@ impl Agent {
 
     /// rfc7675-5.1-2, rfc7675-5.1-9: a check like any other, sent once, in no slot; it nominates where the peer may need it
     /// ([`NominateInConsent`]).
-    pub(super) fn send_consent_check(&mut self, component: ComponentId, pair: PairId) -> Option<()> {
-        let transaction = self.next_transaction_id();
+    pub(super) fn send_consent_check(
+        &mut self,
+        component: ComponentId,
+        pair: PairId,
+        transaction: TransactionId,
+    ) -> Option<()> {
         let stream = self.stream(component.stream())?;
         let (valid, remote, priority) = stream.upkeep_target(pair)?;
         let path = valid.path;

@@ -12,7 +12,9 @@
 
 use core::time::Duration;
 
+use crate::entropy::{Entropy, Purpose};
 use crate::ice::{CONSENT_INTERVAL, CONSENT_INTERVAL_MAX, PairId};
+use crate::stun::TransactionId;
 use crate::time::{Deadline, Timestamp};
 
 /// The peer's consent to receive data on one valid pair.
@@ -128,11 +130,15 @@ impl Consent {
         self.state = State::Lost(Loss::Revoked);
     }
 
-    /// Lets time pass; `true` if a check is to be sent now.
+    /// Lets time pass; if a check is to be sent now, `draw` gives its id and the time to the next one.
     ///
     /// What is due is sent before anything expires: a caller that comes late, or whose clock has jumped, gets one answer's
     /// time of grace, in which nothing is sent but the check.
-    pub(crate) fn handle_timeout(&mut self, now: Timestamp, interval: impl FnOnce() -> Duration) -> bool {
+    pub(crate) fn handle_timeout(
+        &mut self,
+        now: Timestamp,
+        draw: impl FnOnce() -> (TransactionId, Duration),
+    ) -> Option<TransactionId> {
         let due = self.check_at <= now;
         let expired = self.expires_at <= now;
         self.state = match self.state {
@@ -154,12 +160,13 @@ impl Consent {
             State::Fresh { overdue_at } => State::Fresh { overdue_at },
             State::Overdue => State::Overdue,
         };
-        let check = due && !matches!(self.state, State::Lost(_));
-        if check {
+        let is_sent = due && !matches!(self.state, State::Lost(_));
+        is_sent.then(|| {
             // rfc7675-5.1-6: random anew for every check.
-            self.check_at = now + interval();
-        }
-        check
+            let (check, interval) = draw();
+            self.check_at = now + interval;
+            check
+        })
     }
 
     /// Adds the instants at which [`handle_timeout`](Self::handle_timeout) has something to do.
@@ -181,6 +188,12 @@ impl State {
     fn held(now: Timestamp, why: Hold, chances: u8) -> Self {
         Self::Held { until: now + ANSWER_OVERDUE, why, chances }
     }
+}
+
+/// The transaction id of a check that is due, and the time from it to the next one: one draw for both.
+pub(crate) fn draw(entropy: &mut Entropy, basic: Duration) -> (TransactionId, Duration) {
+    let [id @ .., a, b, c, d] = entropy.bytes::<16>(Purpose::Transactions);
+    (TransactionId::from(id), interval(basic, u32::from_be_bytes([a, b, c, d])))
 }
 
 /// The interval to the next check: `basic` times a factor between 0.8 and 1.2 (RFC 7675 section 5.1), from 32 random bits.
@@ -212,6 +225,10 @@ mod tests {
         Consent::new(PairId::from_raw(1), Some(Timestamp::ZERO), Timestamp::ZERO, INTERVAL)
     }
 
+    fn is_due(consent: &mut Consent, now: Timestamp, interval: Duration) -> bool {
+        consent.handle_timeout(now, || (TransactionId::from([0; 12]), interval)).is_some()
+    }
+
     fn at(millis: u64) -> Timestamp {
         Timestamp::from_millis(millis)
     }
@@ -219,20 +236,20 @@ mod tests {
     #[test]
     fn consent_is_checked_goes_overdue_and_expires() {
         let mut consent = granted();
-        assert!(!consent.handle_timeout(at(4_999), || INTERVAL));
-        assert!(consent.handle_timeout(at(5_000), || INTERVAL));
-        assert!(!consent.handle_timeout(at(7_499), || INTERVAL));
+        assert!(!is_due(&mut consent, at(4_999), INTERVAL));
+        assert!(is_due(&mut consent, at(5_000), INTERVAL));
+        assert!(!is_due(&mut consent, at(7_499), INTERVAL));
         assert_eq!(consent.standing(), Standing::Fresh);
-        assert!(!consent.handle_timeout(at(7_500), || INTERVAL));
+        assert!(!is_due(&mut consent, at(7_500), INTERVAL));
         assert_eq!(consent.standing(), Standing::Overdue);
         for check in [10_000, 15_000, 20_000, 25_000] {
-            assert!(consent.handle_timeout(at(check), || INTERVAL));
+            assert!(is_due(&mut consent, at(check), INTERVAL));
         }
-        consent.handle_timeout(at(29_999), || Duration::from_secs(6));
+        is_due(&mut consent, at(29_999), Duration::from_secs(6));
         assert_eq!(consent.standing(), Standing::Overdue);
         let mut on_time = consent;
         on_time.check_at = at(31_000);
-        assert!(!on_time.handle_timeout(at(30_000), || INTERVAL));
+        assert!(!is_due(&mut on_time, at(30_000), INTERVAL));
         assert_eq!(on_time.standing(), Standing::Lost(Loss::Expired));
         on_time.answered(at(30_001));
         assert_eq!(on_time.standing(), Standing::Lost(Loss::Expired));
@@ -241,14 +258,14 @@ mod tests {
     #[test]
     fn a_jump_of_the_clock_holds_data_and_gives_one_check_its_chance() {
         let mut consent = granted();
-        assert!(consent.handle_timeout(at(3_600_000), || INTERVAL));
+        assert!(is_due(&mut consent, at(3_600_000), INTERVAL));
         assert_eq!(consent.standing(), Standing::Held(Hold::Jumped));
         let mut answered = consent;
         answered.answered(at(3_600_020));
         assert_eq!(answered.standing(), Standing::Fresh);
-        consent.handle_timeout(at(3_602_499), || INTERVAL);
+        is_due(&mut consent, at(3_602_499), INTERVAL);
         assert_eq!(consent.standing(), Standing::Held(Hold::Jumped));
-        consent.handle_timeout(at(3_602_500), || INTERVAL);
+        is_due(&mut consent, at(3_602_500), INTERVAL);
         assert_eq!(consent.standing(), Standing::Lost(Loss::Expired));
     }
 
@@ -256,17 +273,17 @@ mod tests {
     fn an_answer_after_the_expiry_does_not_count_though_no_timeout_was_served() {
         let mut consent = granted();
         consent.answered(at(30_000));
-        assert!(consent.handle_timeout(at(30_000), || INTERVAL));
+        assert!(is_due(&mut consent, at(30_000), INTERVAL));
         assert_eq!(consent.standing(), Standing::Held(Hold::Jumped));
     }
 
     #[test]
     fn a_second_jump_while_data_is_held_gives_another_chance() {
         let mut consent = granted();
-        assert!(consent.handle_timeout(at(3_600_000), || INTERVAL));
-        assert!(consent.handle_timeout(at(7_200_000), || INTERVAL));
+        assert!(is_due(&mut consent, at(3_600_000), INTERVAL));
+        assert!(is_due(&mut consent, at(7_200_000), INTERVAL));
         assert_eq!(consent.standing(), Standing::Held(Hold::Jumped));
-        assert!(!consent.handle_timeout(at(7_202_500), || INTERVAL));
+        assert!(!is_due(&mut consent, at(7_202_500), INTERVAL));
         assert_eq!(consent.standing(), Standing::Lost(Loss::Expired));
     }
 
@@ -275,7 +292,7 @@ mod tests {
         let (mut consent, mut now) = (granted(), at(3_600_000));
         let mut checks = 0;
         while !matches!(consent.standing(), Standing::Lost(_)) {
-            checks += u32::from(consent.handle_timeout(now, || INTERVAL));
+            checks += u32::from(is_due(&mut consent, now, INTERVAL));
             now += Duration::from_secs(8);
         }
         assert_eq!((checks, consent.standing()), (4, Standing::Lost(Loss::Expired)));
@@ -287,7 +304,7 @@ mod tests {
         assert_eq!(never.standing(), Standing::Held(Hold::Unused));
         let mut consent = Consent::new(PairId::from_raw(1), Some(Timestamp::ZERO), at(60_000), INTERVAL);
         assert_eq!(consent.standing(), Standing::Held(Hold::Unused));
-        assert!(consent.handle_timeout(at(60_000), || INTERVAL));
+        assert!(is_due(&mut consent, at(60_000), INTERVAL));
         consent.answered(at(60_020));
         assert_eq!(consent.standing(), Standing::Fresh);
     }
@@ -295,11 +312,11 @@ mod tests {
     #[test]
     fn a_pair_that_was_asked_a_moment_ago_is_not_asked_again_at_once() {
         let mut consent = Consent::new(PairId::from_raw(1), None, at(1_000), INTERVAL).not_before(at(5_000));
-        assert!(!consent.handle_timeout(at(4_999), || INTERVAL));
-        assert!(consent.handle_timeout(at(5_000), || INTERVAL));
-        consent.handle_timeout(at(7_499), || INTERVAL);
+        assert!(!is_due(&mut consent, at(4_999), INTERVAL));
+        assert!(is_due(&mut consent, at(5_000), INTERVAL));
+        is_due(&mut consent, at(7_499), INTERVAL);
         assert_eq!(consent.standing(), Standing::Held(Hold::Unused), "it has its time to be answered");
-        consent.handle_timeout(at(7_500), || INTERVAL);
+        is_due(&mut consent, at(7_500), INTERVAL);
         assert_eq!(consent.standing(), Standing::Lost(Loss::Expired));
     }
 
