@@ -140,6 +140,27 @@ fn a_learned_candidate_that_is_signalled_is_paired_as_any_other_and_never_twice(
     }
 }
 
+/// World 99280: the check came first and was answered, then the candidate was signalled: what has its foundation stayed frozen.
+///
+/// Proves: rfc8838-11-4, rfc8445-7.2.5.3.3-2
+#[test]
+fn what_has_worked_before_it_was_signalled_thaws_the_pairs_of_its_foundation() {
+    let frozen = "198.51.100.2:2000";
+    let mut bench = Bench::bare(manual(), Role::Controlled);
+    bench.base(LOCAL);
+    bench.remote();
+    bench.trickle(host("7", 1, REMOTE));
+    bench.trickle(host("7", 1, frozen));
+    bench.next_check();
+    check_from(&mut bench, UNKNOWN);
+    let triggered = bench.next_check();
+    assert_eq!(triggered.path.remote(), address(UNKNOWN));
+    bench.answer(&triggered);
+    assert_eq!(states_of(&bench, frozen), [PairState::Frozen]);
+    bench.trickle(typed("7", "srflx", 1_694_498_815, UNKNOWN));
+    assert_eq!(states_of(&bench, frozen), [PairState::Waiting]);
+}
+
 /// Proves: rfc8445-7.3.1.3-1, rfc8445-7.2.5.2.3-1
 /// Scenario: S-63
 #[test]

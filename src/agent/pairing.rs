@@ -225,6 +225,8 @@ impl Agent {
             }
             list.reprioritise(role);
         }
+        // Nobody of that foundation was asked, but what has succeeded counts for it as well (rfc8445-7.2.5.3.3-2).
+        self.lists.catch_up(foundation);
         // A lite agent goes by what the checks say (L-09).
         if let Ok(known) = self.stream_mut(stream)
             && !known.is_lite()

@@ -7,7 +7,7 @@ use core::cmp::Reverse;
 
 use crate::ice::checklist::{CheckList, CheckListState};
 use crate::ice::pair::{CandidatePair, PairEvent, PairFoundation, PairState};
-use crate::ice::{PairId, PairPriority, Role, StreamId, reserve_one};
+use crate::ice::{CandidateId, PairId, PairPriority, Role, StreamId, reserve_one};
 
 /// The check lists of all streams.
 #[derive(Debug, Default)]
@@ -131,6 +131,15 @@ impl CheckListSet {
                 pair.apply(PairEvent::Unfreeze);
             }
         }
+    }
+
+    /// Pairs have come to have this foundation of the remote candidate: where one has succeeded, the others are not frozen.
+    pub(crate) fn catch_up(&mut self, remote: CandidateId) {
+        let has_succeeded =
+            |pair: &&CandidatePair| pair.foundation.remote == remote && pair.state == PairState::Succeeded;
+        let succeeded: BTreeSet<PairFoundation> =
+            self.pairs().filter(has_succeeded).map(|pair| pair.foundation).collect();
+        succeeded.into_iter().for_each(|foundation| self.unfreeze(foundation));
     }
 
     /// Takes the pair to be checked in this slot, going round the running lists of the streams that are `ready`
