@@ -6,7 +6,7 @@ mod session;
 
 use core::net::SocketAddr;
 
-use floe::ice::{Candidate, CandidateKind};
+use floe::ice::{Candidate, CandidateKind, PairState};
 use floe::sim::{self, Deviation, Fault, Host, Nat, NetworkId, NodeId, StunServer, TurnServer, World};
 use floe::stun::{
     Attribute, Builder, Class, IceControlled, Integrity, Key, Message, Method, Priority, TransactionId,
@@ -194,6 +194,29 @@ fn a_relay_that_changes_the_family_is_the_last_resort() {
             }
         }
     }
+}
+
+/// World 19846 with an enemy: the pairs of a relay that came first were all frozen until something else happened.
+///
+/// Proves: rfc8445-6.1.2.6-2
+#[test]
+fn the_first_pairs_of_a_relay_have_their_initial_states_at_once() {
+    let mut world = World::new(1);
+    let server = world.add_turn_server(NetworkId::PUBLIC, turn_server());
+    let alice =
+        controlling(NetworkId::PUBLIC).relays(world.address(server)).config(Config::new().relay_only(true));
+    let mut session = Session::new(world, alice, controlled(NetworkId::PUBLIC));
+    let alice = session.alice;
+    session.introduce(alice);
+    session.trickle(alice, session.candidates(session.bob)[0].clone());
+    let states = |session: &Session| {
+        let peer = session.world.node(alice);
+        peer.agent().pairs(peer.stream()).map(|pair| pair.state()).collect::<Vec<_>>()
+    };
+    while states(&session).is_empty() {
+        session.world.run_for(ms(1));
+    }
+    assert_eq!(states(&session), [PairState::Waiting]);
 }
 
 /// A session in which Alice, who controls, has a relay and has permitted Bob to use it.

@@ -6,11 +6,11 @@ mod session;
 use core::net::SocketAddr;
 use core::time::Duration;
 
-use floe::ice::{Candidate, CandidateKind};
-use floe::sim::{Deviation, Fault, Host, Nat, NetworkId, NodeId, Peer, TurnServer, World};
+use floe::ice::{Candidate, CandidateKind, PairState};
+use floe::sim::{self, Deviation, Fault, Host, Nat, NetworkId, NodeId, Peer, TurnServer, World};
 use floe::stun::Method;
 use floe::{Config, Event, ServerError, StreamState, Timestamp};
-use session::{PASSWORD, Session, USER, controlled, controlling, ms, secs};
+use session::{PASSWORD, Session, USER, controlled, controlling, ms, secs, settled};
 
 /// A world with a TURN server in it.
 fn world(server: TurnServer) -> (World<Peer>, NodeId) {
@@ -365,6 +365,60 @@ fn a_restart_asks_the_server_whether_the_allocations_are_still_there() {
     session.assert_mirrored(1);
     session.assert_data_flows(1);
     assert_no_violations(&session, server);
+}
+
+/// World 69431: a check that waited for its permission left with it, under credentials that a restart had ended.
+///
+/// Proves: rfc8445-9-2
+#[test]
+fn a_check_that_waits_for_a_permission_does_not_outlive_its_generation() {
+    let lost = Fault::new(Deviation::Lose).on(Method::CREATE_PERMISSION).times(1);
+    let (world, server) = world(turn_server().faulty(lost));
+    let address = world.address(server);
+    let alice = controlling(NetworkId::PUBLIC).relays(address).config(Config::new().relay_only(true));
+    let mut session = Session::new(world, alice, controlled(NetworkId::PUBLIC));
+    let alice = session.alice;
+    session.call();
+    session.world.run_for(ms(400));
+    let peer = session.world.node(alice);
+    let is_checked = |pair: floe::Pair<'_>| matches!(pair.state(), PairState::InProgress(_));
+    assert!(peer.agent().pairs(peer.stream()).any(is_checked));
+    let old = peer.agent().local_credentials(peer.stream()).unwrap().clone();
+    session.world.with(alice, |peer, now| peer.restart(now));
+    session.connect();
+    let names = |payload: &[u8]| payload.windows(old.ufrag().len()).any(|it| it == old.ufrag().as_bytes());
+    let is_old = |event: &sim::Event| match event {
+        sim::Event::Sent { node, payload, .. } => *node == alice && names(payload),
+        _ => false,
+    };
+    assert!(!session.world.trace().entries().any(|entry| is_old(&entry.event)), "{}", session.world.trace());
+}
+
+/// World 246297: the best pair so far was silent for a moment, and before another one could be nominated the relays were given
+/// back with their pairs.
+///
+/// Proves: rfc8445-8.3.1-1
+#[test]
+fn relays_are_kept_while_the_best_pair_is_in_doubt_and_none_is_selected() {
+    let (world, server) = world(turn_server());
+    let address = world.address(server);
+    let alice = controlling(NetworkId::PUBLIC).relays(address).config(settled(secs(30)).renomination(false));
+    let mut session = Session::new(world, alice, controlled(NetworkId::PUBLIC));
+    let alice = session.alice;
+    session.call();
+    let dead = floe::sdp::parse_candidate("candidate:9 1 udp 2147483000 203.0.113.77 2000 typ host").unwrap();
+    session.trickle(alice, dead);
+    session.world.run_for(secs(1));
+    assert_eq!(session.world.node(alice).state(), StreamState::Connected);
+    session.cut_direct_path();
+    let doubted =
+        |session: &Session| matches!(session.world.node(session.alice).state(), StreamState::Unconfirmed(_));
+    while !doubted(&session) {
+        session.world.run_for(ms(100));
+    }
+    session.world.run_for(secs(5));
+    assert!(doubted(&session), "{:?}", session.states());
+    assert_eq!(session.world.turn_server(server).allocations().count(), 1);
 }
 
 #[test]

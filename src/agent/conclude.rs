@@ -20,14 +20,15 @@ impl Agent {
     /// Ends every input: draws the conclusions, and computes what to wait for.
     pub(super) fn settle(&mut self) {
         let mut patience = Deadline::default();
-        self.lists.set_initial_states();
         self.serve_relays();
-        for index in 0..self.streams.len() {
-            self.conclude_gathering(index);
-            self.conclude(index, &mut patience);
-        }
+        self.lists.set_initial_states();
+        self.conclude_all(&mut patience);
         self.release_bindings();
-        self.release_idle_relays();
+        if self.release_idle_relays() {
+            // With a relay its pairs have gone, and one of them may have been what the others waited for.
+            patience = Deadline::default();
+            self.conclude_all(&mut patience);
+        }
         self.forget_unused_peers();
         // What has been concluded may have made a relay send, or let it go.
         self.serve_relays();
@@ -44,6 +45,13 @@ impl Agent {
             self.settle();
         } else {
             self.compute_deadline(Deadline::default());
+        }
+    }
+
+    fn conclude_all(&mut self, patience: &mut Deadline) {
+        for index in 0..self.streams.len() {
+            self.conclude_gathering(index);
+            self.conclude(index, patience);
         }
     }
 
@@ -257,8 +265,12 @@ impl Agent {
                 }
             }
         }
-        if state == StreamState::Completed {
-            self.hand_over(id);
+        if state == StreamState::Completed
+            && self.hand_over(id)
+            && let Some(stream) = self.stream(id)
+        {
+            // A component that the peer does without has nothing selected that data could have moved to before.
+            stream.component_ids().for_each(|component| self.announce_route(component));
         }
         self.enter_state(id, state);
     }

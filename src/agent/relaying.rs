@@ -231,18 +231,19 @@ impl Agent {
         self.gatherer.relays.remove(|relay| relay.id == id);
     }
 
-    /// Lets go of the relays that `gone` picks: their candidates go at once, and the server is told.
-    pub(super) fn release_relays_where(&mut self, gone: impl Fn(&Relay) -> bool) {
+    /// Lets go of the relays that `gone` picks: their candidates go at once, and the server is told. `false` if there are none.
+    pub(super) fn release_relays_where(&mut self, gone: impl Fn(&Relay) -> bool) -> bool {
         let ids: Vec<RelayId> =
             self.gatherer.relays.iter().filter(|relay| gone(relay)).map(|relay| relay.id).collect();
-        for id in ids {
-            self.remove_bases_where(|entry| entry.origin == Origin::Relay(id));
+        for id in &ids {
+            self.remove_bases_where(|entry| entry.origin == Origin::Relay(*id));
             let now = self.now;
-            let Some(relay) = self.gatherer.relays.get_mut(id) else { continue };
+            let Some(relay) = self.gatherer.relays.get_mut(*id) else { continue };
             if !relay.release(now) {
-                self.forget_relay(id);
+                self.forget_relay(*id);
             }
         }
+        !ids.is_empty()
     }
 
     /// Takes leave of the relays that `gone` picks while there still is a path to do so: the server is told once.
@@ -257,10 +258,11 @@ impl Agent {
     }
 
     /// rfc8445-8.3.1-1, rfc8445-8.3.1-3: a relay that nothing can lead back to is kept three seconds longer, and released.
-    /// While the nomination may still move, or candidates may still be signalled, it is a backup (L-33).
-    pub(super) fn release_idle_relays(&mut self) {
+    /// While the nomination may still move, or candidates may still be signalled, it is a backup (L-33). `false` if there is
+    /// none.
+    pub(super) fn release_idle_relays(&mut self) -> bool {
         if self.gatherer.relays.is_empty() {
-            return;
+            return false;
         }
         let (now, streams) = (self.now, &self.streams);
         let used: Vec<RelayId> = streams
@@ -277,7 +279,7 @@ impl Agent {
             let idle = over && relay.client().is_some() && !used.contains(&relay.id);
             relay.release_at = if idle { relay.release_at.or(Some(now + RELEASED_AFTER)) } else { None };
         }
-        self.release_relays_where(|relay| relay.release_at.is_some_and(|at| at <= now));
+        self.release_relays_where(|relay| relay.release_at.is_some_and(|at| at <= now))
     }
 
     /// Permissions for addresses that no pair leads to any more run out: of candidates that the peer has withdrawn, of pairs
@@ -380,6 +382,12 @@ impl Agent {
         self.doubt_relays_where(|relay| relay.component.stream() == stream);
     }
 
+    /// The checks of a generation that ends do not leave with the permissions that they have waited for (rfc8445-9-2).
+    pub(super) fn forget_held_checks(&mut self, stream: StreamId) {
+        let relays = self.gatherer.relays.iter_mut().filter(|relay| relay.component.stream() == stream);
+        relays.filter_map(Relay::client_mut).for_each(Client::forget_held);
+    }
+
     /// A check on this pair is overdue: if it leaves by a relay, that may be because the server knows nothing of the relay any
     /// more, which it says only when asked (L-49).
     pub(super) fn doubt_relay_of(&mut self, component: ComponentId, pair: PairId) {
@@ -440,14 +448,14 @@ impl Stream {
 }
 
 /// Whether ICE has concluded, one way or the other.
-pub(super) const fn is_over(stream: &Stream) -> bool {
+pub(super) fn is_over(stream: &Stream) -> bool {
     match stream.state {
         StreamState::New | StreamState::Checking | StreamState::Connected => false,
-        StreamState::Completed
-        | StreamState::Unconfirmed(_)
-        | StreamState::Lost(_)
-        | StreamState::Failed(_)
-        | StreamState::Closed => true,
+        // The best pair so far is in doubt: others are checked, and another one may be nominated.
+        StreamState::Unconfirmed(_) => {
+            stream.needed_components().all(|component| stream.is_concluded(component))
+        }
+        StreamState::Completed | StreamState::Lost(_) | StreamState::Failed(_) | StreamState::Closed => true,
     }
 }
 

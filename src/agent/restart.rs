@@ -170,6 +170,7 @@ impl Agent {
         self.lists.restart(id);
         self.keep_asking_on_previous(id);
         self.transactions.retain(|owner| !owner.is_check_for(id));
+        self.forget_held_checks(id);
         // What is still queued would be signalled under credentials that are gone (L-32).
         self.outputs.retain(|output| !is_of_older_generation(output, id, current));
         self.withdraw_questions();
@@ -205,13 +206,14 @@ impl Agent {
         }
     }
 
-    /// The next generation has selected, or failed: the previous one is heard a little longer, and speaks no more.
-    pub(super) fn hand_over(&mut self, id: StreamId) {
+    /// The next generation has selected, or failed: the previous one is heard a little longer, and speaks no more. `false` if
+    /// that was so before.
+    pub(super) fn hand_over(&mut self, id: StreamId) -> bool {
         let heard_until = self.now + HEARD_AFTER_HANDOVER;
-        let Ok(stream) = self.stream_mut(id) else { return };
+        let Ok(stream) = self.stream_mut(id) else { return false };
         let Some(previous) = stream.previous.as_mut().filter(|previous| previous.heard_until.is_none())
         else {
-            return;
+            return false;
         };
         previous.heard_until = Some(heard_until);
         let pairs: Vec<PairId> = previous.paths.iter().map(|path| path.valid.id).collect();
@@ -219,6 +221,7 @@ impl Agent {
             path.upkeep = None;
         }
         self.transactions.retain(|owner| !pairs.iter().any(|pair| owner.is_consent_of(*pair)));
+        true
     }
 
     /// Lets go of previous generations whose time is over.

@@ -430,6 +430,11 @@ impl Client {
         }
     }
 
+    /// What waits for a permission has lost its meaning; the permissions are wanted all the same.
+    pub(crate) fn forget_held(&mut self) {
+        self.held.clear();
+    }
+
     /// Whether the path is that of the client.
     pub(crate) fn is_on(&self, path: &Path) -> bool {
         self.path == *path

@@ -44,6 +44,7 @@ impl Held {
         self.messages.retain(|(to, _)| to.ip() != peer);
     }
 
+    /// Forgets everything.
     pub(super) fn clear(&mut self) {
         self.messages.clear();
     }
