@@ -31,12 +31,13 @@ struct OneGeneration {
     ufrag: String,
     password: String,
     key: Option<Password>,
+    /// Whether it ever had a valid pair.
     connected: bool,
     completed: bool,
 }
 
 /// A generation of a stream, by number.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub(super) struct Place {
     pub(super) stream: StreamId,
     pub(super) generation: usize,
@@ -88,8 +89,11 @@ impl Streams {
     pub(super) fn quiet(&mut self, agent: &Agent) {
         let closed = |stream| agent.state(stream) == Some(StreamState::Closed);
         self.all_closed = !self.known.is_empty() && super::streams(agent).all(closed);
-        for known in &mut self.known {
+        for (known, stream) in self.known.iter_mut().zip(super::streams(agent)) {
             known.restarted = false;
+            if let Some(current) = known.generations.last_mut().filter(|current| !current.connected) {
+                current.connected = agent.pairs(stream).any(|pair| pair.is_valid());
+            }
         }
     }
 
@@ -98,10 +102,7 @@ impl Streams {
         let Some(known) = self.known.get_mut(usize::from(stream.to_raw())) else { return Ok(()) };
         let before = core::mem::replace(&mut known.state, state);
         let anew = known.restarted && state == StreamState::New && before != StreamState::Closed;
-        if matches!(state, StreamState::Connected | StreamState::Completed)
-            && let Some(current) = known.generations.last_mut()
-        {
-            current.connected = true;
+        if let Some(current) = known.generations.last_mut() {
             current.completed |= state == StreamState::Completed;
         }
         match anew || may_follow(before, state) {
@@ -124,18 +125,16 @@ impl Streams {
         }
     }
 
-    /// Whether this generation may still authenticate: the current one, the one before, and that which carries the data as
-    /// long as none after it has completed.
+    /// Whether this generation may still authenticate: the current one, the one before, and that which carries the data. That
+    /// is one which has connected, be it for one component alone, as long as none after it has completed; of several the
+    /// first that the peer still consents to data on.
     pub(super) fn counts(&self, place: Place) -> bool {
         let Some(known) = self.known.get(usize::from(place.stream.to_raw())) else { return false };
         let last = known.generations.len().saturating_sub(1);
         let before = || known.generations.iter().enumerate().take(last);
-        let completed = before().rfind(|(_, old)| old.completed);
-        let connected =
-            before().find(|(at, old)| old.connected && completed.is_none_or(|(done, _)| *at > done));
-        let carries =
-            |found: Option<(usize, &OneGeneration)>| found.is_some_and(|(at, _)| at == place.generation);
-        place.generation + 1 >= last || carries(completed) || carries(connected)
+        let completed = before().rfind(|(_, old)| old.completed).map(|(at, _)| at);
+        let connected = known.generations.get(place.generation).is_some_and(|old| old.connected);
+        place.generation + 1 >= last || connected && Some(place.generation) >= completed
     }
 
     /// The generation of this user-name fragment of ours.

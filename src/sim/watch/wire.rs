@@ -39,8 +39,8 @@ pub(super) struct Wire {
     requests: BTreeMap<[u8; 12], Request>,
     /// Checks that were first seen since the last quiet point.
     fresh: Vec<[u8; 12]>,
-    /// When a path was last heard from, and under which of our generations.
-    heard: BTreeMap<Path, Place>,
+    /// Under which of our generations a path was heard from.
+    heard: BTreeMap<Path, BTreeSet<Place>>,
     /// When our check on a path was last answered under a generation of ours, unless that was revoked since.
     answered: BTreeMap<(Path, usize), Timestamp>,
     /// Where a check of ours was ever answered.
@@ -228,7 +228,7 @@ impl Wire {
             return Verdict::Forged("a request with a wrong signature");
         }
         if let Some(path) = leg.path {
-            self.heard.insert(path, place);
+            self.heard.entry(path).or_default().insert(place);
         }
         Verdict::Authentic
     }
@@ -256,7 +256,7 @@ impl Wire {
             self.answered.insert((path, place.generation), now);
             self.proven.insert(path);
             self.seen_at.extend(message.xor_address(XOR_MAPPED_ADDRESS).map(|seen| (seen, path.remote())));
-            self.heard.insert(path, place);
+            self.heard.entry(path).or_default().insert(place);
         } else if message.error_code() == Some(403) && message.attributes().all(|it| is_known(it.kind)) {
             // Each generation has a consent of its own.
             self.answered.remove(&(path, place.generation));
@@ -277,7 +277,9 @@ impl Wire {
         let counts = |place: &Place| place.stream == stream && streams.counts(*place);
         // By way of a relay the path is another one; two lite agents go by what was signalled.
         let relayed = self.relays.relayed.contains_key(&path);
-        relayed || provenance == Provenance::Signalled || self.heard.get(&path).is_some_and(counts)
+        relayed
+            || provenance == Provenance::Signalled
+            || self.heard.get(&path).is_some_and(|under| under.iter().any(counts))
     }
 
     /// Whether an authentic check came from there, on whatever path.
