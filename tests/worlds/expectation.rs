@@ -101,18 +101,19 @@ impl Possible {
         }
     }
 
-    /// The pair that both ends have selected, each as it sees it; and whether a check was faster than a server, so that a
-    /// mapped address is a peer-reflexive candidate, of a higher priority, where a server-reflexive one was to be expected.
-    fn selected(&self, play: &Play<'_>) -> Option<(FeasiblePair, bool)> {
+    /// The pair that both ends have selected, each as it sees it; and, where a check was faster than a server, so that a mapped
+    /// address is a peer-reflexive candidate where a server-reflexive one was to be expected, the higher priority that it has.
+    fn selected(&self, play: &Play<'_>) -> Option<(FeasiblePair, Option<u64>)> {
         let sides = self.order.map(|end| {
             let peer = play.session.peer(end);
             let mut pairs = peer.agent().pairs(peer.stream());
             let pair = pairs.find(|pair| pair.is_selected() && pair.component().number() == 1)?;
-            Some((pair.local().kind(), pair.path().local()))
+            Some((pair.local().kind(), pair.path().local(), pair.priority().get()))
         });
         let [Some(controlling), Some(controlled)] = sides else { return None };
-        let found = *self.at_most.find([controlling, controlled])?;
-        Some((found, found.kinds() != [controlling.0, controlled.0]))
+        let found = *self.at_most.find([controlling, controlled].map(|(kind, base, _)| (kind, base)))?;
+        let is_early = found.kinds() != [controlling.0, controlled.0];
+        Some((found, is_early.then_some(controlling.2)))
     }
 }
 
@@ -128,9 +129,9 @@ fn selects_the_best(play: &Play<'_>, world: &Possible) {
     }
     let selected = world.selected(play);
     assert!(
-        selected.is_some_and(|(selected, is_early)| match is_early {
-            true => selected.kinds() == best[0].kinds(),
-            false => best.contains(&selected),
+        selected.is_some_and(|(selected, early)| match early {
+            Some(priority) => priority >= best[0].priority,
+            None => best.contains(&selected),
         }),
         "INV-16: {selected:?} was selected, not {}\n{}\n{}",
         best[0],
