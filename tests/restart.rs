@@ -395,9 +395,9 @@ fn two_restarts_in_a_row_leave_data_where_it_was() {
     bench.trickle(host("2", 1, "198.51.100.2:2000"));
     let check = bench.next_check();
     let mut out = Vec::new();
-    floe::stun::Builder::success(&mut out, floe::stun::Method::BINDING, check.id)
-        .attribute(&floe::stun::XorMappedAddress(check.path.local()))
-        .integrity(&Key::short_term(next_credentials().password().as_bytes()), floe::stun::Integrity::Sha1)
+    Builder::success(&mut out, Method::BINDING, check.id)
+        .attribute(&XorMappedAddress(check.path.local()))
+        .integrity(&Key::short_term(next_credentials().password().as_bytes()), Integrity::Sha1)
         .fingerprint();
     assert_eq!(bench.feed_path(check.path, &out), Fed::Control);
     assert!(bench.agent.pairs(bench.stream).any(|pair| pair.is_valid()));
@@ -507,8 +507,8 @@ fn a_restart_at_any_instant_of_gathering_leaves_gathering_that_completes() {
             let question = bench.requests().pop();
             if let Some(question) = question.filter(|_| answered) {
                 let mut out = Vec::new();
-                floe::stun::Builder::success(&mut out, floe::stun::Method::BINDING, question.id)
-                    .attribute(&floe::stun::XorMappedAddress(address("203.0.113.9:4000")))
+                Builder::success(&mut out, Method::BINDING, question.id)
+                    .attribute(&XorMappedAddress(address("203.0.113.9:4000")))
                     .fingerprint();
                 bench.feed_path(question.path, &out);
             }
@@ -553,9 +553,9 @@ fn checks_and_candidates_that_overtake_the_answer_to_a_restart_count_when_it_com
     let triggered = bench.next_check();
     assert_eq!(triggered.path.remote(), address("198.51.100.9:9000"), "before the other one");
     let mut out = Vec::new();
-    floe::stun::Builder::success(&mut out, floe::stun::Method::BINDING, triggered.id)
-        .attribute(&floe::stun::XorMappedAddress(triggered.path.local()))
-        .integrity(&Key::short_term(next_credentials().password().as_bytes()), floe::stun::Integrity::Sha1)
+    Builder::success(&mut out, Method::BINDING, triggered.id)
+        .attribute(&XorMappedAddress(triggered.path.local()))
+        .integrity(&Key::short_term(next_credentials().password().as_bytes()), Integrity::Sha1)
         .fingerprint();
     assert_eq!(bench.feed_path(triggered.path, &out), Fed::Control);
     assert_eq!(bench.selections().last(), Some(&address("198.51.100.9:9000")), "the nomination was kept");
