@@ -6,7 +6,7 @@ use core::time::Duration;
 
 use floe::ice::{Credentials, Generation, Role};
 use floe::sim::{Nat, NodeId, Peer, World};
-use floe::stun::{Builder, Class, Integrity, Key, Method, XorMappedAddress};
+use floe::stun::{Class, Key};
 use floe::{Config, Error, Event, Ignored, Reason, Remote, RemoteChange, StreamState};
 use harness::{Bench, Fed, PeerCheck, REMOTE, REMOTE_PASSWORD, address, at, host, ms};
 
@@ -144,46 +144,6 @@ fn the_old_path_is_lost_like_any_other_while_the_answer_to_a_restart_is_awaited(
     );
     bench.run_for(Duration::from_secs(60));
     assert_eq!(bench.agent.deadline(), None);
-}
-
-/// World 87016: once the new generation has selected, the old path of a component that the peer now does without is not used any
-/// more, and that is said at once.
-///
-/// Proves: rfc8445-9-3
-#[test]
-fn a_component_that_the_peer_does_without_loses_its_old_path_with_the_selection_of_the_others() {
-    let mut bench = Bench::with_components(Config::new(), Role::Controlling, 2);
-    for (component, local, remote) in
-        [(1, harness::LOCAL, REMOTE), (2, "192.0.2.1:1001", "198.51.100.1:2001")]
-    {
-        bench.base_of(component, local);
-        if component == 1 {
-            bench.remote();
-        }
-        bench.trickle(host("1", component, remote));
-    }
-    bench.end_of_candidates();
-    bench.run_answering(at(1_000), |_| Some(ms(20)));
-    assert_eq!(bench.agent.state(bench.stream), Some(StreamState::Completed));
-    restart(&mut bench);
-    set_remote(&mut bench, next_credentials());
-    bench.trickle(host("1", 1, REMOTE));
-    bench.end_of_candidates();
-    let component = bench.stream.component(2);
-    let has_completed = |bench: &Bench| bench.agent.state(bench.stream) == Some(StreamState::Completed);
-    let key = Key::short_term(next_credentials().password().as_bytes());
-    while !has_completed(&bench) {
-        assert!(bench.agent.route(component).is_some());
-        let (check, mut answer) = (bench.next_check(), Vec::new());
-        Builder::success(&mut answer, Method::BINDING, check.id)
-            .attribute(&XorMappedAddress(check.path.local()))
-            .integrity(&key, Integrity::Sha1)
-            .fingerprint();
-        assert_eq!(bench.feed_path(check.path, &answer), Fed::Control);
-    }
-    assert_eq!(bench.agent.route(component), None);
-    let said = bench.events.iter().rfind(|(_, event)| *event == Event::Route { component }).unwrap();
-    assert_eq!(Some(said.0), bench.events.last().map(|(at, _)| *at));
 }
 
 /// An answer to a check of the generation before finds nothing to change.
@@ -395,9 +355,9 @@ fn two_restarts_in_a_row_leave_data_where_it_was() {
     bench.trickle(host("2", 1, "198.51.100.2:2000"));
     let check = bench.next_check();
     let mut out = Vec::new();
-    Builder::success(&mut out, Method::BINDING, check.id)
-        .attribute(&XorMappedAddress(check.path.local()))
-        .integrity(&Key::short_term(next_credentials().password().as_bytes()), Integrity::Sha1)
+    floe::stun::Builder::success(&mut out, floe::stun::Method::BINDING, check.id)
+        .attribute(&floe::stun::XorMappedAddress(check.path.local()))
+        .integrity(&Key::short_term(next_credentials().password().as_bytes()), floe::stun::Integrity::Sha1)
         .fingerprint();
     assert_eq!(bench.feed_path(check.path, &out), Fed::Control);
     assert!(bench.agent.pairs(bench.stream).any(|pair| pair.is_valid()));
@@ -507,8 +467,8 @@ fn a_restart_at_any_instant_of_gathering_leaves_gathering_that_completes() {
             let question = bench.requests().pop();
             if let Some(question) = question.filter(|_| answered) {
                 let mut out = Vec::new();
-                Builder::success(&mut out, Method::BINDING, question.id)
-                    .attribute(&XorMappedAddress(address("203.0.113.9:4000")))
+                floe::stun::Builder::success(&mut out, floe::stun::Method::BINDING, question.id)
+                    .attribute(&floe::stun::XorMappedAddress(address("203.0.113.9:4000")))
                     .fingerprint();
                 bench.feed_path(question.path, &out);
             }
@@ -553,9 +513,9 @@ fn checks_and_candidates_that_overtake_the_answer_to_a_restart_count_when_it_com
     let triggered = bench.next_check();
     assert_eq!(triggered.path.remote(), address("198.51.100.9:9000"), "before the other one");
     let mut out = Vec::new();
-    Builder::success(&mut out, Method::BINDING, triggered.id)
-        .attribute(&XorMappedAddress(triggered.path.local()))
-        .integrity(&Key::short_term(next_credentials().password().as_bytes()), Integrity::Sha1)
+    floe::stun::Builder::success(&mut out, floe::stun::Method::BINDING, triggered.id)
+        .attribute(&floe::stun::XorMappedAddress(triggered.path.local()))
+        .integrity(&Key::short_term(next_credentials().password().as_bytes()), floe::stun::Integrity::Sha1)
         .fingerprint();
     assert_eq!(bench.feed_path(triggered.path, &out), Fed::Control);
     assert_eq!(bench.selections().last(), Some(&address("198.51.100.9:9000")), "the nomination was kept");

@@ -4,7 +4,7 @@ mod harness;
 
 use floe::ice::{Credentials, Role};
 use floe::stun::{Builder, Class, Integrity, Key, Method, XorMappedAddress};
-use floe::{Config, Ignored, Provenance, Remote, StreamState};
+use floe::{Config, Event, Ignored, Provenance, Remote, StreamState};
 use harness::{Bench, Fed, LOCAL, PeerCheck, REMOTE, Sent, address, at, host, ms};
 
 const NEXT: &str = "198.51.100.9:9000";
@@ -76,4 +76,34 @@ fn a_peer_that_stays_on_the_old_pair_is_served_for_ten_seconds() {
         assert_eq!(bench.feed(&old.encode()), Fed::Ignored(Ignored::Unauthenticated), "{role}");
         assert_eq!(bench.feed(DATA), Fed::Ignored(Ignored::Unverified), "{role}");
     }
+}
+
+/// World 87016: once the new generation has selected, the old path of a component that the peer now does without is not used any
+/// more, and that is said at once.
+///
+/// Proves: rfc8445-9-3
+#[test]
+fn a_component_that_the_peer_does_without_loses_its_old_path_when_the_others_have_theirs() {
+    let mut bench = Bench::with_components(Config::new(), Role::Controlling, 2);
+    bench.base(LOCAL);
+    bench.base_of(2, "192.0.2.1:1001");
+    bench.remote();
+    bench.trickle(host("1", 1, REMOTE));
+    bench.trickle(host("1", 2, "198.51.100.1:2001"));
+    bench.end_of_candidates();
+    bench.run_answering(at(1_000), |_| Some(ms(20)));
+    assert_eq!(bench.agent.state(bench.stream), Some(StreamState::Completed));
+    bench.agent.restart(bench.now, bench.stream).unwrap();
+    bench.agent.set_remote(bench.now, bench.stream, Remote::new(next_credentials())).unwrap();
+    bench.trickle(host("1", 1, REMOTE));
+    bench.end_of_candidates();
+    let component = bench.stream.component(2);
+    while bench.agent.state(bench.stream) != Some(StreamState::Completed) {
+        assert!(bench.agent.route(component).is_some());
+        let check = bench.next_check();
+        answer(&mut bench, &check);
+    }
+    assert_eq!(bench.agent.route(component), None);
+    let said = bench.events.iter().rfind(|(_, event)| *event == Event::Route { component }).unwrap();
+    assert_eq!(Some(said.0), bench.events.last().map(|(at, _)| *at));
 }

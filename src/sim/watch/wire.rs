@@ -276,10 +276,8 @@ impl Wire {
     ) -> bool {
         let counts = |place: &Place| place.stream == stream && streams.counts(*place);
         // By way of a relay the path is another one; two lite agents go by what was signalled.
-        let relayed = self.relays.relayed.contains_key(&path);
-        relayed
-            || provenance == Provenance::Signalled
-            || self.heard.get(&path).is_some_and(|under| under.iter().any(counts))
+        let heard = self.heard.get(&path).is_some_and(|under| under.iter().any(counts));
+        self.relays.relayed.contains_key(&path) || provenance == Provenance::Signalled || heard
     }
 
     /// Whether an authentic check came from there, on whatever path.
