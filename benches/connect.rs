@@ -4,7 +4,9 @@ mod support;
 
 use floe::ice::{CandidateKind, Credentials, Role, StreamId};
 use floe::stun::{Builder, IceControlled, Integrity, Key, Method, Priority, Username};
-use floe::{Agent, Base, Config, Event, Output, Path, Received, Remote, Seed, StreamState, Timestamp};
+use floe::{
+    Agent, Base, Config, Event, Limits, Output, Path, Received, Remote, Seed, StreamState, Timestamp,
+};
 use std::mem;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -26,7 +28,7 @@ fn main() {
     });
     table.case("hand up data", || alice.feed(&[0x80; 1_200]));
     table.case("ask for the deadline", || alice.agent.deadline());
-    for candidates in [1, 4, 10, 30] {
+    for candidates in [1, 4, 10, 30, 100] {
         let session = connect(candidates);
         let (millis, datagrams) = (session.now.since_epoch().as_millis(), session.datagrams);
         let name = format!("connect {candidates}x{candidates} ({millis} virtual ms, {datagrams} datagrams)");
@@ -87,7 +89,7 @@ struct Session {
 fn connect(candidates: u16) -> Session {
     let now = Timestamp::ZERO;
     let mut agents = [(Role::Controlling, 1), (Role::Controlled, 2)]
-        .map(|(role, seed)| Agent::new(Config::new(), role, Seed::from([seed; 32])));
+        .map(|(role, seed)| Agent::new(config(candidates), role, Seed::from([seed; 32])));
     let mut side = 0;
     let streams = agents.each_mut().map(|agent| {
         let stream = agent.add_stream_with(1, credentials(side)).unwrap();
@@ -170,6 +172,14 @@ impl Session {
             }
         }
     }
+}
+
+/// The default, with room for so many candidates of either side; the pairs stay a hundred.
+fn config(candidates: u16) -> Config {
+    let mut limits = Limits::default();
+    limits.local_candidates = limits.local_candidates.max(candidates.into());
+    limits.remote_candidates = limits.remote_candidates.max(candidates.into());
+    Config::new().limits(limits)
 }
 
 fn credentials(side: u8) -> Credentials {
