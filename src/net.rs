@@ -80,16 +80,6 @@ impl Path {
     pub const fn remote(&self) -> SocketAddr {
         self.remote
     }
-
-    /// Whether datagrams on the path go to this address.
-    pub(crate) fn is_to(&self, transport: Transport, remote: &SocketAddr) -> bool {
-        self.transport == transport && self.remote == *remote
-    }
-
-    /// Whether datagrams on the path leave by this socket.
-    pub(crate) fn is_from(&self, transport: Transport, local: &SocketAddr) -> bool {
-        self.transport == transport && self.local == *local
-    }
 }
 
 impl fmt::Debug for Path {

@@ -69,8 +69,7 @@ impl Agent {
     /// The candidates of a lite agent, once all its sockets are known: their priorities depend on one another
     /// (rfc8445-5.2-5).
     pub(super) fn add_lite_candidates(&mut self, stream: StreamId) {
-        let entries: Vec<BaseEntry> =
-            self.gatherer.bases().filter(|entry| entry.component.stream() == stream).cloned().collect();
+        let entries = self.gatherer.bases_in_order(|entry| entry.component.stream() == stream);
         let only_ipv4 = entries.iter().all(|entry| entry.base.local().is_ipv4());
         let mut taken: Vec<(ComponentId, u16)> = Vec::new();
         for entry in entries {

@@ -121,10 +121,13 @@ impl Base {
 
     /// Whether candidates of this base would give away the host that `temporary` hides.
     pub(crate) fn betrays(&self, temporary: &Self) -> bool {
+        if self.temporary || !temporary.temporary {
+            return false;
+        }
         let (SocketAddr::V6(ours), SocketAddr::V6(theirs)) = (self.local, temporary.local) else {
             return false;
         };
         let same_prefix = ours.ip().segments().iter().take(4).eq(theirs.ip().segments().iter().take(4));
-        temporary.temporary && !self.temporary && (same_prefix || is_link_local(self.local.ip()))
+        same_prefix || is_link_local(self.local.ip())
     }
 }

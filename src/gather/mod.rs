@@ -5,18 +5,20 @@
 //! made, by the agent.
 
 mod base;
+mod bases;
 mod relay;
 mod server;
 
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 
-use crate::ice::{BaseId, ComponentId, ServerId, reserve_one};
-use crate::net::{Path, unscoped};
+use crate::ice::{BaseId, ComponentId, ServerId};
+use crate::net::Path;
 use crate::stun::TransactionId;
 use crate::time::{Deadline, Timestamp};
 
 pub use base::Base;
+use bases::Bases;
 pub(crate) use relay::{Relay, RelayId, RelayState, Relays};
 pub(crate) use server::Account;
 pub use server::Server;
@@ -24,7 +26,7 @@ pub use server::Server;
 /// The bases, the servers, and what each base asks of each server.
 #[derive(Debug, Default)]
 pub(crate) struct Gatherer {
-    bases: Vec<BaseEntry>,
+    bases: Bases,
     servers: Vec<(ServerId, Server)>,
     attempts: Vec<Attempt>,
     attempt_count: u32,
@@ -124,11 +126,16 @@ impl AttemptState {
 
 impl Gatherer {
     pub(crate) fn base(&self, id: BaseId) -> Option<&BaseEntry> {
-        self.bases.iter().find(|entry| entry.id == id)
+        self.bases.get(id)
     }
 
     pub(crate) fn bases(&self) -> impl Iterator<Item = &BaseEntry> {
         self.bases.iter()
+    }
+
+    /// Those that `wanted` picks, in the order in which they came.
+    pub(crate) fn bases_in_order(&self, wanted: impl Fn(&BaseEntry) -> bool) -> Vec<BaseEntry> {
+        self.bases.in_order(wanted)
     }
 
     /// The bases that are sockets of the caller.
@@ -148,23 +155,22 @@ impl Gatherer {
 
     /// Adds a base that a relay has made: it asks nobody.
     pub(crate) fn add_relayed(&mut self, entry: BaseEntry) {
-        self.bases.push(entry);
+        self.bases.insert(entry);
     }
 
     /// Whether a path leads to one of our own sockets.
     pub(crate) fn leads_to_a_base(&self, path: &Path) -> bool {
-        self.bases.iter().any(|entry| path.is_to(entry.base.transport, &entry.base.local))
+        self.bases.at(path.transport(), path.remote()).is_some()
     }
 
     /// Whether one of our own sockets has this address, on whatever link: no path to another one leads to a base.
     pub(crate) fn has_base_at(&self, address: SocketAddr) -> bool {
-        let address = unscoped(address);
-        self.bases.iter().any(|entry| unscoped(entry.base.local) == address)
+        self.bases.has_unscoped(address)
     }
 
     /// The base that a path names.
     pub(crate) fn base_of(&self, path: &Path) -> Option<&BaseEntry> {
-        self.bases.iter().find(|entry| path.is_from(entry.base.transport, &entry.base.local))
+        self.bases.at(path.transport(), path.local())
     }
 
     pub(crate) fn server(&self, id: ServerId) -> Option<&Server> {
@@ -185,8 +191,7 @@ impl Gatherer {
         if let Some(give_up_at) = give_up_at {
             self.ask_everybody(&entry, give_up_at);
         }
-        reserve_one(&mut self.bases);
-        self.bases.push(entry);
+        self.bases.insert(entry);
     }
 
     fn ask_everybody(&mut self, entry: &BaseEntry, give_up_at: Timestamp) {
@@ -233,7 +238,7 @@ impl Gatherer {
         give_up_at: Timestamp,
         wants: impl Fn(ComponentId) -> bool,
     ) {
-        let asking: Vec<BaseEntry> = self.sockets().filter(|entry| wants(entry.component)).cloned().collect();
+        let asking = self.bases_in_order(|entry| entry.is_socket() && wants(entry.component));
         for entry in asking {
             self.ask(&entry, id, give_up_at);
         }
@@ -246,7 +251,7 @@ impl Gatherer {
         give_up_at: Timestamp,
     ) -> Vec<TransactionId> {
         let replaced = self.remove_attempts(|attempt| of(attempt.component));
-        let asking: Vec<BaseEntry> = self.sockets().filter(|entry| of(entry.component)).cloned().collect();
+        let asking = self.bases_in_order(|entry| entry.is_socket() && of(entry.component));
         for entry in asking {
             self.ask_everybody(&entry, give_up_at);
         }
@@ -258,7 +263,7 @@ impl Gatherer {
         &mut self,
         gone: impl Fn(&BaseEntry) -> bool,
     ) -> (Vec<BaseEntry>, Vec<TransactionId>) {
-        let bases: Vec<_> = self.bases.extract_if(.., |entry| gone(entry)).collect();
+        let bases = self.bases.remove(gone);
         let attempts = self.remove_attempts(|attempt| bases.iter().any(|entry| entry.id == attempt.base));
         (bases, attempts)
     }
