@@ -11,7 +11,7 @@ use crate::net::{Transport, is_link_local};
 pub(super) struct Near {
     pub(super) id: CandidateId,
     pub(super) component: ComponentId,
-    pub(super) kin: CandidateId,
+    pub(super) kin: u32,
     pub(super) priority: Priority,
     pub(super) transport: Transport,
     pub(super) base_address: SocketAddr,
@@ -113,7 +113,7 @@ mod tests {
             base_address: address,
             address,
             candidate: candidate(kind, address.into()),
-            kin: CandidateId::from_raw(1),
+            kin: 1,
             signalled: true,
         }
     }

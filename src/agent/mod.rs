@@ -274,8 +274,8 @@ impl Agent {
         self.admit_lite_base(component, &base)?;
         self.admit_base(&base)?;
         let taken = self.gatherer.sockets().filter(|entry| entry.component == component);
-        let taken: alloc::vec::Vec<u16> = taken.map(|entry| entry.preference).collect();
-        let preference = local_preference(base.local().ip(), base.cost(), &taken).ok_or(Error::Limit)?;
+        let taken = taken.map(|entry| entry.preference);
+        let preference = local_preference(base.local().ip(), base.cost(), taken).ok_or(Error::Limit)?;
         let id = BaseId::from_raw(self.ids.base);
         self.ids.base += 1;
         let entry = BaseEntry { id, component, base, origin: Origin::Socket, preference };
@@ -518,16 +518,18 @@ impl Agent {
             return Err(Error::BaseExists);
         }
         // mdns-gather-1, mdns-gather-2
-        let shared = self.gatherer.bases().any(|entry| base.shares_name_with(&entry.base));
-        if shared || base.name.as_ref().is_some_and(|name| !name.is_uuid()) {
+        if let Some(name) = &base.name
+            && (!name.is_uuid() || self.gatherer.bases().any(|entry| base.shares_name_with(&entry.base)))
+        {
             return Err(Error::BaseName);
         }
         // rfc8445-5.1.1.1-8, rfc8445-5.1.1.1-9: whichever was declared first, only the temporary one is a candidate.
         if self.gatherer.sockets().any(|entry| base.betrays(&entry.base)) {
             return Err(Error::Trackable);
         }
-        let temporary = base.clone();
-        self.remove_bases_where(move |entry| entry.is_socket() && entry.base.betrays(&temporary));
+        if base.temporary {
+            self.remove_bases_where(|entry| entry.is_socket() && entry.base.betrays(base));
+        }
         Ok(())
     }
 

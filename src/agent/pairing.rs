@@ -36,7 +36,7 @@ impl Agent {
             server: None,
             transport: entry.base.transport,
         };
-        let foundation = self.foundations.of(key);
+        let (kin, foundation) = self.foundations.of_paired(key);
         let priority = Priority::of(
             TypePreferences::default().of(CandidateKind::Host),
             preference,
@@ -60,7 +60,7 @@ impl Agent {
             base_address: local,
             address,
             candidate,
-            kin: id,
+            kin,
             signalled: false,
         });
     }
@@ -68,15 +68,13 @@ impl Agent {
     /// Takes a new candidate of ours: hands it over for signalling, then pairs it (rfc8838-10-1).
     pub(super) fn announce(&mut self, local: LocalCandidate) {
         let (id, component) = (local.id, local.component);
-        let kin = self.streams.iter().find_map(|stream| stream.locals.kin(local.candidate.foundation()));
         let Ok(stream) = self.stream_mut(component.stream()) else { return };
         let candidate = local.candidate.clone().with_ufrag_of(&stream.local.credentials);
         let (generation, complete) = (stream.generation, stream.gathering == Gathering::Complete);
         // rfc8838-13-3, rfc8838-13-5: not after the end of candidates, not after a nomination, unless both sides have agreed
         // that there may be more at any time.
         let signalled = stream.is_continual() || (!complete && !stream.is_concluded(component));
-        let kin = kin.unwrap_or(id);
-        stream.locals.push(LocalCandidate { signalled, kin, ..local });
+        stream.locals.push(LocalCandidate { signalled, ..local });
         if signalled && complete {
             // The end of candidates meant "none for now", and is to be said again.
             stream.gathering = Gathering::BasesKnown;

@@ -133,7 +133,7 @@ impl Agent {
         let below = u16::try_from(rank.saturating_mul(2).saturating_add(other_family)).unwrap_or(u16::MAX);
         let preference = stream.locals.free_preference(component, kind, TOP_PREFERENCE.saturating_sub(below));
         let key = FoundationKey { kind, base: relayed.ip(), server: Some(address.ip()), transport };
-        let foundation = self.foundations.of(key);
+        let (kin, foundation) = self.foundations.of_paired(key);
         let base_id = BaseId::from_raw(self.ids.base);
         self.ids.base += 1;
         let base = parent.base.relayed(relayed);
@@ -162,7 +162,7 @@ impl Agent {
             base_address,
             address: relayed,
             candidate,
-            kin: id,
+            kin,
             signalled,
         });
     }

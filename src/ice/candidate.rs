@@ -86,7 +86,7 @@ impl Candidate {
     /// The same, marked as belonging to the generation that has these credentials.
     #[must_use]
     pub fn with_ufrag_of(mut self, credentials: &Credentials) -> Self {
-        self.describe(|details| details.ufrag = Some(credentials.ufrag().into()));
+        self.details.get_or_insert_default().ufrag = Some(credentials.ufrag().into());
         self
     }
 

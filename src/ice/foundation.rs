@@ -2,7 +2,6 @@
 
 use super::{CandidateKind, is_ice_chars, reserve_one};
 use crate::net::Transport;
-use alloc::format;
 use alloc::vec::Vec;
 use core::fmt;
 use core::net::IpAddr;
@@ -66,17 +65,28 @@ impl Foundation {
     }
 
     fn numbered(prefix: &str, number: u32) -> Self {
-        Self::of_ice_chars(&format!("{prefix}{number}"))
+        let mut foundation = Self::of_ice_chars(prefix);
+        // Every candidate of ours has such a text: it is written in place, the first digit first.
+        for power in (0..=number.checked_ilog10().unwrap_or(0)).rev() {
+            let digit = number / 10_u32.pow(power) % 10;
+            foundation.push(b'0' + u8::try_from(digit).unwrap_or_default());
+        }
+        foundation
     }
 
     /// The first 32 bytes of `text`.
     fn of_ice_chars(text: &str) -> Self {
         let mut foundation = Self { chars: [0; Self::MAX], len: 0 };
-        for (place, byte) in foundation.chars.iter_mut().zip(text.bytes()) {
-            *place = byte;
-            foundation.len += 1;
-        }
+        text.bytes().for_each(|byte| foundation.push(byte));
         foundation
+    }
+
+    /// Appends an ice-char, if there is room.
+    fn push(&mut self, byte: u8) {
+        if let Some(place) = self.chars.get_mut(usize::from(self.len)) {
+            *place = byte;
+            self.len += 1;
+        }
     }
 }
 
@@ -137,18 +147,24 @@ impl Foundations {
 
     /// The foundation of candidates with `key`: equal for equal keys, and only for those.
     pub fn of(&mut self, key: FoundationKey) -> Foundation {
+        Foundation::numbered("", self.number_of(key))
+    }
+
+    /// The same with the number, by which pairs are told apart.
+    pub(crate) fn of_paired(&mut self, key: FoundationKey) -> (u32, Foundation) {
+        let number = self.number_of(key);
+        (number, Foundation::numbered("", number))
+    }
+
+    fn number_of(&mut self, key: FoundationKey) -> u32 {
         // rfc8445-5.1.1.3-1, rfc8445-5.1.1.3-2
-        let known = self.numbers.iter().find(|(known, _)| *known == key);
-        let number = match known {
-            Some((_, number)) => *number,
-            None => {
-                self.last = self.last.saturating_add(1);
-                reserve_one(&mut self.numbers);
-                self.numbers.push((key, self.last));
-                self.last
-            }
-        };
-        Foundation::numbered("", number)
+        if let Some((_, number)) = self.numbers.iter().find(|(known, _)| *known == key) {
+            return *number;
+        }
+        self.last = self.last.saturating_add(1);
+        reserve_one(&mut self.numbers);
+        self.numbers.push((key, self.last));
+        self.last
     }
 
     /// Forgets the keys whose foundation is no longer `used` by a candidate, so that an agent that roams for days
@@ -195,6 +211,11 @@ mod tests {
                 }
                 prop_assert_eq!(foundations.of(*a), given[i], "asked again");
             }
+        }
+
+        #[test]
+        fn a_number_is_written_as_usual(number: u32) {
+            prop_assert_eq!(Foundation::numbered("prflx", number).to_string(), alloc::format!("prflx{number}"));
         }
 
         #[test]

@@ -19,8 +19,8 @@ pub(crate) struct LocalCandidate {
     pub(crate) base_address: SocketAddr,
     pub(crate) address: SocketAddr,
     pub(crate) candidate: Candidate,
-    /// The first of our candidates with the same foundation.
-    pub(crate) kin: CandidateId,
+    /// The number of its foundation ([`Foundations`](crate::ice::Foundations)), where pairs are made with it.
+    pub(crate) kin: u32,
     /// Whether the application was told.
     pub(crate) signalled: bool,
 }
@@ -52,12 +52,6 @@ impl LocalCandidates {
     pub(crate) fn get(&self, id: CandidateId) -> Option<&LocalCandidate> {
         let at = self.candidates.binary_search_by_key(&id, |candidate| candidate.id).ok()?;
         self.candidates.get(at)
-    }
-
-    /// Who stands for this foundation, if a candidate has it.
-    pub(crate) fn kin(&self, foundation: Foundation) -> Option<CandidateId> {
-        let mut known = self.candidates.iter().filter(|known| known.is_paired());
-        known.find(|known| known.candidate.foundation() == foundation).map(|known| known.kin)
     }
 
     /// The candidate that pairs of this base are made with.
@@ -142,7 +136,7 @@ impl Reflexive {
             address,
             candidate,
             // It is never paired.
-            kin: self.id,
+            kin: 0,
             signalled: false,
         }
     }

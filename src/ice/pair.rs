@@ -78,11 +78,11 @@ impl PairState {
 }
 
 /// What has to be alike for two pairs to be likely to succeed or fail together (RFC 8445 section 6.1.2.6): the foundations
-/// of both candidates, of which the first candidate that had each stands here. It is compared all the time, and a foundation
-/// has 33 bytes.
+/// of both candidates. It is compared all the time, and a foundation has 33 bytes: here ours is its number, and the peer's the
+/// first of its candidates that had it.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub(crate) struct PairFoundation {
-    pub(crate) local: CandidateId,
+    pub(crate) local: u32,
     pub(crate) remote: CandidateId,
 }
 

@@ -20,32 +20,31 @@ use core::net::IpAddr;
 ///
 /// Bases with a cost have places below all that have none, the costly below the cheap (rfc8421-3-2); costs of the same
 /// magnitude, within a factor of four, are alike.
-pub(crate) fn local_preference(ip: IpAddr, cost: u16, taken: &[u16]) -> Option<u16> {
-    let mut is_taken = [false; PLACES as usize];
-    for preference in taken {
-        if let Some(place) = is_taken.get_mut(usize::from((u16::MAX - preference) / STEP)) {
-            *place = true;
+pub(crate) fn local_preference(ip: IpAddr, cost: u16, taken: impl Iterator<Item = u16>) -> Option<u16> {
+    let (mut free, mut is_alone) = ([u128::MAX; TIERS as usize], true);
+    for place in taken.map(|preference| (u16::MAX - preference) / STEP) {
+        is_alone = false;
+        if let Some(tier) = free.get_mut(usize::from(place / PLACES_PER_TIER)) {
+            *tier &= !(1 << (place % PLACES_PER_TIER));
         }
     }
-    let is_free = |place: &u16| is_taken.get(usize::from(*place)) == Some(&false);
-    if taken.is_empty() && cost == 0 {
+    if is_alone && cost == 0 {
         return Some(preference(0));
     }
-    let first = tier(cost) * PLACES_PER_TIER;
-    let of_family = (first..first + PLACES_PER_TIER).filter(|place| is_ipv4_place(*place) == ip.is_ipv4());
+    let of_family = if ip.is_ipv4() { IPV4_PLACES } else { !IPV4_PLACES };
+    let first = |tier: u16, of: u128| {
+        let free = free.get(usize::from(tier))? & of;
+        let place = u16::try_from(free.trailing_zeros()).ok().filter(|_| free != 0)?;
+        Some(preference(tier * PLACES_PER_TIER + place))
+    };
     // Where a tier is full, what is left below it is better than nothing.
-    let any = first..PLACES;
-    of_family.chain(any).find(is_free).map(preference)
+    first(tier(cost), of_family).or_else(|| (tier(cost)..TIERS).find_map(|tier| first(tier, u128::MAX)))
 }
 
 /// Which row of places a cost belongs to: 0 for none, 1 to 7 for costs from 1, 4, 16, 64, 256, 1024 and 4096 on.
 fn tier(cost: u16) -> u16 {
     let magnitude = (u16::BITS - cost.leading_zeros()).div_ceil(2);
     u16::try_from(magnitude).unwrap_or(u16::MAX).min(7)
-}
-
-const fn is_ipv4_place(place: u16) -> bool {
-    (place % PLACES_PER_TIER) % (HEAD_START + 1) == HEAD_START
 }
 
 const fn preference(place: u16) -> u16 {
@@ -58,8 +57,21 @@ const STEP: u16 = 64;
 /// How many IPv6 bases go before one of IPv4 (Hi of RFC 8421 section 4), which bounds what a broken IPv6 costs.
 const HEAD_START: u16 = 4;
 
-const PLACES: u16 = 1024;
-const PLACES_PER_TIER: u16 = PLACES / 8;
+/// The places of a tier are the bits of a number, the first the lowest.
+const PLACES_PER_TIER: u16 = 128;
+
+/// Of costs from 0 on; see [`tier`].
+const TIERS: u16 = 8;
+
+/// Which places of a tier are for IPv4.
+const IPV4_PLACES: u128 = {
+    let (mut places, mut place) = (0, HEAD_START);
+    while place < PLACES_PER_TIER {
+        places |= 1 << place;
+        place += HEAD_START + 1;
+    }
+    places
+};
 
 #[cfg(test)]
 mod tests;

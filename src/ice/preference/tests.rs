@@ -11,9 +11,10 @@ const V6: IpAddr = IpAddr::V6(Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1));
 fn add(order: &str) -> Vec<(char, u16)> {
     let mut placed: Vec<(char, u16)> = Vec::new();
     for family in order.chars() {
-        let taken: Vec<u16> = placed.iter().map(|(_, preference)| *preference).collect();
+        let taken = placed.iter().map(|(_, preference)| *preference);
         let ip = if family == '4' { V4 } else { V6 };
-        placed.push((family, local_preference(ip, 0, &taken).unwrap()));
+        let preference = local_preference(ip, 0, taken).unwrap();
+        placed.push((family, preference));
     }
     placed
 }
@@ -55,8 +56,9 @@ fn ipv6_is_second_where_ipv4_came_first_and_was_alone() {
 fn costly_bases_come_last_and_the_costliest_at_the_end() {
     let mut placed: Vec<(u16, u16)> = Vec::new();
     for cost in [900, 0, 50, 10, 0, 1, 900, u16::MAX, 250] {
-        let taken: Vec<u16> = placed.iter().map(|(_, preference)| *preference).collect();
-        placed.push((cost, local_preference(V4, cost, &taken).unwrap()));
+        let taken = placed.iter().map(|(_, preference)| *preference);
+        let preference = local_preference(V4, cost, taken).unwrap();
+        placed.push((cost, preference));
     }
     placed.sort_by_key(|(_, preference)| core::cmp::Reverse(*preference));
     let costs: Vec<u16> = placed.into_iter().map(|(cost, _)| cost).collect();
@@ -67,7 +69,7 @@ fn costly_bases_come_last_and_the_costliest_at_the_end() {
 fn a_place_that_was_left_is_taken_again() {
     let mut taken: Vec<u16> = add("6644").into_iter().map(|(_, preference)| preference).collect();
     let left = taken.remove(1);
-    assert_eq!(local_preference(V6, 0, &taken), Some(left));
+    assert_eq!(local_preference(V6, 0, taken.into_iter()), Some(left));
 }
 
 proptest! {
@@ -78,7 +80,8 @@ proptest! {
     ) {
         let mut taken: Vec<u16> = Vec::new();
         for (v4, cost) in bases {
-            let Some(preference) = local_preference(if v4 { V4 } else { V6 }, cost, &taken) else { continue };
+            let ip = if v4 { V4 } else { V6 };
+            let Some(preference) = local_preference(ip, cost, taken.iter().copied()) else { continue };
             prop_assert!(preference >= STEP - 1);
             prop_assert!(taken.iter().all(|other| other.abs_diff(preference) >= STEP));
             taken.push(preference);
