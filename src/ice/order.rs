@@ -47,14 +47,15 @@ pub(crate) fn least_tried(
     comes_last: impl Fn(&CandidatePair) -> bool,
 ) -> Option<PairId> {
     let is_tried = |pair: &&CandidatePair| !matches!(pair.state, PairState::Waiting | PairState::Frozen);
-    let tried: Vec<(CandidateId, CandidateId)> =
-        pairs.iter().filter(is_tried).map(|pair| (pair.local, pair.remote)).collect();
-    let trials = |pair: &CandidatePair| {
-        let shared = |(local, remote): &(CandidateId, CandidateId)| {
-            usize::from(*local == pair.local) + usize::from(*remote == pair.remote)
-        };
-        tried.iter().map(shared).sum::<usize>()
+    // Sorted, each as often as it was tried. Candidates of ours and of the peer's have ids of one row.
+    let mut tried: Vec<CandidateId> =
+        pairs.iter().filter(is_tried).flat_map(|pair| [pair.local, pair.remote]).collect();
+    tried.sort_unstable();
+    let times = |id: CandidateId| {
+        let first = tried.partition_point(|other| *other < id);
+        tried.iter().skip(first).take_while(|other| **other == id).count()
     };
+    let trials = |pair: &CandidatePair| times(pair.local) + times(pair.remote);
     let mut least: Option<((bool, usize), PairId)> = None;
     for pair in pairs.iter().filter(|pair| pair.state == PairState::Waiting) {
         let trials = if has_valid(pair.component) { 0 } else { trials(pair) };
