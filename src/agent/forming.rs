@@ -34,13 +34,12 @@ impl Agent {
         }
         let mut locals = Vec::with_capacity(known.locals.len());
         locals.extend(known.locals.iter().filter(|local| local.is_paired() && ours(local)).map(Near::of));
-        locals.sort_by_key(|local: &Near| Reverse(local.priority));
-        let rows = Rows { role: self.claim.role, locals, remotes };
+        let rows = Rows::new(self.claim.role, locals, remotes);
         let is_first = list.pairs().is_empty();
         let mut heads = rows.heads();
         let room = self.config.limits.pairs.saturating_sub(self.lists.len());
         if let Some(list) = self.lists.list_mut(stream).filter(|_| is_first) {
-            list.reserve_first(heads.iter().map(|head| rows.left(*head)).sum::<usize>().min(room));
+            list.reserve_first(left(&heads).min(room));
         }
         while let Some((ours, theirs)) = rows.take(&mut heads) {
             // rfc8445-6.1.2.4-2: one pair for a base and a remote candidate.
@@ -49,8 +48,7 @@ impl Agent {
                 continue;
             }
             if self.form_between(ours, theirs) == Err(Unformed::NoRoom) {
-                let left: usize = heads.iter().map(|head| rows.left(*head)).sum();
-                let left = u32::try_from(left).unwrap_or(u32::MAX);
+                let left = u32::try_from(left(&heads)).unwrap_or(u32::MAX);
                 self.stats.pairs_dropped = self.stats.pairs_dropped.saturating_add(left);
                 return;
             }
@@ -58,10 +56,11 @@ impl Agent {
     }
 }
 
-/// The pairs that could be made: a row for each remote candidate, in which priorities fall along the local ones.
+/// The pairs that could be made: a row for each remote candidate, in which priorities fall along the local ones that are like
+/// it.
 struct Rows {
     role: Role,
-    /// Highest priority first.
+    /// Those that are alike together, highest priority first.
     locals: Vec<Near>,
     remotes: Vec<Far>,
 }
@@ -72,37 +71,46 @@ struct Head {
     priority: PairPriority,
     order: Reverse<usize>,
     at: Reverse<usize>,
+    /// Where the row ends.
+    end: usize,
 }
 
 impl Rows {
+    fn new(role: Role, mut locals: Vec<Near>, remotes: Vec<Far>) -> Self {
+        locals.sort_by_key(|local| (local.likeness, Reverse(local.priority)));
+        Self { role, locals, remotes }
+    }
+
     /// The best pair of each row.
     fn heads(&self) -> BinaryHeap<Head> {
-        self.remotes.iter().enumerate().filter_map(|(order, remote)| self.next(remote, order, 0)).collect()
+        let head = |(order, remote): (usize, &Far)| {
+            let first = self.locals.partition_point(|local| local.likeness < remote.likeness);
+            let end = self.locals.partition_point(|local| local.likeness <= remote.likeness);
+            self.head(order, first, end)
+        };
+        self.remotes.iter().enumerate().filter_map(head).collect()
     }
 
     /// Takes the best pair of all; the next of its row comes in its place.
     fn take(&self, heads: &mut BinaryHeap<Head>) -> Option<(&Near, &Far)> {
         let mut head = heads.peek_mut()?;
-        let (Reverse(order), Reverse(at)) = (head.order, head.at);
-        let (local, remote) = self.locals.get(at).zip(self.remotes.get(order))?;
-        match self.next(remote, order, at + 1) {
+        let (Reverse(order), Reverse(at), end) = (head.order, head.at, head.end);
+        match self.head(order, at + 1, end) {
             Some(next) => *head = next,
             None => drop(PeekMut::pop(head)),
         }
-        Some((local, remote))
+        self.locals.get(at).zip(self.remotes.get(order))
     }
 
-    /// The first pair of a row that has its local candidate at `from` or behind it.
-    fn next(&self, remote: &Far, order: usize, from: usize) -> Option<Head> {
-        let behind = self.locals.iter().enumerate().skip(from);
-        let (at, local) = behind.into_iter().find(|(_, local)| local.likeness == remote.likeness)?;
+    /// The pair of a row at `at`, if the row goes on as far.
+    fn head(&self, order: usize, at: usize, end: usize) -> Option<Head> {
+        let (local, remote) = self.locals.get(at).filter(|_| at < end).zip(self.remotes.get(order))?;
         let priority = self.role.pair_priority(local.priority, remote.priority);
-        Some(Head { priority, order: Reverse(order), at: Reverse(at) })
+        Some(Head { priority, order: Reverse(order), at: Reverse(at), end })
     }
+}
 
-    /// How many pairs of the row of this one are left.
-    fn left(&self, head: Head) -> usize {
-        let Some(remote) = self.remotes.get(head.order.0) else { return 0 };
-        self.locals.iter().skip(head.at.0).filter(|local| local.likeness == remote.likeness).count()
-    }
+/// How many pairs are left.
+fn left(heads: &BinaryHeap<Head>) -> usize {
+    heads.iter().map(|head| head.end - head.at.0).sum()
 }

@@ -101,6 +101,8 @@ impl Agent {
             let id = self.next_candidate_id();
             new.extend(self.take_candidate(stream, id, candidate).ok().and_then(Taken::unpaired));
         }
+        // What was learned before has an older id than what came with it.
+        new.sort_unstable();
         // Together, so that no pair is made that a better one of the same description would send away.
         self.pair_remotes(stream, &new);
     }
@@ -184,7 +186,7 @@ impl Agent {
     /// Who stands for the foundation of a candidate of the peer: in whatever stream it is, for streams that share a network
     /// thaw one another's pairs.
     pub(super) fn kin_of(&self, id: CandidateId, candidate: &Candidate) -> CandidateId {
-        let kin = self.streams.iter().find_map(|stream| stream.remotes.kin(candidate.foundation()));
+        let kin = self.streams.iter().find_map(|stream| stream.remotes.kin(candidate));
         kin.unwrap_or(id)
     }
 
@@ -205,8 +207,9 @@ impl Agent {
         // rfc8445-8.1.2-1: what has concluded is taken up again by the peer's nomination only.
         let settled: Vec<ComponentId> =
             known.component_ids().filter(|component| known.is_settled(*component)).collect();
-        let wanted =
-            |remote: &RemoteCandidate| remotes.contains(&remote.id) && !settled.contains(&remote.component);
+        let wanted = |remote: &RemoteCandidate| {
+            remotes.binary_search(&remote.id).is_ok() && !settled.contains(&remote.component)
+        };
         self.form_all(stream, |_| true, wanted);
     }
 

@@ -127,6 +127,11 @@ impl Candidate {
         self.foundation
     }
 
+    /// Whether the two have one foundation.
+    pub(crate) fn is_kin_of(&self, other: &Self) -> bool {
+        self.foundation == other.foundation
+    }
+
     /// The component of the stream, from 1.
     pub const fn component(&self) -> u16 {
         self.component

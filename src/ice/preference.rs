@@ -21,24 +21,27 @@ use core::net::IpAddr;
 /// Bases with a cost have places below all that have none, the costly below the cheap (rfc8421-3-2); costs of the same
 /// magnitude, within a factor of four, are alike.
 pub(crate) fn local_preference(ip: IpAddr, cost: u16, taken: impl Iterator<Item = u16>) -> Option<u16> {
-    let (mut free, mut is_alone) = ([u128::MAX; TIERS as usize], true);
+    let (mut free, mut is_alone) = ([u64::MAX; ROWS as usize], true);
     for place in taken.map(|preference| (u16::MAX - preference) / STEP) {
         is_alone = false;
-        if let Some(tier) = free.get_mut(usize::from(place / PLACES_PER_TIER)) {
-            *tier &= !(1 << (place % PLACES_PER_TIER));
+        if let Some(row) = free.get_mut(usize::from(place / PLACES_PER_ROW)) {
+            *row &= !(1 << (place % PLACES_PER_ROW));
         }
     }
     if is_alone && cost == 0 {
         return Some(preference(0));
     }
-    let of_family = if ip.is_ipv4() { IPV4_PLACES } else { !IPV4_PLACES };
-    let first = |tier: u16, of: u128| {
-        let free = free.get(usize::from(tier))? & of;
+    let first_free = |row: u16, of: u64| {
+        let free = free.get(usize::from(row))? & of;
         let place = u16::try_from(free.trailing_zeros()).ok().filter(|_| free != 0)?;
-        Some(preference(tier * PLACES_PER_TIER + place))
+        Some(preference(row * PLACES_PER_ROW + place))
     };
+    let first = tier(cost) * ROWS_PER_TIER;
+    let of_family = (first..)
+        .zip(IPV4_PLACES)
+        .find_map(|(row, ipv4)| first_free(row, if ip.is_ipv4() { ipv4 } else { !ipv4 }));
     // Where a tier is full, what is left below it is better than nothing.
-    first(tier(cost), of_family).or_else(|| (tier(cost)..TIERS).find_map(|tier| first(tier, u128::MAX)))
+    of_family.or_else(|| (first..ROWS).find_map(|row| first_free(row, u64::MAX)))
 }
 
 /// Which row of places a cost belongs to: 0 for none, 1 to 7 for costs from 1, 4, 16, 64, 256, 1024 and 4096 on.
@@ -57,20 +60,19 @@ const STEP: u16 = 64;
 /// How many IPv6 bases go before one of IPv4 (Hi of RFC 8421 section 4), which bounds what a broken IPv6 costs.
 const HEAD_START: u16 = 4;
 
-/// The places of a tier are the bits of a number, the first the lowest.
-const PLACES_PER_TIER: u16 = 128;
-
-/// Of costs from 0 on; see [`tier`].
-const TIERS: u16 = 8;
+/// The places of a row are the bits of a number, the first the lowest.
+const PLACES_PER_ROW: u16 = 64;
+const ROWS_PER_TIER: u16 = 2;
+const ROWS: u16 = 8 * ROWS_PER_TIER;
 
 /// Which places of a tier are for IPv4.
-const IPV4_PLACES: u128 = {
-    let (mut places, mut place) = (0, HEAD_START);
-    while place < PLACES_PER_TIER {
+const IPV4_PLACES: [u64; ROWS_PER_TIER as usize] = {
+    let (mut places, mut place) = (0_u128, HEAD_START);
+    while place < ROWS_PER_TIER * PLACES_PER_ROW {
         places |= 1 << place;
         place += HEAD_START + 1;
     }
-    places
+    [places as u64, (places >> PLACES_PER_ROW) as u64]
 };
 
 #[cfg(test)]

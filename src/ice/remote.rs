@@ -55,6 +55,17 @@ pub(crate) enum Added {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct TooMany;
 
+/// What there is when another candidate is signalled.
+#[derive(Clone, Copy, Debug)]
+struct Census {
+    /// How many are signalled.
+    live: usize,
+    /// How many of the component have the IP address.
+    on_address: usize,
+    /// The place of the one that has the address.
+    here: Option<usize>,
+}
+
 /// The peer's candidates, in the order in which they came.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct RemoteCandidates {
@@ -88,9 +99,9 @@ impl RemoteCandidates {
         self.candidates.iter().find(|known| known.is_at(component, transport, address))
     }
 
-    /// Who stands for this foundation, if a candidate has it.
-    pub(crate) fn kin(&self, foundation: Foundation) -> Option<CandidateId> {
-        self.candidates.iter().find(|known| known.candidate.foundation() == foundation).map(|known| known.kin)
+    /// Who stands for the foundation of a candidate, if another one has it.
+    pub(crate) fn kin(&self, candidate: &Candidate) -> Option<CandidateId> {
+        self.candidates.iter().find(|known| known.candidate.is_kin_of(candidate)).map(|known| known.kin)
     }
 
     /// What this name was resolved to.
@@ -121,15 +132,14 @@ impl RemoteCandidates {
         limits: &RemoteLimits,
     ) -> Result<Added, TooMany> {
         let address = canonical(address);
-        let is_here = |known: &RemoteCandidate| known.is_at(component, candidate.transport(), address);
-        let here = self.candidates.iter().position(is_here);
+        let Census { live, on_address, here } = self.census(component, candidate.transport(), address);
         if let Some(known) = here.and_then(|at| self.candidates.get_mut(at))
             && let Some(same) = known.signalled_as(&candidate)
         {
             known.withdrawn = false;
             return Ok(Added::Known(same));
         }
-        let full = self.is_full(limits);
+        let full = live >= limits.live || self.accepted >= limits.accepted;
         if let Some(learned) =
             here.and_then(|at| self.candidates.get_mut(at)).filter(|known| known.is_learned())
         {
@@ -142,7 +152,7 @@ impl RemoteCandidates {
             (learned.candidate, learned.kin) = (candidate, kin);
             return Ok(Added::Replaced(learned.id));
         }
-        if !self.has_room(component, address, limits) {
+        if full || on_address >= limits.per_address {
             return Err(TooMany);
         }
         self.accepted += 1;
@@ -165,19 +175,19 @@ impl RemoteCandidates {
         Ok(Added::New(id))
     }
 
-    /// Whether one more may be signalled with this address.
-    fn has_room(&self, component: ComponentId, address: SocketAddr, limits: &RemoteLimits) -> bool {
-        let beside =
-            |known: &&RemoteCandidate| known.component == component && known.address.ip() == address.ip();
-        let on_address: usize =
-            self.candidates.iter().filter(beside).map(|known| 1 + known.others.len()).sum();
-        !self.is_full(limits) && on_address < limits.per_address
-    }
-
-    /// Whether no more may be signalled, at whatever address.
-    fn is_full(&self, limits: &RemoteLimits) -> bool {
-        let live: usize = self.candidates.iter().map(|known| known.signalled().count()).sum();
-        live >= limits.live || self.accepted >= limits.accepted
+    /// Counts what the limits are for, and finds the candidate with this address on the way.
+    fn census(&self, component: ComponentId, transport: Transport, address: SocketAddr) -> Census {
+        let mut census = Census { live: 0, on_address: 0, here: None };
+        for (at, known) in self.candidates.iter().enumerate() {
+            census.live += known.others.len() + usize::from(!known.is_learned());
+            if known.component == component && known.address.ip() == address.ip() {
+                census.on_address += 1 + known.others.len();
+                if census.here.is_none() && known.is_at(component, transport, address) {
+                    census.here = Some(at);
+                }
+            }
+        }
+        census
     }
 
     /// How many were learned from checks that came in on a base of ours.
