@@ -17,9 +17,9 @@ use crate::time::{Deadline, Timestamp};
 use core::time::Duration;
 
 impl Agent {
-    /// Ends every input: draws the conclusions, and computes what to wait for.
+    /// Ends an input: draws the conclusions, and computes what to wait for.
     pub(super) fn settle(&mut self) {
-        let mut patience = Deadline::default();
+        let (mut patience, asked_nobody) = (Deadline::default(), self.gatherer.is_idle());
         self.serve_relays();
         self.lists.set_initial_states();
         self.conclude_all(&mut patience);
@@ -30,22 +30,39 @@ impl Agent {
             self.conclude_all(&mut patience);
         }
         self.forget_unused_peers();
-        // What has been concluded may have made a relay send, or let it go.
-        self.serve_relays();
-        // A relay that is given up before it was there is not waited for any more.
-        (0..self.streams.len()).for_each(|index| self.conclude_gathering(index));
+        if !asked_nobody || !self.gatherer.is_idle() {
+            // What has been concluded may have made a relay send, or let it go.
+            self.serve_relays();
+            // A relay that is given up before it was there is not waited for any more.
+            (0..self.streams.len()).for_each(|index| self.conclude_gathering(index));
+        }
         let rests = |stream: &Stream| stream.is_closed() || stream.is_at_rest();
         self.at_rest = self.gatherer.is_idle() && self.streams.iter().all(rests);
-        self.compute_deadline(patience);
+        self.reconsider_at = patience.earliest();
+        self.compute_deadline();
     }
 
-    /// Ends an input that may have changed nothing but what to wait for.
+    /// Ends an input that may have changed nothing but what to wait for: no news are that pairs came or went, which is known
+    /// anyway, and what no conclusion is drawn from, as that a pair is being checked while none is valid.
     pub(super) fn settle_if(&mut self, news: bool) {
-        if news || !self.at_rest {
+        if news || self.is_unsettled() {
             self.settle();
         } else {
-            self.compute_deadline(Deadline::default());
+            self.compute_deadline();
         }
+    }
+
+    /// Whether conclusions have to be drawn although an input brings no news: pairs came or went, servers are asked, the caller
+    /// is late, or the time has come at which the last conclusions would be others.
+    pub(super) fn is_unsettled(&self) -> bool {
+        let has_come = |at: Option<Timestamp>| at.is_some_and(|at| at <= self.now);
+        let is_late = self.waits.deadline().is_some_and(|due| due < self.now);
+        !self.at_rest
+            && (self.lists.has_changed()
+                || has_come(self.reconsider_at)
+                || is_late
+                || !self.gatherer.is_idle()
+                || !self.streams.iter().all(Stream::is_steady))
     }
 
     fn conclude_all(&mut self, patience: &mut Deadline) {
@@ -319,8 +336,9 @@ impl Agent {
         }
     }
 
-    fn compute_deadline(&mut self, patience: Deadline) {
-        let mut deadline = patience;
+    fn compute_deadline(&mut self) {
+        let mut deadline = Deadline::default();
+        deadline.at(self.reconsider_at);
         let ta = self.ta();
         if let Some(due) = self.transactions.deadline() {
             // What is overdue may have to wait for leave to retransmit.
@@ -342,6 +360,22 @@ fn is_over(stream: &Stream) -> bool {
 }
 
 impl Stream {
+    /// Whether what there is to conclude changes with news alone, and at instants that are known.
+    fn is_steady(&self) -> bool {
+        let is_plain = match self.state {
+            StreamState::Failed(_) | StreamState::Closed => return true,
+            StreamState::Unconfirmed(_) | StreamState::Lost(_) => false,
+            StreamState::New | StreamState::Checking | StreamState::Connected | StreamState::Completed => {
+                true
+            }
+        };
+        is_plain
+            && !self.is_lite()
+            && !self.renominates()
+            && self.previous.is_none()
+            && !self.unresolved.is_waiting()
+    }
+
     /// Whether the stream has come to its end, and all is well with it.
     fn is_at_rest(&self) -> bool {
         self.state == StreamState::Completed

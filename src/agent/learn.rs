@@ -341,7 +341,8 @@ impl Agent {
         }
     }
 
-    /// RFC 8445 sections 7.3.1.4 and 7.3.1.5. `false` if the pair has succeeded, and is nominated if that is what was asked.
+    /// RFC 8445 sections 7.3.1.4 and 7.3.1.5. `false` if nothing follows for now: the pair has succeeded, and is nominated if that is
+    /// what was asked; or it was to be checked before, and no other one is valid.
     fn trigger(
         &mut self,
         stream: StreamId,
@@ -378,7 +379,8 @@ impl Agent {
         // rfc8445-7.3.1.5-1; before success it is remembered: rfc8445-7.3.1.5-2.
         match (nominated, state, valid) {
             (Some(how), PairState::Succeeded, Some(valid)) => known.valid.nominate(valid, how),
-            _ => state != PairState::Succeeded,
+            _ if state.is_open() => !known.valid.pairs().is_empty(),
+            _ => state == PairState::Failed,
         }
     }
 }

@@ -125,6 +125,8 @@ pub struct Agent {
     /// Whether nothing is left to conclude: neither time nor the peer's saying again what it has said changes more than
     /// what to wait for. As the last conclusions have left it.
     at_rest: bool,
+    /// When conclusions are to be drawn again though nothing has happened, as the last ones have found.
+    reconsider_at: Option<Timestamp>,
     closed: bool,
 }
 
@@ -175,6 +177,7 @@ impl Agent {
             stats: Stats::default(),
             waits: Waits::default(),
             at_rest: false,
+            reconsider_at: None,
             closed: false,
         }
     }
@@ -264,6 +267,8 @@ impl Agent {
         let stream = self.stream_mut(component.stream())?;
         stream.component(component).ok_or(Error::UnknownComponent)?;
         let (ended, continual) = (stream.gathering != Gathering::Open, stream.is_continual());
+        // Others may have to go, and gathering may not be over after all.
+        let news = base.temporary || continual;
         let gathers = stream.gathering != Gathering::Complete || continual;
         if ended && stream.is_lite() {
             return Err(Error::EndOfBases);
@@ -292,7 +297,7 @@ impl Agent {
         if !self.is_lite() && !self.config.relay_only {
             self.add_host_candidate(&entry);
         }
-        self.settle();
+        self.settle_if(news);
         Ok(id)
     }
 

@@ -1,6 +1,7 @@
 //! The walk of a timer: what is repeated, what is given up, what is sent next.
 
 use crate::agent::stats::count;
+use crate::agent::stream::Stream;
 use crate::agent::{Agent, Owner, Reason, ServerError};
 use crate::gather::Relay;
 use crate::ice::pair::{CandidatePair, PairState};
@@ -22,20 +23,26 @@ impl Agent {
         if self.begin(now).is_err() {
             return false;
         }
+        let unsettled = self.is_unsettled();
         let due = self.serve_transactions();
         self.handle_gathering_timeout();
         self.handle_relay_timeout();
         self.give_up_names();
         self.forget_previous();
-        // What has just failed may leave room for a better pair, or be the last hope of a stream.
-        self.settle_if(due);
+        if due || unsettled {
+            // What has just failed may leave room for a better pair, or be the last hope of a stream.
+            self.settle();
+        }
         while self.serve_upkeep() {
             // A path is in trouble, or lost: others are looked at, and the one that takes its place may want a check at once.
             // Each can be lost but once.
             self.settle();
         }
-        let sent = leave && self.send_next();
-        self.settle_if(sent);
+        let has_turn = leave && self.pacer.next_at() <= self.now;
+        let sent = has_turn && self.send_next();
+        // That a pair is being checked matters where others are valid already.
+        let has_valid = |stream: &Stream| !stream.valid.pairs().is_empty();
+        self.settle_if(if self.at_rest { sent } else { has_turn && self.streams.iter().any(has_valid) });
         sent
     }
 
@@ -70,11 +77,8 @@ impl Agent {
         any
     }
 
-    /// Uses the slot of this Ta, if it is time: for gathering and for checks in turn (rfc8445-14.2-3).
+    /// Uses the slot of this Ta: for gathering and for checks in turn (rfc8445-14.2-3).
     fn send_next(&mut self) -> bool {
-        if self.pacer.next_at() > self.now {
-            return false;
-        }
         let gathering = !self.pacer.gathered_last;
         let sent = self.take_turn(gathering) || self.take_turn(!gathering);
         if sent {

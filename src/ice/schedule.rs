@@ -19,7 +19,7 @@ pub(crate) struct CheckListSet {
     /// Whether a check was taken since there were no pairs: before that the initial states hold, afterwards the rules for
     /// trickled pairs.
     started: bool,
-    /// Whether pairs came or went since the initial states were set.
+    /// Whether pairs came or went since the last input ended.
     changed: bool,
 }
 
@@ -79,6 +79,11 @@ impl CheckListSet {
         }
     }
 
+    /// Whether pairs came or went since the last input ended.
+    pub(crate) const fn has_changed(&self) -> bool {
+        self.changed
+    }
+
     /// Takes out the pairs of a stream that `gone` picks, and says which they were.
     pub(crate) fn remove(&mut self, stream: StreamId, gone: impl Fn(&CandidatePair) -> bool) -> Vec<PairId> {
         self.changed = true;
@@ -107,7 +112,8 @@ impl CheckListSet {
     /// that has the foundation; all others are frozen (rfc8445-6.1.2.6-2). To be asked for when all pairs of an input are
     /// formed.
     pub(crate) fn set_initial_states(&mut self) {
-        if self.started || !core::mem::take(&mut self.changed) {
+        let changed = core::mem::take(&mut self.changed);
+        if self.started || !changed {
             return;
         }
         let rank = |pair: &CandidatePair| (pair.component, Reverse(pair.priorities.pair), pair.id);
