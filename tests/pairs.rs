@@ -74,6 +74,37 @@ fn a_component_that_the_peer_does_not_have_is_not_waited_for() {
     assert!(bench.sent.iter().all(|(_, transmit)| transmit.path.local() == address("192.0.2.1:1")));
 }
 
+/// World 272926: a server was too slow for the second component of one end, which failed, while the other had completed without
+/// it.
+///
+/// Proves: rfc8445-6.1.2.2-2
+#[test]
+fn a_component_that_we_have_no_candidate_for_is_not_waited_for() {
+    let mut bench = Bench::with_components(Config::new(), Role::Controlling, 2);
+    bench.base_of(1, "192.0.2.1:1");
+    bench.remote();
+    bench.trickle(host("1", 1, REMOTE));
+    bench.trickle(host("1", 2, "198.51.100.1:2"));
+    bench.agent.end_of_remote_candidates(bench.now, bench.stream).unwrap();
+    bench.run_answering(at(1_000), answer_at_once);
+    assert_eq!(bench.agent.state(bench.stream), Some(StreamState::Checking), "there may be one to come");
+    bench.agent.end_of_bases(bench.now, bench.stream).unwrap();
+    bench.drain();
+    assert_eq!(bench.agent.state(bench.stream), Some(StreamState::Completed));
+    // What has been signalled is needed, also when it is gone.
+    let mut bench = Bench::with_components(Config::new(), Role::Controlling, 2);
+    bench.base_of(1, "192.0.2.1:1");
+    let second = bench.base_of(2, "192.0.2.1:2");
+    bench.agent.end_of_bases(bench.now, bench.stream).unwrap();
+    bench.agent.remove_base(bench.now, second).unwrap();
+    bench.remote();
+    bench.trickle(host("1", 1, REMOTE));
+    bench.trickle(host("1", 2, "198.51.100.1:2"));
+    bench.end_of_candidates();
+    bench.run_answering(at(1_000), answer_at_once);
+    assert_eq!(bench.agent.state(bench.stream), Some(StreamState::Checking));
+}
+
 /// Proves: rfc8445-6.1.2.2-3
 /// Scenario: S-07
 #[test]

@@ -150,6 +150,7 @@ impl Agent {
         }
         if stream.gathering == Gathering::BasesKnown && !is_gathering {
             stream.gathering = Gathering::Complete;
+            stream.provided.in_the_end = stream.provided.so_far;
             let generation = stream.generation;
             self.emit(Event::GatheringComplete { stream: id, generation });
         }

@@ -75,6 +75,9 @@ impl Agent {
         // that there may be more at any time.
         let signalled = stream.is_continual() || (!complete && !stream.is_concluded(component));
         stream.locals.push(LocalCandidate { signalled, ..local });
+        if signalled {
+            stream.provided.so_far = stream.provided.so_far.max(component.number());
+        }
         if signalled && complete {
             // The end of candidates meant "none for now", and is to be said again.
             stream.gathering = Gathering::BasesKnown;

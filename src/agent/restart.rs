@@ -7,7 +7,7 @@ use core::net::SocketAddr;
 use core::time::Duration;
 
 use crate::agent::freshness::{ConsentOwner, Upkeep};
-use crate::agent::stream::{Gathering, LocalSide, RemoteGathering, RemoteSide, Search, Stream};
+use crate::agent::stream::{Gathering, LocalSide, Provided, RemoteGathering, RemoteSide, Search, Stream};
 use crate::agent::{Agent, Error, Event, Output, Owner, Remote, RemoteChange, StreamState};
 use crate::ice::authenticated::AuthenticatedPaths;
 use crate::ice::consent::Standing;
@@ -283,6 +283,7 @@ impl Stream {
         self.remote_gathering = RemoteGathering::Open;
         self.last_failure = None;
         self.search = Search::default();
+        self.provided = Provided::default();
         if self.gathering == Gathering::Complete {
             self.gathering = Gathering::BasesKnown;
         }

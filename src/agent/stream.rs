@@ -183,6 +183,7 @@ pub(crate) struct Stream {
     pub(crate) lost: Vec<Path>,
     pub(crate) early: EarlyRequests,
     pub(crate) gathering: Gathering,
+    pub(crate) provided: Provided,
     pub(crate) remote_gathering: RemoteGathering,
     /// Why the last check failed: the reason if all of them do.
     pub(crate) last_failure: Option<Reason>,
@@ -258,6 +259,21 @@ impl RemoteSide {
             patient_until,
             presumes_end: false,
         })
+    }
+}
+
+/// The highest component that candidates of ours were signalled for, or 0.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Provided {
+    pub(crate) so_far: u16,
+    /// When we have last said that there are no more.
+    pub(crate) in_the_end: u16,
+}
+
+impl Provided {
+    /// How many components there are on our side.
+    const fn ours(self) -> u16 {
+        if self.in_the_end > 0 { self.in_the_end } else { u16::MAX }
     }
 }
 
@@ -350,6 +366,7 @@ impl Stream {
             lost: Vec::new(),
             early: EarlyRequests::default(),
             gathering: Gathering::default(),
+            provided: Provided::default(),
             remote_gathering: RemoteGathering::default(),
             last_failure: None,
             search: Search::default(),
@@ -421,15 +438,15 @@ impl Stream {
         self.components.get_mut(usize::from(id.number()).checked_sub(1)?)?.take()
     }
 
-    /// The components that a pair is needed for: ours, up to the highest that the peer has candidates for, once it has
-    /// said that these are all (rfc8445-6.1.2.2-2).
+    /// The components that a pair is needed for: up to the highest that either side has signalled candidates for, once it has
+    /// said that these are all (rfc8445-6.1.2.2-2). Where we have signalled none, that is no agreement on fewer.
     pub(crate) fn needed_components(&self) -> impl Iterator<Item = ComponentId> + use<'_> {
         let signalled = |remote: &&RemoteCandidate| remote.candidate.kind() != CandidateKind::PeerReflexive;
         let named = self.unresolved.iter().map(|named| named.component);
         let theirs = self.remotes.iter().filter(signalled).map(|remote| remote.component).chain(named);
         let theirs = theirs.map(ComponentId::number).max();
-        let highest = theirs.filter(|_| self.remote_gathering != RemoteGathering::Open).unwrap_or(u16::MAX);
-        let numbered = (1..=highest).zip(&self.components);
+        let theirs = theirs.filter(|_| self.remote_gathering != RemoteGathering::Open).unwrap_or(u16::MAX);
+        let numbered = (1..=self.provided.ours().min(theirs)).zip(&self.components);
         numbered.filter(|(_, ours)| ours.is_some()).map(|(number, _)| self.id.component(number))
     }
 
