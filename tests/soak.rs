@@ -393,6 +393,34 @@ fn two_nats_that_make_candidates_of_each_other_leave_room_for_another_socket() {
     }
 }
 
+/// World 297626: a relay that was lost left the pair of another path in use, of which there were two since its translator had
+/// restarted, and both were asked for consent.
+#[test]
+fn a_path_that_takes_over_is_asked_for_consent_once() {
+    let mobile = Setting { profile: Profile::Mobile, manual: true, ..Setting::PLAIN };
+    let home = behind(Dependence::AddressAndPortDependent, Dependence::EndpointIndependent);
+    let alice = End {
+        interfaces: vec![interface(Families::V6), home],
+        setting: mobile,
+        uses: Use::Turn,
+        ..end(Role::Controlled)
+    };
+    let setting = Setting { consent: false, renomination: Some(true), backups: Some(3), ..mobile };
+    let away = behind(Dependence::EndpointIndependent, Dependence::AddressAndPortDependent);
+    let bob = End {
+        interfaces: vec![away, interface(Families::V4)],
+        setting: Setting { profile: Profile::Rfc8445, pacing: 5, ..setting },
+        ..end(Role::Controlling)
+    };
+    let events = vec![
+        (Duration::from_millis(35), Happening::Reboot(0, 1, true)),
+        (Duration::from_millis(3_889), Happening::ServerRestart(0)),
+    ];
+    for seed in 297_624..297_628 {
+        run(&Plan { seed, events: events.clone(), ..plan(alice.clone(), bob.clone()) });
+    }
+}
+
 /// World 22131: two dead servers for five sockets make twelve requests due at one instant, which leave one after another.
 #[test]
 fn requests_that_are_due_together_leave_late_and_keep_their_rhythm() {

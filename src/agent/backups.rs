@@ -6,12 +6,13 @@
 use alloc::vec::Vec;
 
 use crate::agent::freshness::Upkeep;
-use crate::agent::{Agent, StreamState};
+use crate::agent::{Agent, Owner, StreamState};
 use crate::ice::consent::{self, Consent, EXPIRY, Standing};
 use crate::ice::nomination::Progress;
 use crate::ice::pair::CandidatePair;
 use crate::ice::valid::ValidPair;
 use crate::ice::{ComponentId, PairId};
+use crate::stun::Transaction;
 use crate::time::Timestamp;
 
 impl Agent {
@@ -112,19 +113,34 @@ impl Agent {
         changed
     }
 
-    /// The pair in use changes: consent that was kept for `next` is handed out, and that of the pair before stays, with what
-    /// is known of it, in case the pair is kept.
+    /// The pair in use changes: consent that was kept for `next`, or for another pair on its path, is handed out, and that of the
+    /// pair before stays, with what is known of it, in case the pair is kept.
     pub(super) fn exchange_backup(&mut self, id: ComponentId, next: Option<PairId>) -> Option<Consent> {
         let stream = self.stream_mut(id.stream()).ok()?;
         // Only beside a selected pair are there others that are kept.
         let keeps = stream.backups() > 0 && stream.is_concluded(id) && next.is_some();
+        let path = next.and_then(|next| stream.valid.get(next)).map(|next| next.path);
+        let alike: Vec<PairId> =
+            stream.valid.pairs().iter().filter(|pair| Some(pair.path) == path).map(|pair| pair.id).collect();
         let component = stream.component_mut(id)?;
-        let mut handed = component.backups.extract_if(.., |backup| Some(backup.pair) == next);
+        let mut handed = component.backups.extract_if(.., |backup| alike.contains(&backup.pair));
         let consent = handed.next();
         drop(handed);
         if keeps && let Some(Upkeep::Consent(before)) = component.upkeep {
             component.backups.push(before);
         }
+        consent.zip(next).map(|(consent, pair)| self.rename_consent(consent, pair))
+    }
+
+    /// Behind a translator that has changed its mind there are two pairs on one path: what is asked for the one is for the other.
+    fn rename_consent(&mut self, mut consent: Consent, pair: PairId) -> Consent {
+        let asked = self.transactions.iter().filter(|check| check.owner().is_consent_of(consent.pair));
+        for check in asked.map(Transaction::id).collect::<Vec<_>>() {
+            if let Some(Owner::Consent(owner)) = self.transactions.owner_mut(check) {
+                owner.pair = pair;
+            }
+        }
+        consent.pair = pair;
         consent
     }
 

@@ -114,7 +114,9 @@ fn silence(play: &Play<'_>, states: [StreamState; 2]) {
         // Who asks for no consent does not notice that a socket or a relay of the other end is gone, and moves to no other pair.
         let unnoticed = state == StreamState::Connected
             && !play.plan.ends[1 - end].setting.consent
-            && had_completed(play, end);
+            && (had_completed(play, end) || play.plan.events.iter().any(
+                |(_, it)| matches!(it, Happening::RemoveBase(at, _) | Happening::Roam(at, ..) if *at == end),
+            ));
         assert!(
             over || abandoned || misled || unnoticed,
             "INV-13: end {end} is {state:?}, the other {:?}\n{}",
@@ -140,9 +142,18 @@ fn is_literal(play: &Play<'_>) -> bool {
 
 /// INV-14, INV-15: what one sends on its route the other gets.
 fn flows(play: &mut Play<'_>) {
+    let components = u16::from(play.plan.ends[0].components);
+    // rfc8445-6.1.2.2-2: what a server was too slow for at one end, or what was overtaken, both do without.
+    let provides = |end: usize, component: u16| {
+        let mut events = play.session.peer(end).events().iter();
+        events.any(|(_, event)| matches!(event, Event::LocalCandidate { candidate, .. } if candidate.component() == component))
+    };
+    let components = if play.plan.may_overtake() { 1 } else { components };
+    let provided = (1..=components).filter(|component| provides(0, *component) && provides(1, *component));
+    let provided: Vec<u16> = provided.collect();
     for end in 0..2 {
         let (from, to) = (play.session.ends[end], play.session.ends[1 - end]);
-        for component in 1..=u16::from(play.plan.ends[0].components) {
+        for component in provided.iter().copied() {
             if may_be_taken_back(play) && play.states() != [StreamState::Completed; 2] {
                 return;
             }
