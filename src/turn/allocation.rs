@@ -65,11 +65,35 @@ pub(super) struct Allocation {
     pub(super) ticket: Option<Vec<u8>>,
     /// The path that the allocation is being moved to.
     pub(super) moving_to: Option<Path>,
-    /// The path that it was moved from, on which the server sends until data of ours has come to it on the new one (RFC 8016
-    /// section 3.2.2). Who only listens is sent to there for as long as that takes.
-    pub(super) moved_from: Option<Path>,
+    pub(super) moved_from: Option<Left>,
     /// For Send indications: nothing answers them.
     pub(super) indication: TransactionId,
+}
+
+/// The path that an allocation was moved from, on which the server sends until data of ours has come to it on the new one
+/// (RFC 8016 section 3.2.2). Who only listens is sent to there for as long as that takes. What comes on the new one proves
+/// nothing, as it is signed by nobody.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Left {
+    path: Path,
+    /// Once data has left on the new path: what comes from the server until then may have been on its way, or the data lost.
+    heard_until: Option<Timestamp>,
+}
+
+impl Left {
+    pub(super) const fn new(path: Path) -> Self {
+        Self { path, heard_until: None }
+    }
+
+    /// Whether what comes on this path may be the server's.
+    pub(super) fn hears(&self, now: Timestamp, path: &Path) -> bool {
+        self.path == *path && self.heard_until.is_none_or(|until| now < until)
+    }
+
+    /// Data has left on the new path.
+    pub(super) fn spoken_elsewhere(&mut self, now: Timestamp) {
+        self.heard_until = self.heard_until.or(Some(now + HEARD_AFTER_MOVE));
+    }
 }
 
 /// What has become of an allocation as time passes.
@@ -209,3 +233,6 @@ pub(super) fn ticket(response: &Message<'_>) -> Option<Vec<u8>> {
     let ticket = response.get::<MobilityTicket<'_>>()?.ok()?;
     (!ticket.0.is_empty()).then(|| ticket.0.to_vec())
 }
+
+/// Far more than a round trip, and time for another datagram where the first was lost.
+const HEARD_AFTER_MOVE: Duration = Duration::from_secs(10);

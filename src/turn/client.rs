@@ -366,10 +366,12 @@ impl Client {
     }
 
     /// Something has left by a [`route`](Self::route): the path to the server is in use, and needs no keepalive for a while.
-    /// Where that is not said, an indication of 28 bytes now and then is sent for nothing.
+    /// Where that is not said, an indication of 28 bytes now and then is sent for nothing, and a path that the allocation
+    /// [was moved](Self::migrate) from is listened to for longer than it need be.
     pub fn sent(&mut self, now: Timestamp) {
         if self.begin(now).is_ok() {
             self.sent_at = self.now;
+            self.leave_old_path();
         }
     }
 
@@ -549,6 +551,7 @@ impl Client {
         let mut out = Vec::with_capacity(payload.len().saturating_add(route.overhead()));
         route.encode(payload, &mut out);
         self.transmit(route.path(), out.into());
+        self.leave_old_path();
     }
 
     /// Forgets everything that belonged to an allocation.

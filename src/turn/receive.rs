@@ -31,9 +31,6 @@ impl Client {
             }
             _ => Err(Ignored::Foreign),
         };
-        if matches!(read, Ok(Received::Data { .. })) && self.is_on(&path) {
-            self.has_arrived();
-        }
         read.unwrap_or_else(Received::Ignored)
     }
 
@@ -41,15 +38,17 @@ impl Client {
     /// has moved from.
     fn is_from_server(&self, path: &Path) -> bool {
         let moves = |allocation: &Allocation| {
-            [&allocation.moving_to, &allocation.moved_from].into_iter().flatten().any(|other| other == path)
+            let left = allocation.moved_from.is_some_and(|left| left.hears(self.now, path));
+            allocation.moving_to.as_ref() == Some(path) || left
         };
         self.is_on(path) || self.allocation().is_some_and(moves)
     }
 
-    /// Data has come on the path to the server: if the allocation has moved there, the server has left the path before.
-    fn has_arrived(&mut self) {
-        if let Some(allocation) = self.allocation_mut() {
-            allocation.moved_from = None;
+    /// rfc8016-3.2.2-2: data has left on the path to the server, which will leave the one before with it.
+    pub(super) fn leave_old_path(&mut self) {
+        let now = self.now;
+        if let Some(left) = self.allocation_mut().and_then(|allocation| allocation.moved_from.as_mut()) {
+            left.spoken_elsewhere(now);
         }
     }
 

@@ -1,6 +1,6 @@
 //! What the answers of the server change.
 
-use super::allocation::{Allocation, Grant, Phase, ticket};
+use super::allocation::{Allocation, Grant, Left, Phase, ticket};
 use super::client::Client;
 use super::error::{Failure, PeerError};
 use super::event::Event;
@@ -199,7 +199,7 @@ impl Client {
             // rfc8016-3.2.3-1
             allocation.ticket = ticket(&response).or_else(|| allocation.ticket.take());
             // rfc8016-3.2.2-2
-            allocation.moved_from = Some(left);
+            allocation.moved_from = Some(Left::new(left));
             self.path = path;
             self.terms.refreshed(self.now);
             self.emit(Event::Migrated { path });
