@@ -6,8 +6,10 @@ use core::time::Duration;
 
 use floe::ice::Role;
 use floe::stun::{Builder, Class, ErrorCode, Fingerprint, Integrity, Key, Method};
-use floe::{Config, Event, Ignored, Reason, StreamState, Timestamp};
-use harness::{Bench, Fed, LOCAL, REMOTE, REMOTE_PASSWORD, REMOTE_UFRAG, Sent, address, at, ms};
+use floe::{Config, Event, Ignored, Reason, Remote, StreamState, Timestamp};
+use harness::{
+    Bench, Fed, LOCAL, REMOTE, REMOTE_PASSWORD, REMOTE_UFRAG, Sent, address, at, host, ms, remote_credentials,
+};
 
 fn has_route(bench: &Bench) -> bool {
     bench.agent.route(bench.component()).is_some()
@@ -85,7 +87,7 @@ fn an_idle_hour_costs_one_transaction_per_interval_and_nothing_else() {
 fn the_budget_of_an_idle_session_does_not_grow_with_its_pairs() {
     let mut bench = Bench::with(Config::new(), Role::Controlling);
     for n in 3..13 {
-        bench.trickle(harness::host(&n.to_string(), 1, &format!("198.51.100.{n}:2000")));
+        bench.trickle(host(&n.to_string(), 1, &format!("198.51.100.{n}:2000")));
     }
     bench.end_of_candidates();
     bench.run_answering(at(20_000), |_| Some(ms(20)));
@@ -351,7 +353,7 @@ fn a_pair_in_use_is_asked_before_it_is_nominated() {
 #[test]
 fn a_pair_nominated_long_after_its_check_is_asked_before_data_uses_it() {
     let mut bench = Bench::with(Config::new(), Role::Controlled);
-    bench.trickle(harness::host("2", 1, "198.51.100.2:2000"));
+    bench.trickle(host("2", 1, "198.51.100.2:2000"));
     bench.end_of_candidates();
     bench.run_answering(at(60_000), |_| Some(ms(20)));
     let used = bench.agent.route(bench.component()).unwrap().path().remote();
@@ -384,4 +386,37 @@ fn a_restart_gives_the_consent_anew_that_was_revoked() {
     assert_eq!(bench.last_answer().unwrap().error, Some(403));
     assert_eq!(bench.peer_checks(false), Fed::Control);
     assert_eq!(bench.last_answer().unwrap().error, None);
+}
+
+/// World 52446 with an enemy: a check from one socket was said to be seen under the address of another one, and the consent checks
+/// from there, in their turn, under that of the first: data went where no answer had come from for half a minute.
+///
+/// Proves: rfc7675-5.1-4
+#[test]
+fn what_a_peer_says_of_another_socket_renews_no_consent_there() {
+    let second = "192.0.2.9:1000";
+    let mut bench = Bench::bare(Config::new().nomination(floe::ice::Nomination::Manual), Role::Controlling);
+    bench.base(LOCAL);
+    let remote = Remote::new(remote_credentials()).options("ice2 trickle renomination");
+    bench.agent.set_remote(bench.now, bench.stream, remote).unwrap();
+    bench.trickle(host("1", 1, REMOTE));
+    bench.base(second);
+    let check = bench.next_check();
+    assert_eq!(check.path.local(), address(LOCAL));
+    let answer = bench.success(&check, address(second));
+    bench.feed_path(check.path, &answer);
+    let answered_at = bench.now;
+    while bench.now < answered_at + ms(40_000) {
+        let asked = bench.agent.stats().consent_checks_sent;
+        let check = bench.next_check();
+        let is_consent = bench.agent.stats().consent_checks_sent > asked;
+        if is_consent && check.path.local() == address(second) {
+            let seen = if bench.now < answered_at + ms(31_000) { second } else { LOCAL };
+            let answer = bench.success(&check, address(seen));
+            bench.feed_path(check.path, &answer);
+        }
+        let route = bench.agent.route(bench.component());
+        assert!(route.is_none_or(|route| route.path().local() == address(second)), "{route:?}");
+    }
+    assert!(bench.agent.stats().consent_checks_sent > 5);
 }

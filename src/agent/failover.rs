@@ -160,6 +160,10 @@ impl Agent {
             return None;
         }
         let checked = self.lists.list(id.stream())?.pair(valid.checked)?.clone();
+        // What a check from another base has shown to be valid says nothing of a translator before that base.
+        if checked.path != valid.path {
+            return None;
+        }
         let priority = peer_reflexive_priority(&stream.locals.get(checked.local)?.candidate);
         let local = self.mapped_candidate(&checked, mapped, priority)?;
         self.validate(&checked, local)

@@ -9,7 +9,7 @@ use floe::stun::ErrorCode;
 use floe::{Config, Event, Profile, Remote, StreamState};
 
 use crate::Call;
-use crate::harness::{Bench, Fed, LOCAL, Sent, address, at, ms, remote_credentials, typed};
+use crate::harness::{Bench, Fed, LOCAL, PeerCheck, Sent, address, at, ms, remote_credentials, typed};
 use crate::session::secs;
 
 const DIRECT: &str = "198.51.100.1:2001";
@@ -176,6 +176,54 @@ fn when_consent_is_revoked_on_the_selected_pair_a_kept_one_takes_over_without_de
     let route = bench.agent.route(bench.component()).unwrap();
     assert!(OTHERS.map(address).contains(&route.path().remote()));
     assert_eq!(to_direct(&bench).len(), known + 1, "asked again where consent was revoked");
+}
+
+/// World 709094: the translator before a kept pair had changed its mind, so that two pairs were valid on one path; when the
+/// selected pair went with its base, data moved to the one, and the other was still kept.
+///
+/// Proves: rfc7675-5.1-6
+#[test]
+fn a_path_on_which_two_pairs_are_valid_is_asked_for_consent_once() {
+    let second = "192.0.2.9:1000";
+    let mut bench = Bench::bare(Config::new().profile(Profile::Mobile), Role::Controlled);
+    let first = bench.base(LOCAL);
+    bench.base(second);
+    let remote = Remote::new(remote_credentials()).options("ice2 trickle renomination");
+    bench.agent.set_remote(bench.now, bench.stream, remote).unwrap();
+    bench.trickle(typed("1", "host", 2_000_000_000, DIRECT));
+    bench.end_of_candidates();
+    let mut answered = 0;
+    let mut answer_until = |bench: &mut Bench, until, mapped: &str| {
+        while let Some(due) = bench.agent.deadline().filter(|due| *due <= until) {
+            bench.run_until(due);
+            for check in bench.checks().split_off(answered) {
+                let seen =
+                    if check.path.local() == address(second) { address(mapped) } else { address(LOCAL) };
+                let answer = bench.success(&check, seen);
+                bench.feed_path(check.path, &answer);
+                answered += 1;
+            }
+        }
+        bench.run_until(until);
+    };
+    let check = PeerCheck { use_candidate: true, ..bench.peer_check() };
+    bench.feed_on(LOCAL, DIRECT, &check.encode());
+    answer_until(&mut bench, at(3_000), "203.0.113.9:1");
+    assert_eq!(bench.agent.route(bench.component()).map(|route| route.path().local()), Some(address(LOCAL)));
+    answer_until(&mut bench, at(12_000), "203.0.113.9:2");
+    let valid = |bench: &Bench| {
+        let valid = bench.agent.pairs(bench.stream).filter(|pair| pair.is_valid());
+        valid.filter(|pair| pair.path().local() == address(second)).count()
+    };
+    assert_eq!(valid(&bench), 2);
+    bench.agent.remove_base(bench.now, first).unwrap();
+    bench.drain();
+    answer_until(&mut bench, at(14_000), "203.0.113.9:2");
+    let before = bench.checks().len();
+    answer_until(&mut bench, at(60_000), "203.0.113.9:2");
+    let times: Vec<_> = bench.checks()[before..].iter().map(|check| check.at).collect();
+    assert!(times.len() > 5, "{times:?}");
+    assert!(times.windows(2).all(|two| two[1].saturating_since(two[0]) >= secs(4)), "{times:?}");
 }
 
 #[test]
