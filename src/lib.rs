@@ -184,7 +184,7 @@
 //! | [`Mux`] | many agents on one socket, with one deadline and one pace | the whole, for servers |
 //! | `sim` (feature `sim`) | a deterministic network in virtual time, for tests of any sans-IO machine | yes |
 //!
-//! Layers import downwards only: `time`, `entropy`, `net`; then `stun` and `framing`; then `turn` and `ice`; then `sdp`
+//! Layers import downwards only: `list`, `time`, `entropy`, `net`; then `stun` and `framing`; then `turn` and `ice`; then `sdp`
 //! and `gather`; then `agent`; then `sim`, which uses the public API alone.
 //!
 //! [RFC 8445]: https://www.rfc-editor.org/rfc/rfc8445
@@ -213,6 +213,7 @@ mod entropy;
 pub mod framing;
 mod gather;
 pub mod ice;
+mod list;
 mod net;
 pub mod sdp;
 #[cfg(feature = "sim")]

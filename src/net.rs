@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use core::fmt;
-use core::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6};
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6};
 
 /// The transport protocol of a 5-tuple as floe sees it: TLS counts as TCP, DTLS as UDP.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -41,8 +41,26 @@ pub enum Security {
 #[derive(Clone, Copy, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct Path {
     transport: Transport,
-    local: SocketAddr,
-    remote: SocketAddr,
+    ends: Ends,
+    local_port: u16,
+    remote_port: u16,
+}
+
+/// The IP addresses of a path, in two thirds of the room of two addresses that know nothing of each other: paths are kept and
+/// compared everywhere.
+#[derive(Clone, Copy, Eq, Hash, Ord, PartialEq, PartialOrd)]
+enum Ends {
+    V4 {
+        local: Ipv4Addr,
+        remote: Ipv4Addr,
+    },
+    /// At least one of them. The other would be IPv4-mapped, as canonical addresses are for no other reason.
+    V6 {
+        local: Ipv6Addr,
+        /// The link that a link-local `local` is on, and with it a link-local `remote`. In bytes, which fit anywhere.
+        zone: [u8; 4],
+        remote: Ipv6Addr,
+    },
 }
 
 impl Path {
@@ -55,15 +73,27 @@ impl Path {
     /// The path between `local` and `remote` over `transport`.
     #[inline]
     pub fn new(transport: Transport, local: SocketAddr, remote: SocketAddr) -> Self {
-        match local.is_ipv4() && remote.is_ipv4() {
-            true => Self { transport, local, remote },
-            false => Self::canonical(transport, local, remote),
+        match (local, remote) {
+            (SocketAddr::V4(local), SocketAddr::V4(remote)) => {
+                let ends = Ends::V4 { local: *local.ip(), remote: *remote.ip() };
+                Self { transport, ends, local_port: local.port(), remote_port: remote.port() }
+            }
+            _ => Self::canonical(transport, canonical(local), canonical(remote)),
         }
     }
 
     fn canonical(transport: Transport, local: SocketAddr, remote: SocketAddr) -> Self {
-        let local = canonical(local);
-        Self { transport, local, remote: scoped(canonical(remote), local) }
+        let ends = match (local, remote) {
+            (SocketAddr::V4(local), SocketAddr::V4(remote)) => {
+                Ends::V4 { local: *local.ip(), remote: *remote.ip() }
+            }
+            _ => Ends::V6 {
+                local: mapped(local.ip()),
+                zone: if let SocketAddr::V6(local) = local { local.scope_id() } else { 0 }.to_be_bytes(),
+                remote: mapped(remote.ip()),
+            },
+        };
+        Self { transport, ends, local_port: local.port(), remote_port: remote.port() }
     }
 
     /// UDP or TCP.
@@ -72,19 +102,27 @@ impl Path {
     }
 
     /// The caller's own address: names the socket.
+    #[inline]
     pub const fn local(&self) -> SocketAddr {
-        self.local
+        match self.ends {
+            Ends::V4 { local, .. } => SocketAddr::V4(SocketAddrV4::new(local, self.local_port)),
+            Ends::V6 { local, zone, .. } => unmapped(local, self.local_port, zone),
+        }
     }
 
-    /// The far end.
+    /// The far end. A link-local one lies on the link of `local`: a zone is never signalled (L-40).
+    #[inline]
     pub const fn remote(&self) -> SocketAddr {
-        self.remote
+        match self.ends {
+            Ends::V4 { remote, .. } => SocketAddr::V4(SocketAddrV4::new(remote, self.remote_port)),
+            Ends::V6 { remote, zone, .. } => unmapped(remote, self.remote_port, zone),
+        }
     }
 }
 
 impl fmt::Debug for Path {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?} {} -> {}", self.transport, self.local, self.remote)
+        write!(f, "{:?} {} -> {}", self.transport, self.local(), self.remote())
     }
 }
 
@@ -106,17 +144,6 @@ pub(crate) fn canonical(address: SocketAddr) -> SocketAddr {
             Some(v4) => SocketAddr::from((v4, v6.port())),
             None => SocketAddr::V6(SocketAddrV6::new(*v6.ip(), v6.port(), 0, link_scope(&v6))),
         },
-    }
-}
-
-/// A link-local `remote` seen from `local` lies on the link of `local`: a zone is never signalled (L-40).
-pub(crate) fn scoped(remote: SocketAddr, local: SocketAddr) -> SocketAddr {
-    match (remote, local) {
-        (SocketAddr::V6(mut remote), SocketAddr::V6(local)) if is_link_local(IpAddr::V6(*remote.ip())) => {
-            remote.set_scope_id(link_scope(&local));
-            SocketAddr::V6(remote)
-        }
-        _ => remote,
     }
 }
 
@@ -151,6 +178,25 @@ pub(crate) fn is_sendable(address: SocketAddr) -> bool {
     address.port() != 0 && !ip.is_unspecified() && !ip.is_multicast() && !broadcast
 }
 
+/// The IP address of 16 bytes that stands for this one.
+const fn mapped(address: IpAddr) -> Ipv6Addr {
+    match address {
+        IpAddr::V4(v4) => v4.to_ipv6_mapped(),
+        IpAddr::V6(v6) => v6,
+    }
+}
+
+/// The address that is meant by such an IP address; the zone counts for a link-local one.
+const fn unmapped(address: Ipv6Addr, port: u16, zone: [u8; 4]) -> SocketAddr {
+    match address.to_ipv4_mapped() {
+        Some(v4) => SocketAddr::V4(SocketAddrV4::new(v4, port)),
+        None => {
+            let zone = if address.is_unicast_link_local() { u32::from_be_bytes(zone) } else { 0 };
+            SocketAddr::V6(SocketAddrV6::new(address, port, 0, zone))
+        }
+    }
+}
+
 /// A scope id means something on a link-local address only.
 fn link_scope(address: &SocketAddrV6) -> u32 {
     if is_link_local(IpAddr::V6(*address.ip())) { address.scope_id() } else { 0 }
@@ -170,6 +216,19 @@ mod tests {
         assert_eq!(path, Path::udp(address("192.0.2.1:1"), address("192.0.2.2:2")));
         let flow = SocketAddr::V6(SocketAddrV6::new("2001:db8::1".parse().unwrap(), 9, 77, 3));
         assert_eq!(canonical(flow), address("[2001:db8::1]:9"));
+    }
+
+    #[test]
+    fn a_path_takes_42_bytes() {
+        assert_eq!(size_of::<Path>(), 42);
+    }
+
+    #[test]
+    fn a_path_between_families_keeps_both_addresses() {
+        let path = Path::udp(address("192.0.2.1:1"), address("[2001:db8::2]:2"));
+        assert_eq!((path.local(), path.remote()), (address("192.0.2.1:1"), address("[2001:db8::2]:2")));
+        let path = Path::udp(address("[fe80::1%7]:1"), address("192.0.2.1:1"));
+        assert_eq!((path.local(), path.remote()), (address("[fe80::1%7]:1"), address("192.0.2.1:1")));
     }
 
     #[test]

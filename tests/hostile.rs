@@ -138,7 +138,7 @@ const MOMENTS: [(&str, Moment); 7] = [
 
 /// What can be seen of an agent, but for the counters of what it ignored and of what it sent.
 fn seen(bench: &Bench) -> String {
-    let mut counters = *bench.agent.stats();
+    let mut counters = bench.agent.stats();
     counters.ignored = IgnoredStats::default();
     counters.transmitted = 0;
     let pairs: Vec<_> = bench.agent.pairs(bench.stream).collect();

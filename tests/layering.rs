@@ -5,17 +5,18 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each module and the modules that it may import. A layer knows only the layers above it in this table.
-const LAYERS: [(&str, &[&str]); 11] = [
+const LAYERS: [(&str, &[&str]); 12] = [
+    ("list", &[]),
     ("time", &[]),
     ("entropy", &[]),
     ("net", &[]),
     ("stun", &["time", "entropy", "net"]),
     ("framing", &["net"]),
     ("turn", &["stun", "time", "entropy", "net"]),
-    ("ice", &["stun", "time", "entropy", "net"]),
+    ("ice", &["stun", "time", "entropy", "net", "list"]),
     ("sdp", &["ice", "net"]),
-    ("gather", &["ice", "turn", "stun", "time", "entropy", "net"]),
-    ("agent", &["gather", "sdp", "ice", "turn", "framing", "stun", "time", "entropy", "net"]),
+    ("gather", &["ice", "turn", "stun", "time", "entropy", "net", "list"]),
+    ("agent", &["gather", "sdp", "ice", "turn", "framing", "stun", "time", "entropy", "net", "list"]),
     // Built on the public interface, as a user would: see `Crate::faults`.
     ("sim", &["agent", "sdp", "framing", "turn", "ice", "stun", "time", "entropy", "net"]),
 ];

@@ -56,7 +56,7 @@ fn a_full_agent_behind_a_nat_controls_a_lite_one_for_an_hour() {
             }
             world.run_for(Duration::from_secs(1));
             assert!(ids.iter().all(|id| world.node(*id).received().len() == 1));
-            let stats = *world.node(lite).agent().stats();
+            let stats = world.node(lite).agent().stats();
             assert_eq!((stats.checks_sent, stats.consent_checks_sent, stats.retransmissions), (0, 0, 0));
             let asked = world.node(full).agent().stats();
             assert!(asked.consent_checks_sent > 600);

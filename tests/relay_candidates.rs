@@ -339,7 +339,7 @@ fn a_check_in_a_forged_indication_is_no_better_than_a_forged_check() {
             peer.agent().pairs(peer.stream()).count(),
             peer.agent().remote_candidates(peer.stream()).count(),
         );
-        (pairs, remotes, peer.selected(1), *peer.agent().stats())
+        (pairs, remotes, peer.selected(1), peer.agent().stats())
     };
     let before = view(&session);
     session.world.spoof(server, local, &indication(SocketAddr::new(bob.ip(), 7_000), &bytes));

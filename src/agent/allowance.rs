@@ -2,11 +2,10 @@
 //! it among his candidates (RFC 8445 section 19.5.1).
 
 use alloc::boxed::Box;
-use alloc::vec::Vec;
 use core::net::IpAddr;
 use core::time::Duration;
 
-use crate::ice::reserve_one;
+use crate::list::Few;
 use crate::time::Timestamp;
 
 /// What has been sent lately to each IP address that checks go to. It is the agent's, so that neither restarts nor streams
@@ -14,7 +13,7 @@ use crate::time::Timestamp;
 #[derive(Debug, Default)]
 pub(crate) struct Allowances {
     /// Sorted by address.
-    known: Vec<Allowance>,
+    known: Few<Allowance>,
 }
 
 /// How much may be sent in a minute.
@@ -68,7 +67,6 @@ impl Allowances {
             self.known.remove(oldest);
         }
         let at = self.known.partition_point(|known| known.ip < ip);
-        reserve_one(&mut self.known);
         self.known.insert(at, Allowance { ip, slot: 0, sent: Some(Box::default()) });
         Some(at)
     }

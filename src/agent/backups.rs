@@ -12,6 +12,7 @@ use crate::ice::nomination::Progress;
 use crate::ice::pair::CandidatePair;
 use crate::ice::valid::ValidPair;
 use crate::ice::{ComponentId, PairId};
+use crate::list::Rare;
 use crate::stun::Transaction;
 use crate::time::Timestamp;
 
@@ -72,9 +73,8 @@ impl Agent {
     /// rfc7675-5.1-17: what is lost is not asked again under these credentials.
     pub(super) fn give_up_lost_backups(&mut self, id: ComponentId) {
         let Some(known) = self.backups_mut(id) else { return };
-        let is_lost = |backup: &mut Consent| matches!(backup.standing(), Standing::Lost(_));
-        let lost: Vec<PairId> = known.extract_if(.., is_lost).map(|backup| backup.pair).collect();
-        for pair in lost {
+        let lost = known.extract(|backup| matches!(backup.standing(), Standing::Lost(_)));
+        for pair in lost.into_iter().map(|backup| backup.pair) {
             let Ok(stream) = self.stream_mut(id.stream()) else { return };
             let Some(path) = stream.valid.get(pair).map(|pair| pair.path) else { continue };
             if !stream.lost.contains(&path) {
@@ -123,9 +123,8 @@ impl Agent {
         let alike: Vec<PairId> =
             stream.valid.pairs().iter().filter(|pair| Some(pair.path) == path).map(|pair| pair.id).collect();
         let component = stream.component_mut(id)?;
-        let mut handed = component.backups.extract_if(.., |backup| alike.contains(&backup.pair));
-        let consent = handed.next();
-        drop(handed);
+        let handed = component.backups.iter().position(|backup| alike.contains(&backup.pair));
+        let consent = handed.and_then(|at| component.backups.remove(at));
         if keeps && let Some(Upkeep::Consent(before)) = component.upkeep {
             component.backups.push(before);
         }
@@ -144,7 +143,7 @@ impl Agent {
         consent
     }
 
-    fn backups_mut(&mut self, id: ComponentId) -> Option<&mut Vec<Consent>> {
+    fn backups_mut(&mut self, id: ComponentId) -> Option<&mut Rare<Consent>> {
         Some(&mut self.stream_mut(id.stream()).ok()?.component_mut(id)?.backups)
     }
 }

@@ -21,7 +21,7 @@ use crate::ice::{
     TypePreferences,
 };
 use crate::net::{Path, unscoped};
-use crate::stun::{ErrorCode, Failure, Rto, Transaction, TransactionId, Username};
+use crate::stun::{ErrorCode, Failure, Rto, Transaction, TransactionId};
 
 /// The transaction of a check, and what it was sent with.
 #[derive(Clone, Copy, Debug)]
@@ -98,10 +98,10 @@ impl Agent {
         }
         let (remote, local) = (known.remote.as_ref()?, known.locals.get(pair.local)?);
         let priority = peer_reflexive_priority(&local.candidate);
-        let username = Username::new(&remote.username).ok()?;
         let check = Check {
             id: transaction,
-            username,
+            remote_ufrag: remote.credentials.ufrag(),
+            local_ufrag: known.local.credentials.ufrag(),
             key: &remote.key,
             priority,
             claim: self.claim,
@@ -128,7 +128,7 @@ impl Agent {
         if self.allowances.take(self.now, path.remote().ip(), payload.len(), allowed) {
             self.transmit(path, payload);
         } else {
-            count(&mut self.stats.checks_withheld);
+            count(&mut self.stats.others().checks_withheld);
         }
     }
 

@@ -4,7 +4,8 @@ use crate::agent::choices::PATIENCE_MAX;
 use crate::agent::freshness::Upkeep;
 use crate::agent::pacer::Waits;
 use crate::agent::route::Announced;
-use crate::agent::stream::{RemoteSide, Stream};
+use crate::agent::sides::RemoteSide;
+use crate::agent::stream::Stream;
 use crate::agent::{Agent, Config, Error, Event, Reason, StreamState};
 use crate::ice::checklist::{CheckList, CheckListState};
 use crate::ice::consent::{Hold, Loss, Standing};
@@ -339,17 +340,19 @@ impl Agent {
     fn compute_deadline(&mut self) {
         let mut deadline = Deadline::default();
         deadline.at(self.reconsider_at);
-        let ta = self.ta();
         if let Some(due) = self.transactions.deadline() {
             // What is overdue may have to wait for leave to retransmit.
-            let leave = self.pacer.next_retransmission_at(ta);
-            deadline.at(if due <= self.now { leave.max(due) } else { due });
+            let leave = || self.pacer.next_retransmission_at(self.ta());
+            deadline.at(if due <= self.now { leave().max(due) } else { due });
         }
-        self.gatherer.deadlines(&mut deadline);
         self.upkeep_deadlines(&mut deadline);
-        self.previous_deadlines(&mut deadline);
-        self.name_deadlines(&mut deadline);
-        let wants_slot = self.gatherer.next().is_some() || self.has_check();
+        if !self.at_rest {
+            self.gatherer.deadlines(&mut deadline);
+            self.previous_deadlines(&mut deadline);
+            self.name_deadlines(&mut deadline);
+        }
+        let gathers = || !self.at_rest && self.gatherer.next().is_some();
+        let wants_slot = gathers() || self.has_check();
         let slot_at = wants_slot.then(|| self.pacer.next_at().max(self.now));
         self.waits = Waits::new(deadline.earliest(), slot_at);
     }

@@ -42,7 +42,7 @@ pub struct Config {
     pub(crate) consent: bool,
     pub(crate) renomination: bool,
     pub(crate) continual_gathering: bool,
-    pub(crate) backups: usize,
+    pub(crate) backups: u8,
     pub(crate) dampening: Duration,
     pub(crate) keepalive: Duration,
     pub(crate) policy: Arc<dyn Policy>,
@@ -347,7 +347,7 @@ impl Config {
     /// ([`Base::network`](crate::Base::network)), or else by their addresses. Pairs are checked that come after the nomination.
     #[must_use]
     pub fn backups(mut self, count: usize) -> Self {
-        self.backups = count.min(BACKUPS_MAX);
+        self.backups = u8::try_from(count).unwrap_or(u8::MAX).min(BACKUPS_MAX);
         self
     }
 
@@ -427,10 +427,10 @@ const DAMPENING: Duration = Duration::from_secs(1);
 const DAMPENING_MIN: Duration = Duration::from_millis(100);
 
 /// A phone has two networks and a tunnel, each perhaps in two families.
-const BACKUPS: usize = 3;
+const BACKUPS: u8 = 3;
 
 /// Every backup costs a check in 5 s.
-const BACKUPS_MAX: usize = 8;
+const BACKUPS_MAX: u8 = 8;
 
 /// RFC 8445 section 14.3.
 const RTO_MIN: Duration = Duration::from_millis(500);

@@ -43,6 +43,7 @@ pub(super) enum Doubt {
 
 impl Near {
     pub(super) fn of(local: &LocalCandidate) -> Self {
+        let address = local.address();
         Self {
             id: local.id,
             component: local.component,
@@ -50,8 +51,8 @@ impl Near {
             priority: local.candidate.priority(),
             transport: local.candidate.transport(),
             base_address: local.base_address,
-            likeness: likeness(local.component, local.candidate.transport(), local.address),
-            address: local.address,
+            likeness: likeness(local.component, local.candidate.transport(), address),
+            address,
             is_relayed: local.candidate.kind() == CandidateKind::Relayed,
         }
     }
@@ -111,7 +112,6 @@ mod tests {
             component: StreamId::from_raw(0).component(1),
             base: BaseId::from_raw(0),
             base_address: address,
-            address,
             candidate: candidate(kind, address.into()),
             kin: 1,
             signalled: true,

@@ -156,7 +156,7 @@ impl Agent {
     fn rebind(&mut self, id: ComponentId, pair: PairId, mapped: SocketAddr) -> Option<PairId> {
         let stream = self.stream(id.stream())?;
         let valid = stream.valid.get(pair)?;
-        if stream.locals.get(valid.local)?.address == mapped || !stream.renominates() {
+        if stream.locals.get(valid.local)?.address() == mapped || !stream.renominates() {
             return None;
         }
         let checked = self.lists.list(id.stream())?.pair(valid.checked)?.clone();

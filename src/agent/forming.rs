@@ -49,7 +49,8 @@ impl Agent {
             }
             if self.form_between(ours, theirs) == Err(Unformed::NoRoom) {
                 let left = u32::try_from(left(&heads)).unwrap_or(u32::MAX);
-                self.stats.pairs_dropped = self.stats.pairs_dropped.saturating_add(left);
+                let dropped = &mut self.stats.others().pairs_dropped;
+                *dropped = dropped.saturating_add(left);
                 return;
             }
         }

@@ -1,5 +1,6 @@
 //! Keeping a path in use: consent (RFC 7675), or keepalives where consent is off (RFC 8445 section 11).
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 use core::time::Duration;
@@ -7,19 +8,21 @@ use core::time::Duration;
 use bytes::Bytes;
 
 use crate::agent::checks::{CheckOwner, peer_reflexive_priority};
+use crate::agent::sides::{LocalSide, RemoteSide};
 use crate::agent::stats::count;
-use crate::agent::stream::{RemoteSide, Stream};
+use crate::agent::stream::Stream;
 use crate::agent::{Agent, Error, NominateInConsent, Owner};
 use crate::entropy::Purpose;
 use crate::ice::check::{Check, CheckError, Outcome};
 use crate::ice::consent::{self, Consent, Standing};
 use crate::ice::lite::{Heard, Implementation};
+use crate::ice::local::LocalCandidate;
 use crate::ice::nomination::Progress;
 use crate::ice::pair::{PairEvent, PairState};
 use crate::ice::valid::ValidPair;
 use crate::ice::{CONSENT_INTERVAL, ComponentId, Health, PairId, Priority, Role, StreamId};
 use crate::net::{Path, unscoped};
-use crate::stun::{Builder, ErrorCode, Method, Rto, TransactionId, Username};
+use crate::stun::{Builder, ErrorCode, Method, Rto, TransactionId};
 use crate::time::{Deadline, Timestamp};
 
 /// The transaction of a consent check.
@@ -156,7 +159,7 @@ impl Agent {
         transaction: TransactionId,
     ) -> Option<()> {
         let stream = self.stream(component.stream())?;
-        let (valid, remote, priority) = stream.upkeep_target(pair)?;
+        let Target { valid, local, remote, priority } = stream.upkeep_target(pair)?;
         let path = valid.path;
         let backups = stream.component(component).map_or(&[][..], |component| &component.backups);
         let is_backup = backups.iter().any(|backup| backup.pair == pair);
@@ -167,7 +170,8 @@ impl Agent {
         };
         let check = Check {
             id: transaction,
-            username: Username::new(&remote.username).ok()?,
+            remote_ufrag: remote.credentials.ufrag(),
+            local_ufrag: local.credentials.ufrag(),
             key: &remote.key,
             priority,
             claim: self.claim,
@@ -181,7 +185,8 @@ impl Agent {
         let one = core::num::NonZeroU8::MIN;
         let once = Rto::new(consent::EXPIRY).with_rc(one).with_rm(one);
         let owner = Owner::Consent(ConsentOwner { component, pair, role, renews });
-        self.transactions.start(self.now, transaction, path, payload.clone(), once, owner);
+        // Sent once, it is nothing to keep.
+        self.transactions.start(self.now, transaction, path, Bytes::new(), once, owner);
         count(&mut self.stats.consent_checks_sent);
         let now = self.now;
         if let Ok(stream) = self.stream_mut(component.stream()) {
@@ -202,10 +207,12 @@ impl Agent {
         let may_tell = controls && self.config.nominate_in_consent != NominateInConsent::Never;
         let Ok(stream) = self.stream_mut(owner.component.stream()) else { return };
         let known = stream.valid.get(owner.pair).and_then(|valid| stream.locals.get(valid.local));
-        let Some(known) = known.map(|local| local.address) else { return };
+        let Some(known) = known.map(LocalCandidate::address) else { return };
         for valid in stream.valid.pairs_mut().filter(|valid| valid.id == owner.pair) {
-            let before = valid.seen_at.replace(mapped).unwrap_or(known);
-            let moved = before != mapped;
+            let moved = valid.seen_at.as_deref().copied().unwrap_or(known) != mapped;
+            if moved {
+                valid.seen_at = (mapped != known).then(|| Box::new(mapped));
+            }
             valid.is_nominated_elsewhere =
                 may_tell && (moved || valid.is_nominated_elsewhere && !owner.renews);
         }
@@ -233,7 +240,7 @@ impl Agent {
     /// rfc8445-11-5
     fn send_keepalive(&mut self, component: ComponentId, pair: PairId) -> Option<()> {
         let transaction = self.next_transaction_id();
-        let path = self.stream(component.stream())?.upkeep_target(pair)?.0.path;
+        let path = self.stream(component.stream())?.upkeep_target(pair)?.valid.path;
         let mut out = Vec::with_capacity(28);
         Builder::indication(&mut out, Method::BINDING, transaction).fingerprint();
         self.transmit(path, Bytes::from(out));
@@ -453,6 +460,14 @@ impl Upkeep {
     }
 }
 
+/// A pair in use, the credentials under which it is checked, and the priority that checks name.
+pub(super) struct Target<'a> {
+    pub(super) valid: &'a ValidPair,
+    local: &'a LocalSide,
+    remote: &'a RemoteSide,
+    priority: Priority,
+}
+
 /// The generation whose path is meant.
 #[derive(Clone, Copy, Debug)]
 enum Which {
@@ -473,20 +488,22 @@ impl Which {
 }
 
 impl Stream {
-    /// A pair in use, the credentials under which it is checked, and the priority that checks name.
-    pub(super) fn upkeep_target(&self, pair: PairId) -> Option<(&ValidPair, &RemoteSide, Priority)> {
+    /// A pair in use and what it is checked with.
+    pub(super) fn upkeep_target(&self, pair: PairId) -> Option<Target<'_>> {
         if let Some(valid) = self.valid.get(pair) {
-            let local = self.locals.get(valid.local)?;
-            return Some((valid, self.remote.as_ref()?, peer_reflexive_priority(&local.candidate)));
+            let (local, remote) = (&self.local, self.remote.as_ref()?);
+            let priority = peer_reflexive_priority(&self.locals.get(valid.local)?.candidate);
+            return Some(Target { valid, local, remote, priority });
         }
         let previous = self.previous.as_ref()?;
         let path = previous.path(pair)?;
-        Some((&path.valid, &previous.remote, peer_reflexive_priority(&path.local)))
+        let (local, remote) = (&previous.local, &previous.remote);
+        Some(Target { valid: &path.valid, local, remote, priority: peer_reflexive_priority(&path.local) })
     }
 
     /// The peer's credentials under which a pair in use is checked.
     pub(super) fn remote_of(&self, pair: PairId) -> Option<&RemoteSide> {
-        self.upkeep_target(pair).map(|(_, remote, _)| remote)
+        self.upkeep_target(pair).map(|target| target.remote)
     }
 
     fn upkeeps(&self) -> impl Iterator<Item = &Upkeep> {

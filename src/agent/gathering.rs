@@ -118,7 +118,7 @@ impl Agent {
 
     /// A server is of no use to a base.
     pub(super) fn fail_server(&mut self, server: ServerId, base: BaseId, error: ServerError) {
-        count(&mut self.stats.servers_failed);
+        count(&mut self.stats.others().servers_failed);
         self.emit(Event::ServerFailed { server, base, error });
     }
 

@@ -15,7 +15,7 @@ use crate::ice::remote::RemoteLimits;
 use crate::ice::responder::{self, Refusal, Request};
 use crate::ice::{CandidateId, ComponentId, PairId, Resolution, Role, StreamId, check_ufrag};
 use crate::net::{Path, unscoped};
-use crate::stun::{ErrorCode, Integrity, Message, TransactionId, Unauthenticated};
+use crate::stun::{AttributeType, ErrorCode, Integrity, Message, TransactionId, Unauthenticated};
 
 impl Agent {
     /// Authenticates a check, answers it, and takes from it what there is to take, in the RFC's order.
@@ -27,8 +27,7 @@ impl Agent {
     ) -> Result<bool, Ignored> {
         let (id, role) = (component.stream(), self.claim.role);
         let stream = self.stream(id).filter(|stream| !stream.is_closed()).ok_or(Ignored::Closed)?;
-        let local = &stream.local;
-        let request = match responder::admit(message, local.credentials.ufrag(), &local.key) {
+        let request = match stream.local.admit(message) {
             Ok(request) => request,
             Err(Refusal::Unauthenticated(Unauthenticated::UnknownUser)) if stream.previous.is_some() => {
                 return self.answer_on_previous(id, path, message);
@@ -36,12 +35,12 @@ impl Agent {
             Err(refusal) => return Err(self.refuse(id, path, message, &refusal)),
         };
         if let Some(error) = self.objection(id, path, &request) {
-            self.send_signed_error(id, path, request.id, error, request.integrity);
+            self.send_signed_error(id, path, (request.id, error, &[]), request.integrity);
             return Err(Ignored::Refused);
         }
         let Some(stream) = self.stream(id) else { return Err(Ignored::Closed) };
         // rfc8445-7.3-2, rfc8445-7.3-4: at once, and back the way it came.
-        let answer = responder::success(&request, unscoped(path.remote()), &stream.local.key);
+        let answer = stream.local.answer(&request, unscoped(path.remote()));
         let learned =
             Learned { path, component, priority: request.priority, use_candidate: request.use_candidate };
         self.transmit(path, answer);
@@ -90,7 +89,7 @@ impl Agent {
                 if let Some(remote_ufrag) = remote_ufrag {
                     let request = EarlyRequest { learned, remote_ufrag: remote_ufrag.into() };
                     if !stream.early.keep(request, limit) {
-                        count(&mut self.stats.early_requests_dropped);
+                        count(&mut self.stats.others().early_requests_dropped);
                     }
                 }
                 false
@@ -146,16 +145,15 @@ impl Agent {
             return Err(Ignored::Unauthenticated);
         };
         let local = &previous.local;
-        match responder::admit(message, local.credentials.ufrag(), &local.key) {
+        match local.admit(message) {
             Ok(request) if local.consent_revoked => {
                 // rfc7675-5.2-3
-                let with = (&local.key, request.integrity);
-                let answer = responder::signed_error(request.id, ErrorCode::FORBIDDEN, &[], with);
+                let answer = local.refusal(request.id, ErrorCode::FORBIDDEN, &[], request.integrity);
                 self.transmit(path, answer);
                 Err(Ignored::Refused)
             }
             Ok(request) => {
-                let answer = responder::success(&request, unscoped(path.remote()), &local.key);
+                let answer = local.answer(&request, unscoped(path.remote()));
                 self.transmit(path, answer);
                 self.hear_on_previous(id, path);
                 Ok(true)
@@ -173,22 +171,13 @@ impl Agent {
             }
             // rfc8489-6.3.1-1
             Refusal::UnknownAttributes(unknown, integrity) => {
-                if let Some(key) = self.stream(stream).map(|stream| &stream.local.key) {
-                    let error = ErrorCode::UNKNOWN_ATTRIBUTE;
-                    let answer =
-                        responder::signed_error(message.transaction_id(), error, unknown, (key, *integrity));
-                    self.transmit(path, answer);
-                }
+                let (id, error) = (message.transaction_id(), ErrorCode::UNKNOWN_ATTRIBUTE);
+                self.send_signed_error(stream, path, (id, error, unknown), *integrity);
                 Ignored::Refused
             }
             Refusal::BadRequest(integrity) => {
-                self.send_signed_error(
-                    stream,
-                    path,
-                    message.transaction_id(),
-                    ErrorCode::BAD_REQUEST,
-                    *integrity,
-                );
+                let (id, error) = (message.transaction_id(), ErrorCode::BAD_REQUEST);
+                self.send_signed_error(stream, path, (id, error, &[]), *integrity);
                 Ignored::Refused
             }
         }
@@ -210,12 +199,11 @@ impl Agent {
         &mut self,
         stream: StreamId,
         path: Path,
-        id: TransactionId,
-        error: ErrorCode<'_>,
+        (id, error, unknown): (TransactionId, ErrorCode<'_>, &[AttributeType]),
         integrity: Integrity,
     ) {
-        if let Some(key) = self.stream(stream).map(|stream| &stream.local.key) {
-            let answer = responder::signed_error(id, error, &[], (key, integrity));
+        if let Some(local) = self.stream(stream).map(|stream| &stream.local) {
+            let answer = local.refusal(id, error, unknown, integrity);
             self.transmit(path, answer);
         }
     }
@@ -315,7 +303,7 @@ impl Agent {
         let (heard_on, source) = ((request.component, base), (transport, address));
         let learned = known.remotes.learn(id, heard_on, source, request.priority, &limits);
         if learned.is_none() {
-            count(&mut self.stats.peer_reflexive_refused);
+            count(&mut self.stats.others().peer_reflexive_refused);
         }
         learned
     }

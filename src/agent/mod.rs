@@ -50,27 +50,30 @@ mod relocation;
 mod restart;
 mod route;
 mod servers;
+mod sides;
 mod stats;
 mod stream;
 mod timer;
 mod view;
 
-use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 use core::time::Duration;
 
 use crate::agent::allowance::Allowances;
 use crate::agent::gathering::AttemptOwner;
 use crate::agent::pacer::{Bucket, Pacer, Waits};
-use crate::agent::stream::{Gathering, RemoteGathering, RemoteSide, Stream};
+use crate::agent::sides::RemoteSide;
+use crate::agent::stats::Counters;
+use crate::agent::stream::{Gathering, RemoteGathering, Stream};
 use crate::entropy::{Entropy, Purpose, Seed};
 use crate::gather::{BaseEntry, Gatherer, Origin};
 use crate::ice::preference::local_preference;
 use crate::ice::schedule::CheckListSet;
 use crate::ice::{
     BaseId, Candidate, CandidateId, ComponentId, Credentials, Foundations, PairId, Role, RoleClaim, StreamId,
-    TieBreaker, admit_host_address, reserve_one,
+    TieBreaker, admit_host_address,
 };
+use crate::list::{Few, Queue};
 use crate::net::{Path, Transmit};
 use crate::stun::{TransactionId, Transactions};
 use crate::time::Timestamp;
@@ -117,10 +120,10 @@ pub struct Agent {
     foundations: Foundations,
     lists: CheckListSet,
     /// A stream stands at its number; a closed one stays.
-    streams: alloc::vec::Vec<Stream>,
+    streams: Few<Stream>,
     ids: Ids,
-    outputs: VecDeque<Output>,
-    stats: Stats,
+    outputs: Queue<Output>,
+    stats: Counters,
     waits: Waits,
     /// Whether nothing is left to conclude: neither time nor the peer's saying again what it has said changes more than
     /// what to wait for. As the last conclusions have left it.
@@ -171,10 +174,10 @@ impl Agent {
             gatherer: Gatherer::default(),
             foundations: Foundations::default(),
             lists: CheckListSet::default(),
-            streams: alloc::vec::Vec::new(),
+            streams: Few::new(),
             ids: Ids::default(),
-            outputs: VecDeque::new(),
-            stats: Stats::default(),
+            outputs: Queue::new(),
+            stats: Counters::default(),
             waits: Waits::default(),
             at_rest: false,
             reconsider_at: None,
@@ -205,7 +208,6 @@ impl Agent {
             return Err(Error::ComponentCount);
         }
         let id = StreamId::from_raw(u16::try_from(self.streams.len()).map_err(|_| Error::Limit)?);
-        reserve_one(&mut self.streams);
         self.streams.push(Stream {
             implementation: self.config.implementation,
             ..Stream::new(id, components, credentials)
@@ -478,9 +480,7 @@ impl Agent {
         let output = self.outputs.pop_front();
         if output.is_none() && self.at_rest {
             // Room that connecting took: from now on the session says one thing at a time, and mostly waits for nothing.
-            if self.outputs.capacity() > OUTPUTS_KEPT {
-                self.outputs.shrink_to(OUTPUTS_KEPT);
-            }
+            self.outputs.shrink();
             self.transactions.shrink();
         }
         output
@@ -542,7 +542,7 @@ impl Agent {
     fn ta(&self) -> Duration {
         let theirs = self.streams.iter().filter_map(|stream| stream.remote.as_ref());
         theirs
-            .map(|remote| remote.pacing.unwrap_or(config::PACING).min(config::PACING_MAX))
+            .map(|remote| Duration::from_nanos(u64::from(remote.pacing)))
             .fold(self.config.pacing, Duration::max)
     }
 
@@ -582,9 +582,6 @@ impl Agent {
         self.outputs.push_back(Output::Transmit(Transmit { path, payload }));
     }
 }
-
-/// What an agent at rest has room for: a check of its own, or the answer to one.
-const OUTPUTS_KEPT: usize = 1;
 
 fn stream_of(streams: &[Stream], component: ComponentId) -> Option<&Stream> {
     streams.get(usize::from(component.stream().to_raw()))

@@ -1,6 +1,7 @@
 //! The nomination moves to another pair, where both sides know renomination: off one that does not answer, and to one that the
 //! policy prefers, once that has lasted.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::time::Duration;
 
@@ -22,7 +23,8 @@ impl Agent {
         let now = self.now;
         let Some(views) = self.views(id.stream()).filter(|views| views.stream.renominates()) else { return };
         let Some(component) = views.stream.component(id) else { return };
-        let (selected_at, rival, trouble) = (component.selected_at, component.rival, component.trouble);
+        let (selected_at, trouble) = (component.selected_at, component.trouble);
+        let rival = component.rival.as_deref().copied();
         let under_way = match component.nomination {
             Progress::Nominating(pair) => views.list.pair(pair).map(|pair| pair.id),
             Progress::Valid { .. } | Progress::Nothing => None,
@@ -81,7 +83,7 @@ impl Agent {
     fn await_rival(&mut self, id: ComponentId, rival: Option<(PairId, Timestamp)>) {
         if let Some(component) = self.stream_mut(id.stream()).ok().and_then(|stream| stream.component_mut(id))
         {
-            component.rival = rival;
+            component.rival = rival.map(Box::new);
         }
     }
 

@@ -89,7 +89,7 @@ impl Agent {
             // It was signalled with the address as well.
             Some(Added::Known(_)) => self.ignore_named(stream, named),
             None => {
-                count(&mut self.stats.names_unresolved);
+                count(&mut self.stats.others().names_unresolved);
                 self.ignore_named(stream, named);
             }
         }
@@ -143,7 +143,8 @@ impl Agent {
         let given_up: usize = self.streams.iter_mut().map(|stream| stream.unresolved.give_up(now)).sum();
         if given_up > 0 {
             let given_up = u32::try_from(given_up).unwrap_or(u32::MAX);
-            self.stats.names_unresolved = self.stats.names_unresolved.saturating_add(given_up);
+            let unresolved = &mut self.stats.others().names_unresolved;
+            *unresolved = unresolved.saturating_add(given_up);
             self.withdraw_questions();
         }
     }

@@ -29,7 +29,7 @@ impl Agent {
 
     /// The same with this local preference.
     pub(super) fn add_host_candidate_with(&mut self, entry: &BaseEntry, preference: u16) {
-        let (address, local) = (unscoped(entry.base.local()), entry.base.local());
+        let local = entry.base.local();
         let key = FoundationKey {
             kind: CandidateKind::Host,
             base: local.ip(),
@@ -58,7 +58,6 @@ impl Agent {
             component,
             base,
             base_address: local,
-            address,
             candidate,
             kin,
             signalled: false,
@@ -322,12 +321,12 @@ impl Agent {
                 if let Some(untried) = known.filter(|pair| pair.state != PairState::Failed) {
                     self.report_dropped(untried.component, untried.path);
                 }
-                count(&mut self.stats.pairs_dropped);
+                count(&mut self.stats.others().pairs_dropped);
                 self.drop_pairs(crowded, |pair| pair.id == worst);
             }
             Room::None => {
                 self.report_dropped(component, path);
-                count(&mut self.stats.pairs_dropped);
+                count(&mut self.stats.others().pairs_dropped);
                 return Err(Unformed::NoRoom);
             }
         }

@@ -160,7 +160,6 @@ impl Agent {
             component,
             base: base_id,
             base_address,
-            address: relayed,
             candidate,
             kin,
             signalled,
@@ -392,7 +391,7 @@ impl Agent {
     /// more, which it says only when asked (L-49).
     pub(super) fn doubt_relay_of(&mut self, component: ComponentId, pair: PairId) {
         let target = self.stream(component.stream()).and_then(|stream| stream.upkeep_target(pair));
-        let entry = target.and_then(|(valid, ..)| self.gatherer.base_of(&valid.path));
+        let entry = target.and_then(|target| self.gatherer.base_of(&target.valid.path));
         if let Some(Origin::Relay(id)) = entry.map(|entry| entry.origin) {
             self.doubt_relays_where(|relay| relay.id == id);
         }

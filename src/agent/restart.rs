@@ -7,7 +7,8 @@ use core::net::SocketAddr;
 use core::time::Duration;
 
 use crate::agent::freshness::{ConsentOwner, Upkeep};
-use crate::agent::stream::{Gathering, LocalSide, Provided, RemoteGathering, RemoteSide, Search, Stream};
+use crate::agent::sides::{LocalSide, RemoteSide};
+use crate::agent::stream::{Gathering, Provided, RemoteGathering, Search, Stream};
 use crate::agent::{Agent, Error, Event, Output, Owner, Remote, RemoteChange, StreamState};
 use crate::ice::authenticated::AuthenticatedPaths;
 use crate::ice::consent::Standing;
@@ -16,6 +17,7 @@ use crate::ice::local::LocalCandidate;
 use crate::ice::unresolved::UnresolvedCandidates;
 use crate::ice::valid::ValidPair;
 use crate::ice::{Candidate, ComponentId, Credentials, Generation, PairId, StreamId};
+use crate::list::Rare;
 use crate::net::Path;
 use crate::time::{Deadline, Timestamp};
 
@@ -151,7 +153,7 @@ impl Agent {
     pub(super) fn take_coming(&mut self, stream: StreamId) {
         let Ok(known) = self.stream_mut(stream) else { return };
         let ufrag = known.remote.as_ref().map(|remote| remote.credentials.ufrag().to_owned());
-        for (id, candidate) in core::mem::take(&mut known.coming) {
+        for (id, candidate) in known.coming.take() {
             if candidate.ufrag() == ufrag.as_deref() {
                 // What cannot be used does no harm.
                 let _ = self.accept_candidate_as(stream, id, candidate);
@@ -276,7 +278,7 @@ impl Stream {
         }
         // Sockets and allocations outlive it.
         self.locals.remove(|known| !known.is_paired());
-        self.lost = Vec::new();
+        self.lost = Rare::new();
         self.is_crowded = false;
         self.early = EarlyRequests::default();
         // rfc8838-15-1

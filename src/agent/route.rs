@@ -76,14 +76,18 @@ impl Route {
 #[derive(Clone, Debug)]
 pub(crate) struct Announced {
     pair: PairId,
-    path: Path,
     relay: Option<Box<turn::Route>>,
 }
 
 impl Announced {
-    /// Where its bytes go.
-    pub(super) const fn path(&self) -> Path {
-        self.path
+    /// The pair that carries the bytes.
+    pub(super) const fn pair(&self) -> PairId {
+        self.pair
+    }
+
+    /// Where the bytes go, if that is to a relay.
+    pub(super) fn relay_path(&self) -> Option<Path> {
+        self.relay.as_deref().map(turn::Route::path)
     }
 
     pub(super) fn is(&self, route: &Route) -> bool {
@@ -93,7 +97,7 @@ impl Announced {
 
 impl From<Route> for Announced {
     fn from(route: Route) -> Self {
-        Self { pair: route.pair, path: route.path(), relay: route.relay.map(Box::new) }
+        Self { pair: route.pair, relay: route.relay.map(Box::new) }
     }
 }
 

@@ -213,7 +213,7 @@ impl Agent {
     pub(super) fn disconnect_from(&mut self, id: RelayId) {
         let connection = self.gatherer.relays.get(id).filter(|relay| relay.connected);
         let path = connection.and_then(Relay::path);
-        self.outputs.extend(path.map(Output::Disconnect));
+        path.into_iter().for_each(|path| self.outputs.push_back(Output::Disconnect(path)));
     }
 }
 

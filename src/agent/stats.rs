@@ -1,5 +1,7 @@
 //! Counters: what an agent has sent, and what it has not acted upon.
 
+use alloc::boxed::Box;
+
 use crate::agent::Ignored;
 
 /// What an agent has done so far. Counters never decrease; those of 32 bits stop at the largest number.
@@ -55,9 +57,31 @@ pub struct IgnoredStats {
     pub closed: u32,
 }
 
-impl Stats {
+/// The counters as an agent keeps them: most of them never count anything.
+#[derive(Debug, Default)]
+pub(super) struct Counters {
+    pub(super) transmitted: u64,
+    pub(super) data_received: u64,
+    pub(super) checks_sent: u32,
+    pub(super) consent_checks_sent: u32,
+    /// All others, once there is something to count.
+    others: Option<Box<Stats>>,
+}
+
+impl Counters {
+    /// The counters that have none of their own here.
+    pub(super) fn others(&mut self) -> &mut Stats {
+        self.others.get_or_insert_default()
+    }
+
+    pub(super) fn stats(&self) -> Stats {
+        let others = self.others.as_deref().copied().unwrap_or_default();
+        let Self { transmitted, data_received, checks_sent, consent_checks_sent, .. } = *self;
+        Stats { transmitted, data_received, checks_sent, consent_checks_sent, ..others }
+    }
+
     pub(super) fn count_ignored(&mut self, reason: Ignored) {
-        let counters = &mut self.ignored;
+        let counters = &mut self.others().ignored;
         let counter = match reason {
             Ignored::UnknownBase => &mut counters.unknown_base,
             Ignored::Source => &mut counters.source,

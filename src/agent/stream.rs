@@ -1,7 +1,6 @@
 //! What an agent knows of one data stream.
 
 use alloc::boxed::Box;
-use alloc::format;
 use alloc::vec::Vec;
 use core::time::Duration;
 
@@ -10,6 +9,7 @@ use crate::agent::event::StreamState;
 use crate::agent::freshness::Upkeep;
 use crate::agent::restart::Previous;
 use crate::agent::route::Announced;
+use crate::agent::sides::{LocalSide, RemoteSide};
 use crate::ice::authenticated::AuthenticatedPaths;
 use crate::ice::consent::{Consent, Standing};
 use crate::ice::early::EarlyRequests;
@@ -24,8 +24,8 @@ use crate::ice::{
     Candidate, CandidateId, CandidateKind, ComponentId, Credentials, Generation, PairId, Priority, Role,
     StreamId,
 };
+use crate::list::{Few, Rare};
 use crate::net::Path;
-use crate::stun::{Key, Username};
 use crate::time::Timestamp;
 
 /// What the peer has signalled about itself and a stream: all but the candidates that it trickles.
@@ -162,7 +162,7 @@ pub(crate) struct Stream {
     pub(crate) state: StreamState,
     pub(crate) generation: Generation,
     /// Component `n` stands at `n - 1`; a removed one leaves a gap.
-    pub(crate) components: Vec<Option<Component>>,
+    pub(crate) components: Few<Option<Component>>,
     pub(crate) local: LocalSide,
     pub(crate) remote: Option<RemoteSide>,
     /// The generation before, while its paths are in use.
@@ -170,7 +170,7 @@ pub(crate) struct Stream {
     /// The peer's credentials before the last restart: what still arrives under them is late.
     pub(crate) superseded: Option<Box<Credentials>>,
     /// Candidates that were signalled under credentials of the peer that are not known yet.
-    pub(crate) coming: Vec<(CandidateId, Candidate)>,
+    pub(crate) coming: Rare<(CandidateId, Candidate)>,
     /// The fragment under which their end was signalled.
     pub(crate) coming_end: Option<Box<str>>,
     pub(crate) locals: LocalCandidates,
@@ -180,7 +180,7 @@ pub(crate) struct Stream {
     pub(crate) valid: ValidList,
     pub(crate) authenticated: AuthenticatedPaths,
     /// Where the peer has consented no longer: not to be tried again by this generation (rfc7675-5.1-17).
-    pub(crate) lost: Vec<Path>,
+    pub(crate) lost: Rare<Path>,
     pub(crate) early: EarlyRequests,
     pub(crate) gathering: Gathering,
     pub(crate) provided: Provided,
@@ -198,68 +198,6 @@ pub(crate) struct Search {
     pub(crate) since: Option<Timestamp>,
     /// Since when no more candidates are to come.
     pub(crate) complete_since: Option<Timestamp>,
-}
-
-/// Our credentials and what is computed from them once.
-#[derive(Debug)]
-pub(crate) struct LocalSide {
-    pub(crate) credentials: Credentials,
-    pub(crate) key: Key,
-    /// Checks under these credentials are answered with 403: only a restart leads to new consent (RFC 7675 section 5.2).
-    pub(crate) consent_revoked: bool,
-}
-
-impl LocalSide {
-    pub(crate) fn new(credentials: Credentials) -> Self {
-        let key = Key::short_term(credentials.password().as_bytes());
-        Self { credentials, key, consent_revoked: false }
-    }
-}
-
-/// The peer's credentials and what is computed from them once.
-#[derive(Debug)]
-#[expect(clippy::struct_excessive_bools, reason = "each is an answer of its own")]
-pub(crate) struct RemoteSide {
-    pub(crate) credentials: Credentials,
-    pub(crate) key: Key,
-    /// The peer's fragment, a colon, ours (rfc8445-7.2.2-1).
-    pub(crate) username: Box<str>,
-    pub(crate) pacing: Option<Duration>,
-    pub(crate) trickle: bool,
-    /// By which both sides understand a nomination that follows another.
-    pub(crate) renomination: Option<Renomination>,
-    /// How many pairs may be kept beside the selected one.
-    pub(crate) backups: usize,
-    pub(crate) implementation: Implementation,
-    /// Both sides gather continually.
-    pub(crate) continual: bool,
-    pub(crate) standard: Standard,
-    /// Until then the peer's checks may still bring a candidate (the PAC timer, RFC 8863 section 4).
-    pub(crate) patient_until: Timestamp,
-    /// Whether the end of that stands in for the end of the peer's candidates (rfc8863-5-2).
-    pub(crate) presumes_end: bool,
-}
-
-impl RemoteSide {
-    pub(crate) fn new(remote: &Remote, local_ufrag: &str, patient_until: Timestamp) -> Result<Self, Error> {
-        let username = format!("{}:{local_ufrag}", remote.credentials.ufrag()).into_boxed_str();
-        // rfc8489-14.3-2: found here once, so that no check has to fail over it.
-        Username::new(&username).map_err(|_| Error::UserNameLength)?;
-        Ok(Self {
-            key: Key::short_term(remote.credentials.password().as_bytes()),
-            credentials: remote.credentials.clone(),
-            username,
-            pacing: remote.pacing,
-            trickle: remote.trickle,
-            standard: remote.standard,
-            renomination: remote.renomination,
-            backups: 0,
-            implementation: remote.implementation,
-            continual: remote.continual,
-            patient_until,
-            presumes_end: false,
-        })
-    }
 }
 
 /// The highest component that candidates of ours were signalled for, or 0.
@@ -316,13 +254,13 @@ pub(crate) struct Component {
     /// The priority that the peer's checks on the selected pair name: it stands for the peer's base.
     pub(crate) peer_priority: Option<Priority>,
     /// The pair of the check list on which the peer has been heard from that base at another address, and when.
-    pub(crate) relocated: Option<(PairId, Timestamp)>,
+    pub(crate) relocated: Option<Box<(PairId, Timestamp)>>,
     /// The pair that the policy would move to, and since when.
-    pub(crate) rival: Option<(PairId, Timestamp)>,
+    pub(crate) rival: Option<Box<(PairId, Timestamp)>>,
     /// When the selected pair was selected.
     pub(crate) selected_at: Timestamp,
     /// Consent on the pairs that are kept beside the selected one.
-    pub(crate) backups: Vec<Consent>,
+    pub(crate) backups: Rare<Consent>,
     /// The selected pair has gone with its base, and no other one is selected yet.
     pub(crate) base_lost: bool,
     /// May we go on sending on the pair that data uses?
@@ -356,14 +294,14 @@ impl Stream {
             remote: None,
             previous: None,
             superseded: None,
-            coming: Vec::new(),
+            coming: Rare::new(),
             coming_end: None,
             locals: LocalCandidates::default(),
             remotes: RemoteCandidates::default(),
             unresolved: UnresolvedCandidates::default(),
             valid: ValidList::default(),
             authenticated: AuthenticatedPaths::default(),
-            lost: Vec::new(),
+            lost: Rare::new(),
             early: EarlyRequests::default(),
             gathering: Gathering::default(),
             provided: Provided::default(),
@@ -401,10 +339,10 @@ impl Stream {
         self.early = EarlyRequests::default();
         self.remote = None;
         self.previous = None;
-        self.coming = Vec::new();
+        self.coming = Rare::new();
         self.coming_end = None;
         self.unresolved = UnresolvedCandidates::default();
-        self.lost = Vec::new();
+        self.lost = Rare::new();
         for component in self.components_mut() {
             *component = Component::default();
         }
@@ -536,7 +474,7 @@ impl Stream {
 
     /// How many pairs of a component may be kept beside the selected one.
     pub(crate) fn backups(&self) -> usize {
-        self.remote.as_ref().map_or(0, |remote| remote.backups)
+        self.remote.as_ref().map_or(0, |remote| usize::from(remote.backups))
     }
 
     /// Whether either side may come up with candidates after it has said that there are no more.

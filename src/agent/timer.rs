@@ -25,10 +25,12 @@ impl Agent {
         }
         let unsettled = self.is_unsettled();
         let due = self.serve_transactions();
-        self.handle_gathering_timeout();
-        self.handle_relay_timeout();
-        self.give_up_names();
-        self.forget_previous();
+        if !self.at_rest {
+            self.handle_gathering_timeout();
+            self.handle_relay_timeout();
+            self.give_up_names();
+            self.forget_previous();
+        }
         if due || unsettled {
             // What has just failed may leave room for a better pair, or be the last hope of a stream.
             self.settle();
@@ -56,7 +58,7 @@ impl Agent {
             match due {
                 Due::Retransmit { id, path, payload } => {
                     self.pacer.retransmitted(self.now, ta);
-                    count(&mut self.stats.retransmissions);
+                    count(&mut self.stats.others().retransmissions);
                     match self.transactions.get(id).map(Transaction::owner) {
                         Some(Owner::Check(_)) => self.transmit_check(path, payload),
                         _ => self.transmit(path, payload),

@@ -259,8 +259,8 @@ impl Agent {
 
     /// Counters.
     #[must_use]
-    pub fn stats(&self) -> &Stats {
-        &self.stats
+    pub fn stats(&self) -> Stats {
+        self.stats.stats()
     }
 }
 

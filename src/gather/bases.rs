@@ -5,13 +5,14 @@ use alloc::vec::Vec;
 use core::net::SocketAddr;
 
 use super::BaseEntry;
-use crate::ice::{BaseId, reserve_one};
+use crate::ice::BaseId;
+use crate::list::Few;
 use crate::net::{Transport, unscoped};
 
 #[derive(Debug, Default)]
 pub(crate) struct Bases {
     /// Sorted by address, then by transport. Invariant: no two are alike in both.
-    entries: Vec<BaseEntry>,
+    entries: Few<BaseEntry>,
 }
 
 impl Bases {
@@ -45,13 +46,12 @@ impl Bases {
 
     pub(crate) fn insert(&mut self, entry: BaseEntry) {
         let (Ok(at) | Err(at)) = self.position(entry.base.transport, entry.base.local);
-        reserve_one(&mut self.entries);
         self.entries.insert(at, entry);
     }
 
     /// Takes out those that `gone` picks, in the order in which they came.
     pub(crate) fn remove(&mut self, gone: impl Fn(&BaseEntry) -> bool) -> Vec<BaseEntry> {
-        let mut removed: Vec<BaseEntry> = self.entries.extract_if(.., |entry| gone(entry)).collect();
+        let mut removed = self.entries.extract(gone);
         removed.sort_unstable_by_key(|entry| entry.id);
         removed
     }

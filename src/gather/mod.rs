@@ -13,6 +13,7 @@ use alloc::vec::Vec;
 use core::net::SocketAddr;
 
 use crate::ice::{BaseId, ComponentId, ServerId};
+use crate::list::Rare;
 use crate::net::Path;
 use crate::stun::TransactionId;
 use crate::time::{Deadline, Timestamp};
@@ -27,8 +28,8 @@ pub use server::Server;
 #[derive(Debug, Default)]
 pub(crate) struct Gatherer {
     bases: Bases,
-    servers: Vec<(ServerId, Server)>,
-    attempts: Vec<Attempt>,
+    servers: Rare<(ServerId, Server)>,
+    attempts: Rare<Attempt>,
     attempt_count: u32,
     pub(crate) relays: Relays,
     /// Other agents may use the same sockets.
@@ -276,8 +277,8 @@ impl Gatherer {
     }
 
     pub(crate) fn remove_attempts(&mut self, gone: impl Fn(&Attempt) -> bool) -> Vec<TransactionId> {
-        let removed = self.attempts.extract_if(.., |attempt| gone(attempt));
-        removed.filter_map(|attempt| attempt.state.transaction()).collect()
+        let removed = self.attempts.extract(gone);
+        removed.into_iter().filter_map(|attempt| attempt.state.transaction()).collect()
     }
 
     /// Whose turn it is: those of the lowest component first (rfc8838-17-1), of these the quick questions first.
@@ -351,11 +352,11 @@ impl Gatherer {
                 _ => {}
             }
         }
-        let late = |attempt: &mut Attempt| match attempt.state {
+        let late = |attempt: &Attempt| match attempt.state {
             AttemptState::Queued { give_up_at } | AttemptState::Asked { give_up_at, .. } => give_up_at <= now,
             AttemptState::Bound { .. } | AttemptState::Refreshing | AttemptState::Reasked { .. } => false,
         };
-        self.attempts.extract_if(.., late).collect()
+        self.attempts.extract(late)
     }
 
     /// Forgets the bindings of the components that `keep` turns down: they are refreshed no more.

@@ -4,6 +4,7 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use crate::ice::{BaseId, ComponentId, ConnectId, ServerId};
+use crate::list::Rare;
 use crate::net::Path;
 use crate::time::{Deadline, Timestamp};
 use crate::turn::{Client, Output, State};
@@ -166,12 +167,12 @@ impl Relay {
 /// The relays of an agent, in the order in which they were queued.
 #[derive(Debug, Default)]
 pub(crate) struct Relays {
-    relays: Vec<Relay>,
+    relays: Rare<Relay>,
     count: u32,
 }
 
 impl Relays {
-    pub(crate) const fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.relays.is_empty()
     }
 
@@ -235,7 +236,7 @@ impl Relays {
 
     /// Takes out the relays that `gone` picks.
     pub(crate) fn remove(&mut self, gone: impl Fn(&Relay) -> bool) -> Vec<Relay> {
-        self.relays.extract_if(.., |relay| gone(relay)).collect()
+        self.relays.extract(gone)
     }
 
     /// The relay whose turn it is: of the lowest component, of these the first.

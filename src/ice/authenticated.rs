@@ -1,8 +1,7 @@
 //! The 5-tuples from which an authentic message has come: data is taken from no other (rfc8445-12.2-1).
 
-use alloc::vec::Vec;
-
-use crate::ice::{ComponentId, PairId, reserve_one};
+use crate::ice::{ComponentId, PairId};
+use crate::list::Few;
 use crate::net::Path;
 
 /// A 5-tuple that has authenticated.
@@ -20,7 +19,7 @@ pub(crate) struct AuthenticatedPath {
 /// is still the peer's. Every path was paired once, so the limits on pairs and candidates bound this list as well.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct AuthenticatedPaths {
-    paths: Vec<AuthenticatedPath>,
+    paths: Few<AuthenticatedPath>,
 }
 
 impl AuthenticatedPaths {
@@ -45,10 +44,7 @@ impl AuthenticatedPaths {
                     *known = AuthenticatedPath { valid: known.valid || news.valid, ..news };
                 }
             }
-            Err(at) => {
-                reserve_one(&mut self.paths);
-                self.paths.insert(at, news);
-            }
+            Err(at) => self.paths.insert(at, news),
         }
     }
 

@@ -26,7 +26,8 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 /// ```
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Candidate {
-    foundation: Foundation,
+    /// Filled up with zeros; nothing but zeros if it is longer and stands in `details`.
+    foundation: [u8; FOUNDATION_KEPT],
     component: u16,
     transport: Transport,
     priority: Priority,
@@ -39,6 +40,8 @@ pub struct Candidate {
 /// What many candidates go without.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 struct Details {
+    /// One that is long.
+    foundation: Option<Foundation>,
     related: Option<SocketAddr>,
     tcp_type: Option<TcpType>,
     ufrag: Option<Box<str>>,
@@ -59,7 +62,21 @@ impl Candidate {
         priority: Priority,
         foundation: Foundation,
     ) -> Self {
-        Self { foundation, component, transport, priority, address: address.into(), kind, details: None }
+        let (short, address) = (foundation.padded(), address.into());
+        let foundation_kept = short.unwrap_or_default();
+        let mut candidate = Self {
+            foundation: foundation_kept,
+            component,
+            transport,
+            priority,
+            address,
+            kind,
+            details: None,
+        };
+        if short.is_none() {
+            candidate.describe(|details| details.foundation = Some(foundation));
+        }
+        candidate
     }
 
     /// The same with a related address: the base of a reflexive candidate, the mapped address of a relayed one.
@@ -123,13 +140,17 @@ impl Candidate {
     }
 
     /// Groups candidates that are likely to share their fate.
-    pub const fn foundation(&self) -> Foundation {
-        self.foundation
+    pub fn foundation(&self) -> Foundation {
+        self.long_foundation().unwrap_or_else(|| Foundation::from_padded(self.foundation))
+    }
+
+    fn long_foundation(&self) -> Option<Foundation> {
+        self.details.as_ref().and_then(|details| details.foundation)
     }
 
     /// Whether the two have one foundation.
     pub(crate) fn is_kin_of(&self, other: &Self) -> bool {
-        self.foundation == other.foundation
+        self.foundation == other.foundation && self.long_foundation() == other.long_foundation()
     }
 
     /// The component of the stream, from 1.
@@ -439,6 +460,9 @@ fn embedded(address: Ipv6Addr) -> Option<Ipv4Addr> {
         _ => None,
     }
 }
+
+/// Foundations are mostly no longer than this: a number of 32 bits has ten digits.
+const FOUNDATION_KEPT: usize = 12;
 
 #[cfg(test)]
 mod tests;

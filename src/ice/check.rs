@@ -10,15 +10,15 @@ use crate::ice::{Priority, Role, RoleClaim};
 use crate::net::{Path, canonical};
 use crate::stun::{
     AttributeType, Builder, Class, ErrorCode, IceControlled, IceControlling, Integrity, Key, Method,
-    TransactionId, UseCandidate, Username, Verified, XorMappedAddress,
+    TransactionId, UseCandidate, Verified, XorMappedAddress,
 };
 
 /// All that goes into a check.
 #[derive(Debug)]
 pub(crate) struct Check<'a> {
     pub(crate) id: TransactionId,
-    /// The peer's fragment, a colon, our own (rfc8445-7.2.2-1).
-    pub(crate) username: Username<'a>,
+    pub(crate) remote_ufrag: &'a str,
+    pub(crate) local_ufrag: &'a str,
     /// The peer's password.
     pub(crate) key: &'a Key,
     /// What a peer-reflexive candidate found by this check would have (rfc8445-7.1.1-1).
@@ -32,9 +32,9 @@ pub(crate) struct Check<'a> {
 
 impl Check<'_> {
     pub(crate) fn encode(&self) -> Bytes {
-        let mut out = Vec::with_capacity(CHECK_LEN_TYPICAL);
+        let mut out = Vec::with_capacity(self.len());
         let mut builder = Builder::request(&mut out, Method::BINDING, self.id)
-            .attribute(&self.username)
+            .fragments(self.remote_ufrag, self.local_ufrag)
             .attribute(&crate::stun::Priority(self.priority.get()));
         // rfc8445-7.1.3-1, rfc8445-7.1.2-2: exactly one of the two, and only one of them nominates.
         builder = match self.claim.role {
@@ -50,6 +50,14 @@ impl Check<'_> {
         // rfc8445-7.2.4-2: SHA-1 alone, as nothing else has been agreed.
         builder.integrity(self.key, Integrity::Sha1).fingerprint();
         Bytes::from(out)
+    }
+
+    /// Exactly as long as it gets, so that the vector becomes the datagram without another allocation; a nomination may leave
+    /// room.
+    fn len(&self) -> usize {
+        let username = self.remote_ufrag.len() + ":".len() + self.local_ufrag.len();
+        let nomination = if self.use_candidate.is_some() { USE_CANDIDATE_LEN } else { 0 };
+        CHECK_LEN + username.next_multiple_of(4) + nomination
     }
 }
 
@@ -131,5 +139,8 @@ pub(crate) fn is_known(attribute: AttributeType) -> bool {
 const TURN_ATTRIBUTES: [u16; 10] =
     [0x000c, 0x000d, 0x0012, 0x0013, 0x0016, 0x0017, 0x0018, 0x0019, 0x001a, 0x0022];
 
-/// Header, user name of two short fragments, priority, role, integrity, fingerprint: no second allocation.
-const CHECK_LEN_TYPICAL: usize = 128;
+/// The header, and with their headers an empty user name, priority, role, integrity, and fingerprint.
+const CHECK_LEN: usize = 20 + 4 + 8 + 12 + 24 + 8;
+
+/// With a number.
+const USE_CANDIDATE_LEN: usize = 4 + 8;

@@ -1,10 +1,10 @@
 //! A check list: the candidate pairs of one data stream in the order of their priority (RFC 8445 section 6.1.2).
 
-use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 
 use crate::ice::pair::{CandidatePair, PairEvent, PairState};
-use crate::ice::{CandidateId, PairId, Role, reserve_first, reserve_one};
+use crate::ice::{CandidateId, PairId, Role};
+use crate::list::Few;
 use crate::net::Path;
 
 /// The states of a check list (RFC 8445 section 6.1.2.1).
@@ -25,9 +25,9 @@ pub enum CheckListState {
 pub(crate) struct CheckList {
     pub(crate) state: CheckListState,
     /// Highest priority first, then lowest component. Invariant: no two have the same path.
-    pairs: Vec<CandidatePair>,
+    pairs: Few<CandidatePair>,
     /// First in, first out. Invariant: no pair twice, and every pair is in `pairs`.
-    triggered: VecDeque<PairId>,
+    triggered: Few<PairId>,
 }
 
 impl CheckList {
@@ -59,7 +59,7 @@ impl CheckList {
 
     /// Makes room for the first pairs.
     pub(crate) fn reserve_first(&mut self, pairs: usize) {
-        reserve_first(&mut self.pairs, pairs);
+        self.pairs.reserve_first(pairs);
     }
 
     /// Inserts a pair in the place of its priority; among equals the newest comes last.
@@ -72,7 +72,6 @@ impl CheckList {
             true => self.pairs.len(),
             false => self.pairs.partition_point(|other| rank(other) <= new),
         };
-        reserve_one(&mut self.pairs);
         self.pairs.insert(at, pair);
     }
 
@@ -81,7 +80,7 @@ impl CheckList {
         let removed: Vec<PairId> = self.pairs.iter().filter(|pair| gone(pair)).map(|pair| pair.id).collect();
         if !removed.is_empty() {
             self.pairs.retain(|pair| !gone(pair));
-            self.pairs.shrink_to_fit();
+            self.pairs.shrink();
             self.triggered.retain(|id| !removed.contains(id));
         }
         removed
@@ -107,12 +106,12 @@ impl CheckList {
     pub(crate) fn queue(&mut self, id: PairId) {
         // rfc8445-6.1.4.1-1
         if !self.triggered.contains(&id) && self.pair(id).is_some() {
-            self.triggered.push_back(id);
+            self.triggered.push(id);
         }
     }
 
     pub(crate) fn next_triggered(&mut self) -> Option<PairId> {
-        self.triggered.pop_front()
+        self.triggered.remove(0)
     }
 
     /// What is queued for a triggered check is Waiting, whatever its foundation says.

@@ -1,10 +1,11 @@
 //! Checks that arrive before the peer's credentials (RFC 8445 section 7.3).
 
 use alloc::boxed::Box;
-use alloc::collections::VecDeque;
+use alloc::vec::Vec;
 
 use crate::ice::nomination::Nominated;
 use crate::ice::{ComponentId, Priority};
+use crate::list::Rare;
 use crate::net::Path;
 
 /// What a peer's authentic check tells.
@@ -28,7 +29,7 @@ pub(crate) struct EarlyRequest {
 /// a peer's can be.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct EarlyRequests {
-    requests: VecDeque<EarlyRequest>,
+    requests: Rare<EarlyRequest>,
 }
 
 impl EarlyRequests {
@@ -45,7 +46,7 @@ impl EarlyRequests {
                     request.learned.use_candidate.max(known.learned.use_candidate);
             }
         }
-        self.requests.push_back(request);
+        self.requests.push(request);
         let full = self.requests.len() > limit;
         if full {
             // rfc8445-7.3.1.5-1: the peer nominates once. What its other checks teach, checks of our own may show as well.
@@ -57,7 +58,7 @@ impl EarlyRequests {
     }
 
     /// Hands over what was kept, oldest first.
-    pub(crate) fn take(&mut self) -> VecDeque<EarlyRequest> {
-        core::mem::take(&mut self.requests)
+    pub(crate) fn take(&mut self) -> Vec<EarlyRequest> {
+        self.requests.take()
     }
 }

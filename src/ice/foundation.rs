@@ -1,8 +1,8 @@
 //! Foundations: equal for candidates that are likely to share their fate (RFC 8445 section 5.1.1.3).
 
-use super::{CandidateKind, is_ice_chars, reserve_one};
+use super::{CandidateKind, is_ice_chars};
+use crate::list::Few;
 use crate::net::Transport;
-use alloc::vec::Vec;
 use core::fmt;
 use core::net::IpAddr;
 use core::str;
@@ -62,6 +62,21 @@ impl Foundation {
     pub fn as_str(&self) -> &str {
         let chars = self.chars.get(..usize::from(self.len)).unwrap_or_default();
         str::from_utf8(chars).unwrap_or_default()
+    }
+
+    /// The characters and zeros behind them, if they are so few.
+    pub(super) fn padded<const N: usize>(&self) -> Option<[u8; N]> {
+        (usize::from(self.len) <= N).then(|| self.chars.first_chunk().copied()).flatten()
+    }
+
+    /// What [`padded`](Self::padded) has made so.
+    pub(super) fn from_padded<const N: usize>(padded: [u8; N]) -> Self {
+        let mut foundation = Self { chars: [0; Self::MAX], len: 0 };
+        for (place, byte) in foundation.chars.iter_mut().zip(padded) {
+            *place = byte;
+            foundation.len += u8::from(byte > 0);
+        }
+        foundation
     }
 
     fn numbered(prefix: &str, number: u32) -> Self {
@@ -135,14 +150,14 @@ pub struct FoundationKey {
 #[derive(Clone, Debug, Default)]
 pub struct Foundations {
     /// Invariant: no key and no number twice.
-    numbers: Vec<(FoundationKey, u32)>,
+    numbers: Few<(FoundationKey, u32)>,
     last: u32,
 }
 
 impl Foundations {
     /// No foundations yet.
     pub const fn new() -> Self {
-        Self { numbers: Vec::new(), last: 0 }
+        Self { numbers: Few::new(), last: 0 }
     }
 
     /// The foundation of candidates with `key`: equal for equal keys, and only for those.
@@ -162,7 +177,6 @@ impl Foundations {
             return *number;
         }
         self.last = self.last.saturating_add(1);
-        reserve_one(&mut self.numbers);
         self.numbers.push((key, self.last));
         self.last
     }
@@ -179,6 +193,7 @@ mod tests {
     use super::*;
     use alloc::string::ToString;
     use alloc::vec;
+    use alloc::vec::Vec;
     use proptest::prelude::*;
 
     fn key(kind: CandidateKind, base: &str, server: Option<&str>, transport: Transport) -> FoundationKey {

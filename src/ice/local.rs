@@ -5,9 +5,9 @@ use core::net::SocketAddr;
 
 use crate::ice::{
     BaseId, Candidate, CandidateAddress, CandidateId, CandidateKind, ComponentId, Foundation, Priority,
-    reserve_one,
 };
-use crate::net::{Transport, canonical};
+use crate::list::Few;
+use crate::net::{Transport, canonical, unscoped};
 
 /// A candidate of ours, and the base that its datagrams leave from.
 #[derive(Clone, Debug)]
@@ -17,7 +17,6 @@ pub(crate) struct LocalCandidate {
     pub(crate) base: BaseId,
     /// The address of the base: the candidate's own for host and relayed candidates.
     pub(crate) base_address: SocketAddr,
-    pub(crate) address: SocketAddr,
     pub(crate) candidate: Candidate,
     /// The number of its foundation ([`Foundations`](crate::ice::Foundations)), where pairs are made with it.
     pub(crate) kin: u32,
@@ -31,13 +30,18 @@ impl LocalCandidate {
     pub(crate) fn is_paired(&self) -> bool {
         matches!(self.candidate.kind(), CandidateKind::Host | CandidateKind::Relayed)
     }
+
+    /// Where it is, also if it is signalled with a name: that is the name of its base.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.candidate.ip().unwrap_or_else(|| unscoped(self.base_address))
+    }
 }
 
 /// Our candidates, in the order in which they were found.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct LocalCandidates {
     /// Sorted by id, as ids are given out in that order.
-    candidates: Vec<LocalCandidate>,
+    candidates: Few<LocalCandidate>,
 }
 
 impl LocalCandidates {
@@ -67,8 +71,9 @@ impl LocalCandidates {
         mapped: SocketAddr,
         base: BaseId,
     ) -> Option<&LocalCandidate> {
-        let named =
-            || self.candidates.iter().filter(|known| known.component == component && known.address == mapped);
+        let named = || {
+            self.candidates.iter().filter(|known| known.component == component && known.address() == mapped)
+        };
         named().find(|known| known.base == base).or_else(|| named().next())
     }
 
@@ -91,13 +96,12 @@ impl LocalCandidates {
     }
 
     pub(crate) fn push(&mut self, candidate: LocalCandidate) {
-        reserve_one(&mut self.candidates);
         self.candidates.push(candidate);
     }
 
     /// Takes out the candidates of a base, or of a component, or whatever else `gone` picks.
     pub(crate) fn remove(&mut self, gone: impl Fn(&LocalCandidate) -> bool) -> Vec<LocalCandidate> {
-        self.candidates.extract_if(.., |candidate| gone(candidate)).collect()
+        self.candidates.extract(gone)
     }
 }
 
@@ -133,7 +137,6 @@ impl Reflexive {
             component: host.component,
             base: host.base,
             base_address: host.base_address,
-            address,
             candidate,
             // It is never paired.
             kin: 0,

@@ -45,19 +45,6 @@ pub use priority::{PairPriority, Priority, TypePreferences, TypePreferencesError
 pub use role::{Resolution, Role, RoleClaim, TieBreaker};
 pub use ufrag_prefix::UfragPrefix;
 
-/// Makes room for one more item, and for no other if it is the first. Most lists of most sessions hold a single one, where
-/// a vector would take room for four at once.
-pub(crate) fn reserve_one<T>(list: &mut alloc::vec::Vec<T>) {
-    reserve_first(list, 1);
-}
-
-/// The same where it is known how many come first.
-pub(crate) fn reserve_first<T>(list: &mut alloc::vec::Vec<T>, items: usize) {
-    if list.is_empty() {
-        list.reserve_exact(items);
-    }
-}
-
 /// Whether `text` consists of ice-chars: letters, digits, `+` and `/` (RFC 8839 section 5.1).
 pub(crate) fn is_ice_chars(text: &str) -> bool {
     text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'+' || byte == b'/')

@@ -5,8 +5,9 @@ use core::net::{IpAddr, SocketAddr};
 
 use crate::ice::{
     BaseId, Candidate, CandidateAddress, CandidateId, CandidateKind, ComponentId, Foundation, MdnsName,
-    Priority, reserve_first, reserve_one,
+    Priority,
 };
+use crate::list::{Few, Rare};
 use crate::net::{Transport, canonical};
 
 /// A candidate of the peer with an address that can be sent to. What was signalled with a name keeps it: the address that
@@ -24,7 +25,7 @@ pub(crate) struct RemoteCandidate {
     signalled: Option<CandidateId>,
     /// What else the peer has signalled with this address, each under an id of its own: a host and its server-reflexive
     /// candidate are one where there is no NAT. The peer may withdraw the one and keep the other.
-    others: Vec<(CandidateId, Candidate)>,
+    others: Rare<(CandidateId, Candidate)>,
     /// The base of ours where its check came in, if it was learned.
     heard_on: Option<BaseId>,
     /// The peer has withdrawn it while its pair is selected: it goes as soon as another one is.
@@ -69,7 +70,7 @@ struct Census {
 /// The peer's candidates, in the order in which they came.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct RemoteCandidates {
-    candidates: Vec<RemoteCandidate>,
+    candidates: Few<RemoteCandidate>,
     accepted: u32,
     learned: u32,
 }
@@ -119,7 +120,7 @@ impl RemoteCandidates {
 
     /// Makes room for the first candidates, as far as they are taken.
     pub(crate) fn reserve_first(&mut self, candidates: usize, limits: &RemoteLimits) {
-        reserve_first(&mut self.candidates, candidates.min(limits.live));
+        self.candidates.reserve_first(candidates.min(limits.live));
     }
 
     /// Takes a signalled candidate whose address is `address`; `kin` stands for its foundation.
@@ -168,7 +169,7 @@ impl RemoteCandidates {
             candidate,
             kin,
             signalled: Some(id),
-            others: Vec::new(),
+            others: Rare::new(),
             heard_on: None,
             withdrawn: false,
         });
@@ -232,7 +233,7 @@ impl RemoteCandidates {
             candidate,
             kin: id,
             signalled: None,
-            others: Vec::new(),
+            others: Rare::new(),
             heard_on: Some(base),
             withdrawn: false,
         });
@@ -272,16 +273,14 @@ impl RemoteCandidates {
         let Some(known) = self.candidates.get_mut(at) else { return };
         if known.signalled.is_some_and(|signalled| signalled != id) {
             known.others.retain(|(other, _)| *other != id);
-        } else if known.others.is_empty() {
-            self.candidates.remove(at);
-        } else {
-            let (id, candidate) = known.others.remove(0);
+        } else if let Some((id, candidate)) = known.others.remove(0) {
             (known.signalled, known.kin, known.candidate) = (Some(id), id, candidate);
+        } else {
+            self.candidates.remove(at);
         }
     }
 
     fn push(&mut self, candidate: RemoteCandidate) {
-        reserve_one(&mut self.candidates);
         self.candidates.push(candidate);
     }
 }

@@ -7,13 +7,14 @@ use core::cmp::Reverse;
 
 use crate::ice::checklist::{CheckList, CheckListState};
 use crate::ice::pair::{CandidatePair, PairEvent, PairFoundation, PairState};
-use crate::ice::{CandidateId, PairId, PairPriority, Role, StreamId, reserve_one};
+use crate::ice::{CandidateId, PairId, PairPriority, Role, StreamId};
+use crate::list::Few;
 
 /// The check lists of all streams.
 #[derive(Debug, Default)]
 pub(crate) struct CheckListSet {
     /// A stream's list stands at the stream's number.
-    lists: Vec<CheckList>,
+    lists: Few<CheckList>,
     /// Where the round robin goes on.
     turn: usize,
     /// Whether a check was taken since there were no pairs: before that the initial states hold, afterwards the rules for
@@ -35,7 +36,6 @@ pub(crate) enum Room {
 
 impl CheckListSet {
     pub(crate) fn add(&mut self) {
-        reserve_one(&mut self.lists);
         self.lists.push(CheckList::default());
     }
 

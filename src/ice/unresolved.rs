@@ -13,6 +13,7 @@ use core::time::Duration;
 
 use crate::ice::remote::TooMany;
 use crate::ice::{Candidate, CandidateAddress, CandidateId, ComponentId, MdnsName};
+use crate::list::Rare;
 use crate::time::{Deadline, Timestamp};
 
 /// A candidate that was signalled with a name, and how many may be like it.
@@ -45,9 +46,9 @@ pub(crate) enum Named {
 /// The candidates of one generation, in the order in which they came.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct UnresolvedCandidates {
-    candidates: Vec<NamedCandidate>,
+    candidates: Rare<NamedCandidate>,
     /// Invariant: at most one for a name, and for each a candidate that waits.
-    questions: Vec<Question>,
+    questions: Rare<Question>,
     accepted: u32,
 }
 
@@ -90,11 +91,11 @@ impl UnresolvedCandidates {
 
     /// Ends a question, and hands over the candidates that waited for it.
     pub(crate) fn answer(&mut self, id: CandidateId) -> Vec<NamedCandidate> {
-        let Some(position) = self.questions.iter().position(|question| question.id == id) else {
+        let position = self.questions.iter().position(|question| question.id == id);
+        let Some(Question { name, .. }) = position.and_then(|at| self.questions.remove(at)) else {
             return Vec::new();
         };
-        let Question { name, .. } = self.questions.remove(position);
-        self.candidates.extract_if(.., |named| named.name() == Some(&name)).collect()
+        self.candidates.extract(|named| named.name() == Some(&name))
     }
 
     /// Puts back a candidate whose name was of no use.

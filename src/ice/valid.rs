@@ -1,12 +1,13 @@
 //! The valid list of a stream, and the pair selected for each component (RFC 8445 sections 7.2.5.3.2 and 8.1.1).
 
-use alloc::vec::Vec;
+use alloc::boxed::Box;
 use core::net::SocketAddr;
 use core::time::Duration;
 
 use crate::ice::nomination::Nominated;
 use crate::ice::pair::Priorities;
-use crate::ice::{CandidateId, ComponentId, PairId, Role, reserve_one};
+use crate::ice::{CandidateId, ComponentId, PairId, Role};
+use crate::list::Few;
 use crate::net::Path;
 use crate::time::Timestamp;
 
@@ -34,8 +35,8 @@ pub(crate) struct ValidPair {
     pub(crate) asked_at: Option<Timestamp>,
     /// Round-trip time, smoothed.
     pub(crate) rtt: Option<Duration>,
-    /// Where the peer has seen the last consent check come from.
-    pub(crate) seen_at: Option<SocketAddr>,
+    /// Where the peer has seen the last consent check come from, if that is not the address of `local`.
+    pub(crate) seen_at: Option<Box<SocketAddr>>,
     /// That is not where the peer has heard of its nomination from.
     pub(crate) is_nominated_elsewhere: bool,
 }
@@ -59,7 +60,7 @@ impl ValidPair {
 /// came (L-06).
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ValidList {
-    pairs: Vec<ValidPair>,
+    pairs: Few<ValidPair>,
 }
 
 impl ValidList {
@@ -83,7 +84,6 @@ impl ValidList {
             return known.id;
         }
         let id = pair.id;
-        reserve_one(&mut self.pairs);
         self.pairs.push(pair);
         self.sort();
         id

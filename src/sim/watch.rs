@@ -227,7 +227,7 @@ impl Watch {
         self.note(told);
         let told = self.wire.quiet(agent, self.now, &self.stats);
         self.note(told);
-        self.stats = *agent.stats();
+        self.stats = agent.stats();
         self.streams.quiet(agent);
     }
 

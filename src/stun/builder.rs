@@ -87,6 +87,17 @@ impl<'b> Builder<'b> {
         self
     }
 
+    /// Appends the USERNAME of a check: the peer's fragment, a colon, our own (rfc8445-7.2.2-1). The two together have at most
+    /// [`Username::LEN_MAX`](super::Username::LEN_MAX) bytes, the colon included.
+    pub(crate) fn fragments(self, theirs: &str, ours: &str) -> Self {
+        append(self.out, self.start, AttributeType::USERNAME, |out| {
+            out.extend_from_slice(theirs.as_bytes());
+            out.push(b':');
+            out.extend_from_slice(ours.as_bytes());
+        });
+        self
+    }
+
     /// Protects all that was written so far. ICE uses [`Integrity::Sha1`]; a response has the kind of its request.
     pub fn integrity(self, key: &Key, integrity: Integrity) -> Sealed<'b> {
         seal(self.out, self.start, key, integrity);

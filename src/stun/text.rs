@@ -16,16 +16,19 @@ use core::str::{self, Utf8Error};
 pub struct Username<'a>(&'a [u8]);
 
 impl<'a> Username<'a> {
+    /// The longest that may be sent.
+    pub(crate) const LEN_MAX: usize = 508;
+
     /// A user name to send.
     ///
     /// # Errors
     ///
     /// [`EncodeError::TooLong`] from 509 bytes on.
     pub const fn new(name: &'a str) -> Result<Self, EncodeError> {
-        if name.len() < 509 {
+        if name.len() <= Self::LEN_MAX {
             Ok(Self(name.as_bytes()))
         } else {
-            Err(too_long(AttributeType::USERNAME, 508, Unit::Bytes))
+            Err(too_long(AttributeType::USERNAME, Self::LEN_MAX, Unit::Bytes))
         }
     }
 

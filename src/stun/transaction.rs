@@ -36,10 +36,10 @@ use core::time::Duration;
 /// ```
 #[derive(Clone, Debug)]
 pub struct Transactions<O> {
-    /// Sorted by id. Invariant: each has exactly one entry in `due`, at its `due_at`.
+    /// Sorted by id.
     pending: Vec<Transaction<O>>,
-    /// Sorted, latest first: the next one to act upon is the last.
-    due: Vec<(Timestamp, TransactionId)>,
+    /// Invariant: the earliest `due_at` of all.
+    next_at: Option<Timestamp>,
 }
 
 /// One request that waits for its response.
@@ -123,7 +123,7 @@ impl<O> Transactions<O> {
     /// An empty table.
     #[must_use]
     pub const fn new() -> Self {
-        Self { pending: Vec::new(), due: Vec::new() }
+        Self { pending: Vec::new(), next_at: None }
     }
 
     /// Takes over a request that the caller sends at `now` for the first time.
@@ -161,10 +161,9 @@ impl<O> Transactions<O> {
             if self.pending.is_empty() {
                 // One at a time is what keeps a connected session going.
                 self.pending.reserve_exact(1);
-                self.due.reserve_exact(1);
             }
             self.pending.insert(at, transaction);
-            self.schedule(due_at, id);
+            self.next_at = Some(self.next_at.map_or(due_at, |next| next.min(due_at)));
         }
         replaced
     }
@@ -172,7 +171,7 @@ impl<O> Transactions<O> {
     /// Gives back the memory of a table that is empty.
     pub(crate) fn shrink(&mut self) {
         if self.pending.is_empty() {
-            (self.pending, self.due) = (Vec::new(), Vec::new());
+            self.pending = Vec::new();
         }
     }
 
@@ -210,9 +209,11 @@ impl<O> Transactions<O> {
 
     /// Forgets the transactions whose owners `keep` turns down.
     pub fn retain(&mut self, mut keep: impl FnMut(&O) -> bool) {
+        let before = self.pending.len();
         self.pending.retain(|transaction| keep(&transaction.owner));
-        let pending = &self.pending;
-        self.due.retain(|(_, id)| pending.binary_search_by_key(id, |transaction| transaction.id).is_ok());
+        if self.pending.len() < before {
+            self.find_next();
+        }
     }
 
     /// Takes note of a response whose integrity was absent or wrong.
@@ -247,11 +248,9 @@ impl<O> Transactions<O> {
     /// A transaction is sent at most once a round, however late the caller is, and waits its full interval from then:
     /// a process that was stopped for a while does not come back with a burst.
     pub fn next_due(&mut self, now: Timestamp) -> Option<Due<O>> {
-        let &(due_at, id) = self.due.last()?;
-        if due_at > now {
-            return None;
-        }
-        let transaction = self.position(id).ok().and_then(|at| self.pending.get_mut(at))?;
+        let next_at = self.next_at.filter(|at| *at <= now)?;
+        let transaction = self.pending.iter_mut().find(|transaction| transaction.due_at == next_at)?;
+        let id = transaction.id;
         let Some(wait) = transaction.wait_after_next() else { return self.expire(id) };
         transaction.transmissions = transaction.transmissions.saturating_add(1);
         let retransmit = Due::Retransmit { id, path: transaction.path, payload: transaction.payload.clone() };
@@ -262,7 +261,7 @@ impl<O> Transactions<O> {
     /// When to call [`next_due`](Self::next_due); `None` if nothing is pending.
     #[must_use]
     pub fn deadline(&self) -> Option<Timestamp> {
-        self.due.last().map(|&(due_at, _)| due_at)
+        self.next_at
     }
 
     /// The transaction of this id.
@@ -302,7 +301,7 @@ impl<O> Transactions<O> {
 
     fn remove(&mut self, id: TransactionId) -> Option<Transaction<O>> {
         let transaction = self.pending.remove(self.position(id).ok()?);
-        self.unschedule(transaction.due_at, id);
+        self.no_longer_due(transaction.due_at);
         Some(transaction)
     }
 
@@ -311,19 +310,19 @@ impl<O> Transactions<O> {
             return;
         };
         let before = core::mem::replace(&mut transaction.due_at, due_at);
-        self.unschedule(before, id);
-        self.schedule(due_at, id);
+        self.next_at = self.next_at.map(|next| next.min(due_at));
+        self.no_longer_due(before);
     }
 
-    fn schedule(&mut self, due_at: Timestamp, id: TransactionId) {
-        let at = self.due.partition_point(|&other| other > (due_at, id));
-        self.due.insert(at, (due_at, id));
-    }
-
-    fn unschedule(&mut self, due_at: Timestamp, id: TransactionId) {
-        if let Ok(at) = self.due.binary_search_by(|other| (due_at, id).cmp(other)) {
-            self.due.remove(at);
+    /// Of the transactions that are left another one may be the next.
+    fn no_longer_due(&mut self, at: Timestamp) {
+        if self.next_at == Some(at) {
+            self.find_next();
         }
+    }
+
+    fn find_next(&mut self) {
+        self.next_at = self.pending.iter().map(|transaction| transaction.due_at).min();
     }
 
     fn position(&self, id: TransactionId) -> Result<usize, usize> {

@@ -142,7 +142,7 @@ impl Subject {
     }
 
     /// What it has ignored, and why.
-    pub fn stats(&self) -> &Stats {
+    pub fn stats(&self) -> Stats {
         self.agent.stats()
     }
 

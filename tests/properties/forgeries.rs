@@ -220,7 +220,7 @@ proptest! {
         for id in clean.ends() {
             let (with, without) = (account(&forged, id), account(&clean, id));
             prop_assert_eq!(with, without);
-            let [with, without] = [&forged, &clean].map(|session| *session.world.node(id).agent().stats());
+            let [with, without] = [&forged, &clean].map(|session| session.world.node(id).agent().stats());
             let told = with.transmitted - without.transmitted;
             // Ten a second and a burst of twenty, over two and a half seconds.
             prop_assert!(told <= if lossy { 0 } else { 45 }, "{told}");

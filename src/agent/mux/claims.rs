@@ -6,6 +6,7 @@ use core::net::SocketAddr;
 use crate::agent::Agent;
 use crate::agent::mux::PlaceId;
 use crate::agent::mux::index::{Claimants, Index};
+use crate::agent::route::Announced;
 use crate::agent::stream::Stream;
 use crate::net::{Path, Transport};
 use crate::stun::text::six_bits;
@@ -160,7 +161,7 @@ impl Agent {
             [Some(&stream.local), previous]
                 .into_iter()
                 .flatten()
-                .any(|local| begins_with(local.credentials.ufrag()) && request.verify(&local.key).is_ok())
+                .any(|local| begins_with(local.credentials.ufrag()) && local.has_signed(request))
         };
         self.streams.iter().filter(|stream| !stream.is_closed()).any(locals)
     }
@@ -172,7 +173,7 @@ impl Stream {
         for local in [Some(&self.local), previous.map(|previous| &previous.local)].into_iter().flatten() {
             out.extend(ufrag_key(local.credentials.ufrag().as_bytes()).map(Claim::Ufrag));
         }
-        let routes = || self.components().filter_map(|component| Some(component.route.as_ref()?.path()));
+        let routes = || self.components().filter_map(|component| self.path_of(component.route.as_ref()?));
         for path in routes() {
             out.push(Claim::Route(PathKey::of(path)));
         }
@@ -182,6 +183,15 @@ impl Stream {
                 out.push(Claim::Path(PathKey::of(known.path)));
             }
         }
+    }
+}
+
+impl Stream {
+    /// Where the bytes of a route go.
+    fn path_of(&self, route: &Announced) -> Option<Path> {
+        let current = || Some(self.valid.get(route.pair())?.path);
+        let previous = || Some(self.previous.as_ref()?.path(route.pair())?.valid.path);
+        route.relay_path().or_else(current).or_else(previous)
     }
 }
 

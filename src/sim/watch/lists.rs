@@ -48,7 +48,7 @@ pub(super) fn outputs_max(agent: &Agent) -> usize {
 
 /// Everything that can be seen from outside at once.
 pub(super) fn inspect(agent: &Agent, wire: &Wire, now: Timestamp, before: &Stats) -> Result<(), String> {
-    counters(agent.stats(), before)?;
+    counters(&agent.stats(), before)?;
     let (limits, mut live, mut all_closed) = (agent.limits(), 0, true);
     for stream in super::streams(agent) {
         let pairs: Vec<Pair<'_>> = agent.pairs(stream).collect();

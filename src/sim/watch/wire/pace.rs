@@ -45,7 +45,7 @@ impl Wire {
         let fresh = core::mem::take(&mut self.fresh);
         let stats = agent.stats();
         let count = |counter: fn(&Stats) -> u32| {
-            usize::try_from(counter(stats).saturating_sub(counter(before))).unwrap_or(usize::MAX)
+            usize::try_from(counter(&stats).saturating_sub(counter(before))).unwrap_or(usize::MAX)
         };
         let checks = count(|stats| stats.checks_sent);
         let consents = count(|stats| stats.consent_checks_sent);
