@@ -124,8 +124,8 @@ impl<H: Hash> Keyed<H> {
     fn state(&self, start: [u8; 4], rest: &[u8]) -> Zeroizing<H> {
         let mut inner = Zeroizing::new(self.inner.clone());
         hash(&mut *inner, start, rest);
-        let mut block = [0; BLOCK_LEN];
-        for (bytes, word) in block.as_chunks_mut().0.iter_mut().zip(inner.words()) {
+        let mut block = [[0; BLOCK_LEN]];
+        for (bytes, word) in block.as_flattened_mut().as_chunks_mut().0.iter_mut().zip(inner.words()) {
             *bytes = word.to_be_bytes();
         }
         let mut outer = Zeroizing::new(self.outer.clone());
@@ -145,43 +145,52 @@ impl<H: Hash> ZeroizeOnDrop for Keyed<H> {}
 
 /// Hashes a message to its end, from the state to which the key has led.
 fn hash<H: Hash>(state: &mut H, start: [u8; 4], rest: &[u8]) {
-    let mut block = [0; BLOCK_LEN];
-    let (head, room) = block.split_at_mut(start.len());
+    let len = rest.len().saturating_add(start.len());
+    let mut last = [[0; BLOCK_LEN]; 2];
+    let (head, room) = last.as_flattened_mut().split_at_mut(start.len());
     head.copy_from_slice(&start);
-    let (filled, len) = match rest.split_at_checked(room.len()) {
+    let filled = match rest.split_at_checked(BLOCK_LEN - start.len()) {
         Some((first, rest)) => {
-            room.copy_from_slice(first);
-            state.compress(&[block]);
+            fill(room, first);
+            let [block, _] = &mut last;
+            state.compress(&[*block]);
+            *block = [0; BLOCK_LEN];
             let (blocks, tail) = rest.as_chunks();
             state.compress(blocks);
-            block = [0; BLOCK_LEN];
-            fill(&mut block, tail);
-            (tail.len(), rest.len().saturating_add(BLOCK_LEN))
+            fill(block, tail);
+            tail.len()
         }
         None => {
             fill(room, rest);
-            let len = rest.len().saturating_add(start.len());
-            (len, len)
+            len
         }
     };
-    finish(state, &mut block, filled, len);
+    let [only, _] = &mut last;
+    if filled < LENGTH_AT {
+        finish(state, core::array::from_mut(only), filled, len);
+    } else {
+        finish(state, &mut last, filled, len);
+    }
 }
 
-/// Pads the last block of a message of `len` bytes, of which `filled` are in it and the others zero (FIPS 180-4 section
+/// Pads the last blocks of a message of `len` bytes, of which `filled` are in them and the others zero (FIPS 180-4 section
 /// 5.1.1). The key's block counts for the length.
-fn finish<H: Hash>(state: &mut H, block: &mut [u8; BLOCK_LEN], filled: usize, len: usize) {
-    if let Some(end) = block.get_mut(filled) {
+#[inline]
+fn finish<H: Hash, const N: usize>(
+    state: &mut H,
+    last: &mut [[u8; BLOCK_LEN]; N],
+    filled: usize,
+    len: usize,
+) {
+    let flat = last.as_flattened_mut();
+    if let Some(end) = flat.get_mut(filled) {
         *end = 0x80;
     }
-    if filled >= BLOCK_LEN - size_of::<u64>() {
-        state.compress(&[*block]);
-        *block = [0; BLOCK_LEN];
-    }
     let bits = u64::try_from(len.saturating_add(BLOCK_LEN)).unwrap_or(u64::MAX).saturating_mul(8);
-    if let Some(length) = block.last_chunk_mut() {
+    if let Some(length) = flat.last_chunk_mut() {
         *length = bits.to_be_bytes();
     }
-    state.compress(&[*block]);
+    state.compress(last);
 }
 
 fn fill(to: &mut [u8], from: &[u8]) {
@@ -192,6 +201,9 @@ fn fill(to: &mut [u8], from: &[u8]) {
 
 /// Of SHA-1 and SHA-256 alike.
 const BLOCK_LEN: usize = 64;
+
+/// Where the length of the message stands in the last block.
+const LENGTH_AT: usize = BLOCK_LEN - size_of::<u64>();
 
 #[cfg(test)]
 mod tests {
