@@ -150,25 +150,32 @@ impl Sealed<'_> {
     }
 }
 
-/// Writes one attribute and its padding behind a message that begins at `start`, or nothing if it does not fit.
+/// Writes one attribute with its padding behind a message that begins at `start`, or nothing if it does not fit.
 ///
 /// What follows here is told where to write and no more: a builder that is handed on by value stays in registers.
+#[inline]
 fn append(out: &mut Vec<u8>, start: usize, kind: AttributeType, value: impl FnOnce(&mut Vec<u8>)) {
     let at = out.len();
     out.extend_from_slice(&attribute_header(kind, 0));
-    let value_at = out.len();
     value(out);
-    let len = out.len().saturating_sub(value_at);
+    let len = out.len().saturating_sub(at).saturating_sub(ATTRIBUTE_HEADER_LEN);
     if !len.is_multiple_of(4) {
-        out.resize(value_at.saturating_add(padded(len)), 0);
+        pad(out, at, len);
     }
-    match u16::try_from(len) {
-        Ok(len) if out.len() <= start.saturating_add(HEADER_LEN + CONTENT_MAX) => {
+    let body = out.len().saturating_sub(start).saturating_sub(HEADER_LEN);
+    match (u16::try_from(len), u16::try_from(body)) {
+        (Ok(len), Ok(body)) if body <= CONTENT_MAX => {
             patch(out, at, len);
-            announce(out, start, 0);
+            patch(out, start, body);
         }
         _ => out.truncate(at),
     }
+}
+
+/// Rounds an attribute up that begins at `at`: four zeros and then as many less is quicker than as many as it takes.
+fn pad(out: &mut Vec<u8>, at: usize, len: usize) {
+    out.extend_from_slice(&[0; 4]);
+    out.truncate(at.saturating_add(ATTRIBUTE_HEADER_LEN).saturating_add(padded(len)));
 }
 
 fn seal(out: &mut Vec<u8>, start: usize, key: &Key, integrity: Integrity) {
@@ -214,7 +221,7 @@ const fn attribute_header(kind: AttributeType, len: u16) -> [u8; ATTRIBUTE_HEADE
 
 /// The longest body before seals: 65,532 less MESSAGE-INTEGRITY (24), MESSAGE-INTEGRITY-SHA256 (36) and
 /// FINGERPRINT (8).
-const CONTENT_MAX: usize = 65_464;
+const CONTENT_MAX: u16 = 65_464;
 
 #[cfg(test)]
 mod tests;
