@@ -134,15 +134,24 @@ pub enum Kind {
 
 impl Kind {
     /// Classifies a datagram.
+    #[inline]
     #[must_use]
+    #[expect(clippy::indexing_slicing, reason = "there is an entry for every byte")]
     pub const fn of(datagram: &[u8]) -> Self {
-        // rfc7983-7-1, rfc7983-7-2
-        match datagram.first() {
-            Some(0..=3) => Self::Stun,
-            Some(16..=19) => Self::Zrtp,
-            Some(20..=63) => Self::Dtls,
-            Some(64..=79) => Self::Channel,
-            Some(128..=191) => Self::Rtp,
+        match datagram {
+            [first, ..] => KINDS[*first as usize],
+            [] => Self::Unknown,
+        }
+    }
+
+    // rfc7983-7-1, rfc7983-7-2
+    const fn of_first(byte: u8) -> Self {
+        match byte {
+            0..=3 => Self::Stun,
+            16..=19 => Self::Zrtp,
+            20..=63 => Self::Dtls,
+            64..=79 => Self::Channel,
+            128..=191 => Self::Rtp,
             _ => Self::Unknown,
         }
     }
@@ -213,6 +222,17 @@ pub(super) const fn class_and_method(message_type: u16) -> (Class, Method) {
     let method = (message_type & 0x000f) | ((message_type & 0x00e0) >> 1) | ((message_type & 0x3e00) >> 2);
     (class, Method(method))
 }
+
+/// What every first byte says. Looked up, the kinds of a mix of datagrams take no branch that could be foreseen wrongly.
+const KINDS: [Kind; 256] = {
+    let mut kinds = [Kind::Unknown; 256];
+    let mut byte = 0;
+    while byte < kinds.len() {
+        kinds[byte] = Kind::of_first(byte as u8);
+        byte += 1;
+    }
+    kinds
+};
 
 /// Length of the header in bytes; the length field counts what follows it.
 pub(crate) const HEADER_LEN: usize = 20;

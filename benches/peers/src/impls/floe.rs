@@ -54,15 +54,12 @@ impl Codec for FloeCodec {
     }
 
     fn classify(&mut self, datagrams: &[Vec<u8>]) -> (u32, u32, u32) {
-        let mut found = (0, 0, 0);
-        for datagram in datagrams {
-            match Kind::of(datagram) {
-                Kind::Stun => found.0 += 1,
-                Kind::Channel => found.1 += 1,
-                _ => found.2 += 1,
-            }
+        let (mut stun, mut channel) = (0, 0);
+        for kind in datagrams.iter().map(|datagram| Kind::of(datagram)) {
+            stun += u32::from(kind == Kind::Stun);
+            channel += u32::from(kind == Kind::Channel);
         }
-        found
+        (stun, channel, datagrams.len() as u32 - stun - channel)
     }
 
     fn wrap_channel(&mut self, payload: &[u8], out: &mut Vec<u8>) {
