@@ -4,7 +4,7 @@ mod harness;
 
 use core::net::SocketAddr;
 use core::time::Duration;
-use floe::ice::{BaseId, Role};
+use floe::ice::{BaseId, Candidate, Role};
 use floe::stun::AttributeType;
 use floe::{Base, Config, Error, Event, Reason, Remote, Server, StreamState};
 use harness::{Bench, Fed, LOCAL, REMOTE, Sent, address, at, host, ms, no_delay, remote_credentials, typed};
@@ -396,6 +396,9 @@ fn of_two_candidates_with_one_address_either_can_be_withdrawn_alone() {
         assert_eq!(bench.pair_states().len(), 1);
         let left: Vec<_> = bench.agent.remote_candidates(bench.stream).collect();
         assert_eq!(left, [(ids[1 - first], &candidates[1 - first])]);
+        let pair = bench.agent.pairs(bench.stream).next().unwrap();
+        let [ours, theirs] = [pair.local(), &candidates[1 - first]].map(Candidate::priority);
+        assert_eq!(pair.priority(), Role::Controlling.pair_priority(ours, theirs));
         bench.agent.remove_remote_candidate(bench.now, bench.stream, ids[1 - first]).unwrap();
         assert_eq!(bench.pair_states().len(), 0);
         assert_eq!(bench.agent.remote_candidates(bench.stream).count(), 0);

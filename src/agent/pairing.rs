@@ -395,7 +395,10 @@ impl Agent {
         known.unresolved.remove(|named| named.id == id);
         self.withdraw_questions();
         let Ok(known) = self.stream_mut(stream) else { return };
-        let Some(candidate) = known.remotes.goes_with(id) else { return known.remotes.withdraw(id) };
+        let Some(candidate) = known.remotes.goes_with(id) else {
+            let heir = known.remotes.withdraw(id);
+            return heir.into_iter().for_each(|heir| self.refresh_remote(stream, heir));
+        };
         if known.selected_pairs().any(|pair| pair.remote == candidate) {
             return known.remotes.withdraw_later(candidate);
         }

@@ -267,17 +267,23 @@ impl RemoteCandidates {
         withdrawn.map(|known| known.signalled.unwrap_or(known.id)).collect()
     }
 
-    /// Takes a candidate away, or one of several with its address.
-    pub(crate) fn withdraw(&mut self, id: CandidateId) {
-        let Some(at) = self.candidates.iter().position(|known| known.is_known_as(id)) else { return };
-        let Some(known) = self.candidates.get_mut(at) else { return };
+    /// Takes a candidate away, or one of several with its address. If it was that which gave its pairs their priority, another
+    /// one does from then on: that of the id which is returned.
+    pub(crate) fn withdraw(&mut self, id: CandidateId) -> Option<CandidateId> {
+        let at = self.candidates.iter().position(|known| known.is_known_as(id))?;
+        let known = self.candidates.get_mut(at)?;
         if known.signalled.is_some_and(|signalled| signalled != id) {
             known.others.retain(|(other, _)| *other != id);
-        } else if let Some((id, candidate)) = known.others.remove(0) {
-            (known.signalled, known.kin, known.candidate) = (Some(id), id, candidate);
-        } else {
-            self.candidates.remove(at);
+            return None;
         }
+        let Some((id, candidate)) = known.others.remove(0) else {
+            self.candidates.remove(at);
+            return None;
+        };
+        let kin = self.kin(&candidate).unwrap_or(id);
+        let known = self.candidates.get_mut(at)?;
+        (known.signalled, known.kin, known.candidate) = (Some(id), kin, candidate);
+        Some(known.id)
     }
 
     fn push(&mut self, candidate: RemoteCandidate) {
