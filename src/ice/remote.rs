@@ -56,21 +56,12 @@ pub(crate) enum Added {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct TooMany;
 
-/// What there is when another candidate is signalled.
-#[derive(Clone, Copy, Debug)]
-struct Census {
-    /// How many are signalled.
-    live: usize,
-    /// How many of the component have the IP address.
-    on_address: usize,
-    /// The place of the one that has the address.
-    here: Option<usize>,
-}
-
 /// The peer's candidates, in the order in which they came.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct RemoteCandidates {
     candidates: Few<RemoteCandidate>,
+    /// How many are signalled, and not withdrawn.
+    live: u32,
     accepted: u32,
     learned: u32,
 }
@@ -133,13 +124,14 @@ impl RemoteCandidates {
         limits: &RemoteLimits,
     ) -> Result<Added, TooMany> {
         let address = canonical(address);
-        let Census { live, on_address, here } = self.census(component, candidate.transport(), address);
+        let (on_address, here) = self.beside(component, candidate.transport(), address);
         if let Some(known) = here.and_then(|at| self.candidates.get_mut(at))
             && let Some(same) = known.signalled_as(&candidate)
         {
             known.withdrawn = false;
             return Ok(Added::Known(same));
         }
+        let live = usize::try_from(self.live).unwrap_or(usize::MAX);
         let full = live >= limits.live || self.accepted >= limits.accepted;
         if let Some(learned) =
             here.and_then(|at| self.candidates.get_mut(at)).filter(|known| known.is_learned())
@@ -148,7 +140,7 @@ impl RemoteCandidates {
             if full {
                 return Err(TooMany);
             }
-            self.accepted += 1;
+            (self.accepted, self.live) = (self.accepted + 1, self.live + 1);
             learned.signalled = Some(learned.id);
             (learned.candidate, learned.kin) = (candidate, kin);
             return Ok(Added::Replaced(learned.id));
@@ -156,7 +148,7 @@ impl RemoteCandidates {
         if full || on_address >= limits.per_address {
             return Err(TooMany);
         }
-        self.accepted += 1;
+        (self.accepted, self.live) = (self.accepted + 1, self.live + 1);
         // rfc8838-9-5
         if let Some(known) = here.and_then(|at| self.candidates.get_mut(at)) {
             known.others.push((id, candidate));
@@ -176,19 +168,23 @@ impl RemoteCandidates {
         Ok(Added::New(id))
     }
 
-    /// Counts what the limits are for, and finds the candidate with this address on the way.
-    fn census(&self, component: ComponentId, transport: Transport, address: SocketAddr) -> Census {
-        let mut census = Census { live: 0, on_address: 0, here: None };
+    /// How many of a component are signalled with the IP address of `address`, and where the candidate at the address itself stands.
+    fn beside(
+        &self,
+        component: ComponentId,
+        transport: Transport,
+        address: SocketAddr,
+    ) -> (usize, Option<usize>) {
+        let (mut count, mut here) = (0, None);
         for (at, known) in self.candidates.iter().enumerate() {
-            census.live += known.others.len() + usize::from(!known.is_learned());
-            if known.component == component && known.address.ip() == address.ip() {
-                census.on_address += 1 + known.others.len();
-                if census.here.is_none() && known.is_at(component, transport, address) {
-                    census.here = Some(at);
+            if is_same_host(&known.address, &address) && known.component == component {
+                count += 1 + known.others.len();
+                if known.is_at(component, transport, address) {
+                    here = Some(at);
                 }
             }
         }
-        census
+        (count, here)
     }
 
     /// How many were learned from checks that came in on a base of ours.
@@ -272,6 +268,7 @@ impl RemoteCandidates {
     pub(crate) fn withdraw(&mut self, id: CandidateId) -> Option<CandidateId> {
         let at = self.candidates.iter().position(|known| known.is_known_as(id))?;
         let known = self.candidates.get_mut(at)?;
+        self.live -= u32::from(!known.is_learned());
         if known.signalled.is_some_and(|signalled| signalled != id) {
             known.others.retain(|(other, _)| *other != id);
             return None;
@@ -316,5 +313,14 @@ impl RemoteCandidate {
 
     fn is_at(&self, component: ComponentId, transport: Transport, address: SocketAddr) -> bool {
         self.component == component && self.candidate.transport() == transport && self.address == address
+    }
+}
+
+/// Whether two addresses differ in their ports at most, or in the link.
+fn is_same_host(one: &SocketAddr, other: &SocketAddr) -> bool {
+    match (one, other) {
+        (SocketAddr::V4(one), SocketAddr::V4(other)) => one.ip() == other.ip(),
+        (SocketAddr::V6(one), SocketAddr::V6(other)) => one.ip() == other.ip(),
+        (SocketAddr::V4(_), SocketAddr::V6(_)) | (SocketAddr::V6(_), SocketAddr::V4(_)) => false,
     }
 }
