@@ -351,7 +351,7 @@ impl Agent {
         &mut self,
         now: Timestamp,
         stream: StreamId,
-        remote: Remote,
+        mut remote: Remote,
     ) -> Result<RemoteChange, Error> {
         self.begin(now)?;
         let patient_until = self.now + self.config.patience_for_checks;
@@ -376,7 +376,8 @@ impl Agent {
         let (is_lite, presumes_end) = (self.is_lite(), self.config.presume_end_of_candidates);
         let backups = if self.config.consent { self.config.backups } else { 0 };
         let known = self.stream_mut(stream)?;
-        let mut side = RemoteSide::new(&remote, known.local.credentials.ufrag(), patient_until)?;
+        let (candidates, trickles) = (core::mem::take(&mut remote.candidates), remote.trickle);
+        let mut side = RemoteSide::new(remote, known.local.credentials.ufrag(), patient_until)?;
         side.renomination = side.renomination.filter(|_| renomination);
         side.presumes_end = presumes_end;
         side.backups = if side.renomination.is_some() && !is_lite { backups } else { 0 };
@@ -386,9 +387,9 @@ impl Agent {
         self.take_role_for(stream);
         self.drop_foreign_candidates(stream);
         self.take_coming(stream);
-        self.accept_candidates(stream, remote.candidates);
+        self.accept_candidates(stream, candidates);
         let known = self.stream_mut(stream)?;
-        if known.take_coming_end() || !remote.trickle {
+        if known.take_coming_end() || !trickles {
             known.remote_gathering = RemoteGathering::Complete;
         }
         self.catch_up(stream);

@@ -1,6 +1,5 @@
 //! ICE restarts: a new generation, while the old one carries the data (RFC 8445 section 9).
 
-use alloc::borrow::ToOwned;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
@@ -152,12 +151,12 @@ impl Agent {
     /// Takes up the candidates that came before the credentials they belong to.
     pub(super) fn take_coming(&mut self, stream: StreamId) {
         let Ok(known) = self.stream_mut(stream) else { return };
-        let ufrag = known.remote.as_ref().map(|remote| remote.credentials.ufrag().to_owned());
-        for (id, candidate) in known.coming.take() {
-            if candidate.ufrag() == ufrag.as_deref() {
-                // What cannot be used does no harm.
-                let _ = self.accept_candidate_as(stream, id, candidate);
-            }
+        let mut coming = known.coming.take();
+        let ufrag = known.remote.as_ref().map(|remote| remote.credentials.ufrag());
+        coming.retain(|(_, candidate)| candidate.ufrag() == ufrag);
+        for (id, candidate) in coming {
+            // What cannot be used does no harm.
+            let _ = self.accept_candidate_as(stream, id, candidate);
         }
     }
 

@@ -94,7 +94,7 @@ pub(crate) struct RemoteSide {
 }
 
 impl RemoteSide {
-    pub(crate) fn new(remote: &Remote, local_ufrag: &str, patient_until: Timestamp) -> Result<Self, Error> {
+    pub(crate) fn new(remote: Remote, local_ufrag: &str, patient_until: Timestamp) -> Result<Self, Error> {
         // rfc8489-14.3-2: found here once, so that no check has to fail over it.
         if remote.credentials.ufrag().len() + ":".len() + local_ufrag.len() > Username::LEN_MAX {
             return Err(Error::UserNameLength);
@@ -102,7 +102,7 @@ impl RemoteSide {
         let pacing = remote.pacing.unwrap_or(PACING).min(PACING_MAX);
         Ok(Self {
             key: Key::of_sha1(remote.credentials.password().as_bytes()),
-            credentials: remote.credentials.clone(),
+            credentials: remote.credentials,
             pacing: u32::try_from(pacing.as_nanos()).unwrap_or(u32::MAX),
             trickle: remote.trickle,
             standard: remote.standard,
