@@ -29,7 +29,10 @@ impl<T> Few<T> {
     }
 
     pub(crate) fn push(&mut self, item: T) {
-        self.insert(self.len(), item);
+        match self {
+            Self::Many(list) if list.capacity() > 0 => list.push(item),
+            Self::Many(_) | Self::One(_) => self.insert(usize::MAX, item),
+        }
     }
 
     /// Puts an item at this place, or at the end if there is no such place.

@@ -26,20 +26,31 @@ impl Agent {
         theirs: impl Fn(&RemoteCandidate) -> bool,
     ) {
         let Some((known, list)) = self.stream(stream).zip(self.lists.list(stream)) else { return };
-        let mut remotes = Vec::with_capacity(known.remotes.len());
-        remotes.extend(known.remotes.iter().filter(|it| theirs(it)).map(|remote| self.far(remote)));
+        let theirs = || known.remotes.iter().filter(|remote| theirs(remote));
+        let ours = || known.locals.iter().filter(|local| local.is_paired() && ours(local));
         // A lite agent has nothing to check.
-        if remotes.is_empty() || known.is_lite() {
+        if theirs().next().is_none() || known.is_lite() {
             return;
         }
+        if let [Some(remote), None] = first_two(theirs())
+            && let [Some(local), None] = first_two(ours())
+        {
+            // Most sessions have one candidate a side, and many more come one at a time.
+            let (local, remote) = (local.id, remote.id);
+            let _ = self.form_once(stream, local, remote);
+            return;
+        }
+        let mut remotes = Vec::with_capacity(known.remotes.len());
+        remotes.extend(theirs().map(|remote| self.far(remote)));
         let mut locals = Vec::with_capacity(known.locals.len());
-        locals.extend(known.locals.iter().filter(|local| local.is_paired() && ours(local)).map(Near::of));
+        locals.extend(ours().map(Near::of));
         let rows = Rows::new(self.claim.role, locals, remotes);
         let is_first = list.pairs().is_empty();
         let mut heads = rows.heads();
-        let room = self.config.limits.pairs.saturating_sub(self.lists.len());
+        // So many find room without anybody's having to leave.
+        let mut free = self.config.limits.pairs.saturating_sub(self.lists.len());
         if let Some(list) = self.lists.list_mut(stream).filter(|_| is_first) {
-            list.reserve_first(left(&heads).min(room));
+            list.reserve_first(left(&heads).min(free));
         }
         while let Some((ours, theirs)) = rows.take(&mut heads) {
             // rfc8445-6.1.2.4-2: one pair for a base and a remote candidate.
@@ -47,7 +58,12 @@ impl Agent {
             if !is_first && self.lists.list(stream).is_some_and(is_here) {
                 continue;
             }
-            if self.form_between(ours, theirs) == Err(Unformed::NoRoom) {
+            if free > 0 {
+                if let Some(path) = self.path_between(ours, theirs) {
+                    self.add_pair(ours, theirs, path);
+                    free -= 1;
+                }
+            } else if self.form_between(ours, theirs) == Err(Unformed::NoRoom) {
                 let left = u32::try_from(left(&heads)).unwrap_or(u32::MAX);
                 let dropped = &mut self.stats.others().pairs_dropped;
                 *dropped = dropped.saturating_add(left);
@@ -55,6 +71,10 @@ impl Agent {
             }
         }
     }
+}
+
+fn first_two<T>(mut items: impl Iterator<Item = T>) -> [Option<T>; 2] {
+    [items.next(), items.next()]
 }
 
 /// The pairs that could be made: a row for each remote candidate, in which priorities fall along the local ones that are like

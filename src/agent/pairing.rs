@@ -15,8 +15,8 @@ use crate::ice::remote::{Added, RemoteCandidate, RemoteLimits};
 use crate::ice::schedule::Room;
 use crate::ice::unresolved::NamedCandidate;
 use crate::ice::{
-    Candidate, CandidateId, CandidateKind, ComponentId, FoundationKey, PairId, Priority, StreamId,
-    TypePreferences, admit_peer_address,
+    Candidate, CandidateId, CandidateKind, ComponentId, FoundationKey, PairId, PairPriority, Priority,
+    StreamId, TypePreferences, admit_peer_address,
 };
 use crate::net::{Path, Transport, unscoped};
 use crate::stun::{Transaction, TransactionId};
@@ -298,10 +298,18 @@ impl Agent {
 
     /// The same for two ends that are not paired, of a full agent.
     pub(super) fn form_between(&mut self, ours: &Near, theirs: &Far) -> Result<PairId, Unformed> {
-        let component = ours.component;
-        let stream = component.stream();
+        let path = self.path_between(ours, theirs).ok_or(Unformed::Mismatch)?;
+        let priorities = Priorities::of(self.claim.role, ours.priority, theirs.priority);
+        if self.make_room(ours.component, path, priorities.pair) {
+            Ok(self.add_pair(ours, theirs, path))
+        } else {
+            Err(Unformed::NoRoom)
+        }
+    }
+
+    /// The path of the pair that two ends can make.
+    pub(super) fn path_between(&self, ours: &Near, theirs: &Far) -> Option<Path> {
         let path = Path::new(ours.transport, ours.base_address, theirs.address);
-        let is_lost = |path| self.stream(stream).is_none_or(|known| known.lost.contains(path));
         // Nor does an agent talk to itself across two of its sockets, of which the peer may have named one: where both are
         // behind NATs, their private addresses may well be the same.
         let is_void = match theirs.doubt {
@@ -309,13 +317,15 @@ impl Agent {
             Some(Doubt::Withdrawn) => true,
             Some(Doubt::Ours) => self.gatherer.leads_to_a_base(&path),
         };
-        if is_void || !ours.matches(theirs) || is_lost(&path) {
-            return Err(Unformed::Mismatch);
-        }
-        let foundation = PairFoundation { local: ours.kin, remote: theirs.kin };
-        let priorities = Priorities::of(self.claim.role, ours.priority, theirs.priority);
-        match self.lists.room(stream, priorities.pair, self.config.limits.pairs) {
-            Room::Free => {}
+        let is_possible = !is_void && ours.matches(theirs);
+        let known = self.stream(ours.component.stream()).filter(|_| is_possible)?;
+        (!known.lost.contains(&path)).then_some(path)
+    }
+
+    /// Makes room for a pair if there is none; `false` if there cannot be.
+    fn make_room(&mut self, component: ComponentId, path: Path, priority: PairPriority) -> bool {
+        match self.lists.room(component.stream(), priority, self.config.limits.pairs) {
+            Room::Free => true,
             Room::After(crowded, worst) => {
                 let known = self.lists.list(crowded).and_then(|list| list.pair(worst));
                 if let Some(untried) = known.filter(|pair| pair.state != PairState::Failed) {
@@ -323,15 +333,20 @@ impl Agent {
                 }
                 count(&mut self.stats.others().pairs_dropped);
                 self.drop_pairs(crowded, |pair| pair.id == worst);
+                true
             }
             Room::None => {
                 self.report_dropped(component, path);
                 count(&mut self.stats.others().pairs_dropped);
-                return Err(Unformed::NoRoom);
+                false
             }
         }
-        let id = self.next_pair_id();
-        if !self.may_nominate_first(component.stream()) {
+    }
+
+    /// Adds the pair of two ends, for which there is room.
+    pub(super) fn add_pair(&mut self, ours: &Near, theirs: &Far, path: Path) -> PairId {
+        let (component, id) = (ours.component, self.next_pair_id());
+        if !self.gatherer.relays.is_empty() && !self.may_nominate_first(component.stream()) {
             self.permit(path);
         }
         self.lists.insert(CandidatePair {
@@ -340,15 +355,15 @@ impl Agent {
             local: ours.id,
             remote: theirs.id,
             path,
-            foundation,
-            priorities,
+            foundation: PairFoundation { local: ours.kin, remote: theirs.kin },
+            priorities: Priorities::of(self.claim.role, ours.priority, theirs.priority),
             state: PairState::Frozen,
             valid: None,
             nominated_by_peer: None,
             rtt: None,
             unanswered: 0,
         });
-        Ok(id)
+        id
     }
 
     /// Takes pairs out of a check list, with their transactions.

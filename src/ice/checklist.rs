@@ -67,22 +67,24 @@ impl CheckList {
         debug_assert!(self.on_path(pair.path).is_none(), "{:?} is paired already", pair.path);
         let new = rank(&pair);
         // They mostly come in their order.
-        let is_last = self.pairs.last().is_none_or(|last| rank(last) <= new);
-        let at = match is_last {
-            true => self.pairs.len(),
-            false => self.pairs.partition_point(|other| rank(other) <= new),
-        };
+        if self.pairs.last().is_none_or(|last| rank(last) <= new) {
+            return self.pairs.push(pair);
+        }
+        let at = self.pairs.partition_point(|other| rank(other) <= new);
         self.pairs.insert(at, pair);
     }
 
     /// Takes out the pairs that `gone` picks, with their places in the triggered queue, and says which they were.
     pub(crate) fn remove(&mut self, gone: impl Fn(&CandidatePair) -> bool) -> Vec<PairId> {
-        let removed: Vec<PairId> = self.pairs.iter().filter(|pair| gone(pair)).map(|pair| pair.id).collect();
-        if !removed.is_empty() {
-            self.pairs.retain(|pair| !gone(pair));
-            self.pairs.shrink();
-            self.triggered.retain(|id| !removed.contains(id));
+        if !self.pairs.iter().any(&gone) {
+            return Vec::new();
         }
+        // Mostly nearly all of them.
+        let mut removed = Vec::with_capacity(self.pairs.len());
+        removed.extend(self.pairs.iter().filter(|pair| gone(pair)).map(|pair| pair.id));
+        self.pairs.retain(|pair| !gone(pair));
+        self.pairs.shrink();
+        self.triggered.retain(|id| !removed.contains(id));
         removed
     }
 

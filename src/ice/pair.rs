@@ -86,6 +86,15 @@ pub(crate) struct PairFoundation {
     pub(crate) remote: CandidateId,
 }
 
+impl PairFoundation {
+    /// A number for tables, alike for what is alike and seldom so for what is not.
+    pub(crate) fn spread(self) -> usize {
+        let both = u64::from(self.local) << 32 | u64::from(self.remote.to_raw());
+        // Golden section hashing: the upper half of the product depends on every bit.
+        usize::try_from(both.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32).unwrap_or_default()
+    }
+}
+
 /// A pair of a check list. Its local candidate is one that datagrams leave from: a host or a relayed candidate, never a
 /// reflexive one (RFC 8445 section 6.1.2.4).
 #[derive(Clone, Debug)]

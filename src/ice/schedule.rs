@@ -117,15 +117,22 @@ impl CheckListSet {
             return;
         }
         let rank = |pair: &CandidatePair| (pair.component, Reverse(pair.priorities.pair), pair.id);
-        let mut pairs: Vec<&mut CandidatePair> = Vec::with_capacity(self.len());
-        self.lists.iter_mut().for_each(|list| pairs.extend(list.pairs_mut()));
-        pairs.sort_unstable_by_key(|pair| pair.foundation);
-        for alike in pairs.chunk_by_mut(|one, next| one.foundation == next.foundation) {
-            alike.iter_mut().for_each(|pair| pair.state = PairState::Frozen);
-            if let Some(first) = alike.iter_mut().min_by_key(|pair| rank(pair)) {
-                first.state = PairState::Waiting;
+        // By foundation, in a table at most half full: the first of each so far. The order of the table means nothing.
+        let places = (2 * self.len()).next_power_of_two();
+        let mut firsts: Vec<Option<&mut CandidatePair>> = (0..places).map(|_| None).collect();
+        for pair in self.lists.iter_mut().flat_map(CheckList::pairs_mut) {
+            pair.state = PairState::Frozen;
+            let mut place = pair.foundation.spread() % places;
+            loop {
+                match firsts.get_mut(place) {
+                    Some(Some(first)) if first.foundation != pair.foundation => place = (place + 1) % places,
+                    Some(Some(first)) if rank(first) <= rank(pair) => break,
+                    Some(first) => break *first = Some(pair),
+                    None => break,
+                }
             }
         }
+        firsts.into_iter().flatten().for_each(|first| first.state = PairState::Waiting);
         // The peer's checks may have come first, and what they triggered keeps its place in the queue.
         self.lists.iter_mut().for_each(CheckList::keep_triggered_waiting);
     }
