@@ -117,8 +117,11 @@ fn silence(play: &Play<'_>, states: [StreamState; 2]) {
             && (had_completed(play, end) || play.plan.events.iter().any(
                 |(_, it)| matches!(it, Happening::RemoveBase(at, _) | Happening::Roam(at, ..) if *at == end),
             ));
+        // rfc7675-5.2-3: whom the other end wants nothing more from has no check answered but with 403, and can follow no nomination.
+        let refused = state == StreamState::Connected
+            && play.plan.events.iter().any(|(_, it)| *it == Happening::Revoke(1 - end));
         assert!(
-            over || abandoned || misled || unnoticed,
+            over || abandoned || misled || unnoticed || refused,
             "INV-13: end {end} is {state:?}, the other {:?}\n{}",
             states[1 - end],
             tail(play)
