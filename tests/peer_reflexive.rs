@@ -238,6 +238,38 @@ fn what_one_socket_hears_leaves_room_for_what_another_one_hears() {
     assert_eq!(locals.map(&mut heard), [12, 2, 2]);
 }
 
+/// World 776756: of all that the checks of a peer behind two translators had told of, the nomination came from where there was no
+/// room left to learn of; it was affirmed, and not followed.
+///
+/// Proves: rfc8445-7.3.1.3-1, rfc8445-7.3.1.5-2
+#[test]
+fn a_nomination_from_elsewhere_takes_the_room_of_what_has_come_to_nothing() {
+    let mut limits = Limits::default();
+    limits.peer_reflexive = 2;
+    let mut bench = Bench::bare(Config::new().limits(limits), Role::Controlled);
+    bench.base(LOCAL);
+    bench.remote();
+    let (dead, late) = (["198.51.100.7:1", "198.51.100.7:2"], "198.51.100.7:3");
+    for from in dead {
+        assert_eq!(check_from(&mut bench, from), Fed::Control);
+    }
+    let nominate = |bench: &mut Bench| {
+        let check = PeerCheck { use_candidate: true, ..bench.peer_check() };
+        bench.feed_on(LOCAL, late, &check.encode())
+    };
+    nominate(&mut bench);
+    assert_eq!(states_of(&bench, late), [], "the others may work yet");
+    bench.run_for(ms(40_000));
+    check_from(&mut bench, late);
+    assert_eq!(states_of(&bench, late), [], "no nomination");
+    nominate(&mut bench);
+    assert_eq!(states_of(&bench, dead[0]), []);
+    let triggered = bench.next_check();
+    assert_eq!(triggered.path.remote(), address(late));
+    bench.answer(&triggered);
+    assert_eq!(bench.selections(), [address(late)]);
+}
+
 /// Proves: rfc8445-7.3.1.4-7
 #[test]
 fn with_every_pair_taken_a_check_from_elsewhere_displaces_the_worst_or_none() {

@@ -97,9 +97,10 @@ pub struct Limits {
     /// Names of a stream's remote candidates that the application is asked for: 8 at a time. A candidate with one more is
     /// refused.
     pub names: usize,
-    /// Peer-reflexive remote candidates of a stream: 16 at a time. Further checks are answered and nothing is learned. Where
-    /// there are relays, a quarter is left to what is heard by way of them, and where there are several sockets, another
-    /// to those that have heard little; so it is of the total.
+    /// Peer-reflexive remote candidates of a stream: 16 at a time. Further checks are answered and nothing is learned, but that a
+    /// nomination takes the room of a candidate all of whose checks have failed. Where there are relays, a quarter is left to
+    /// what is heard by way of them, and where there are several sockets, another to those that have heard little; so it is of
+    /// the total. Nominations may have all of it.
     pub peer_reflexive: usize,
     /// Peer-reflexive remote candidates of a stream over a generation: 32.
     pub peer_reflexive_total: u32,

@@ -297,7 +297,12 @@ impl Agent {
             return Some(remote.id);
         }
         let base = self.gatherer.base_of(&request.path)?;
-        let (base, limits) = (base.id, self.limits_on(base, known));
+        let nominates = self.nomination_in(request).is_some();
+        let limits = if nominates { self.remote_limits() } else { self.limits_on(base, known) };
+        let base = base.id;
+        if nominates {
+            self.make_room_for_nominated(request.component.stream());
+        }
         let id = self.next_candidate_id();
         let known = self.stream_mut(request.component.stream()).ok()?;
         let (heard_on, source) = ((request.component, base), (transport, address));
@@ -306,6 +311,21 @@ impl Agent {
             count(&mut self.stats.others().peer_reflexive_refused);
         }
         learned
+    }
+
+    /// A nomination that is not followed leaves the peer alone with its selected pair: what was learned before and has come to
+    /// nothing gives way to it.
+    fn make_room_for_nominated(&mut self, stream: StreamId) {
+        let limit = self.config.limits.peer_reflexive;
+        let Some((known, list)) = self.stream(stream).zip(self.lists.list(stream)) else { return };
+        let is_idle = |id: CandidateId| {
+            let mut listed = list.pairs().iter().filter(|pair| pair.remote == id);
+            listed.all(|pair| pair.state == PairState::Failed)
+                && known.valid.pairs().iter().all(|pair| pair.remote != id)
+        };
+        let learned = known.remotes.learned();
+        let idle = learned.clone().find(|id| is_idle(*id)).filter(|_| learned.count() >= limit);
+        idle.into_iter().for_each(|idle| self.forget_remote(stream, idle));
     }
 
     /// How many candidates may be learned. Of two NATs that map each destination to a port of its own every check from one makes

@@ -192,6 +192,12 @@ impl RemoteCandidates {
         self.candidates.iter().filter(|known| known.is_learned() && known.heard_on == Some(base)).count()
     }
 
+    /// The candidates that checks of the peer have told of, and nothing else.
+    pub(crate) fn learned(&self) -> impl Iterator<Item = CandidateId> + Clone {
+        let is_learned = |known: &&RemoteCandidate| known.candidate.kind() == CandidateKind::PeerReflexive;
+        self.candidates.iter().filter(is_learned).map(|known| known.id)
+    }
+
     /// Makes a peer-reflexive candidate of the source of a check that came in on `base` (RFC 8445 section 7.3.1.3), within the
     /// limits.
     pub(crate) fn learn(
@@ -202,11 +208,7 @@ impl RemoteCandidates {
         priority: Priority,
         limits: &RemoteLimits,
     ) -> Option<CandidateId> {
-        let live = self
-            .candidates
-            .iter()
-            .filter(|other| other.candidate.kind() == CandidateKind::PeerReflexive)
-            .count();
+        let live = self.learned().count();
         if live >= limits.peer_reflexive_live || self.learned >= limits.peer_reflexive_accepted {
             return None;
         }
