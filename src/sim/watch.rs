@@ -1,5 +1,6 @@
 //! What must hold for an agent after everything that is done to it, whatever the network and the peer are like.
 
+mod backups;
 mod decode;
 mod lists;
 mod streams;
@@ -9,12 +10,13 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
+use backups::Backups;
 use decode::Password;
 use streams::Streams;
-use wire::{Verdict, Wire};
+use wire::{Moment, Verdict, Wire};
 
 use crate::ice::{BaseId, Credentials, ServerId, StreamId};
-use crate::{Agent, Event, Output, Path, Received, ServerError, Stats, Timestamp};
+use crate::{Agent, Event, Output, Path, Received, ServerError, Stats, StreamState, Timestamp};
 
 /// Looks over the shoulder of an [`Agent`] and remembers the first rule that it breaks.
 ///
@@ -66,6 +68,7 @@ pub struct Watch {
     now: Timestamp,
     streams: Streams,
     wire: Wire,
+    backups: Backups,
     stats: Stats,
     /// Of the input under way.
     input: Input,
@@ -110,6 +113,7 @@ impl Watch {
             now: Timestamp::ZERO,
             streams: Streams::default(),
             wire: Wire::default(),
+            backups: Backups::default(),
             stats: Stats::default(),
             input: Input::Unknown,
             outputs: 0,
@@ -133,7 +137,8 @@ impl Watch {
     pub fn datagram(&mut self, agent: &Agent, now: Timestamp, path: Path, datagram: &[u8]) {
         self.begin(agent, now);
         self.bound = lists::outputs_max(agent);
-        let verdict = self.wire.judge(&self.streams, self.now, path, datagram);
+        let verdict = self.wire.judge(Moment { now: self.now, streams: &self.streams }, path, datagram);
+        self.wire.before(agent);
         let before = matches!(verdict, Verdict::Forged(_)).then(|| lists::Digest::of(agent, self.now));
         self.input = Input::Datagram(Datagram { verdict, length: datagram.len(), before, answers: 0 });
     }
@@ -141,6 +146,9 @@ impl Watch {
     /// What became of it.
     pub fn received(&mut self, path: Path, received: &Received<'_>) {
         let Input::Datagram(datagram) = self.input else { return };
+        if matches!(received, Received::Control) {
+            self.wire.taken();
+        }
         if let Received::Data { component, provenance, .. } = received {
             // INV-26
             if !self.wire.has_heard(&self.streams, component.stream(), path, *provenance) {
@@ -188,7 +196,11 @@ impl Watch {
                     }
                 }
                 self.wire.set_timed(!matches!(self.input, Input::Unknown));
-                let told = self.wire.sent(&self.streams, self.now, transmit.path, &transmit.payload);
+                let told = self.wire.sent(
+                    Moment { now: self.now, streams: &self.streams },
+                    transmit.path,
+                    &transmit.payload,
+                );
                 self.note(told);
             }
             Output::Event(event) => {
@@ -227,6 +239,8 @@ impl Watch {
         self.note(told);
         let told = self.wire.quiet(agent, self.now, &self.stats);
         self.note(told);
+        let told = self.backups.quiet(agent, &self.wire, self.now);
+        self.note(told);
         self.stats = agent.stats();
         self.streams.quiet(agent);
     }
@@ -239,7 +253,13 @@ impl Watch {
 
     fn event(&mut self, agent: &Agent, event: &Event) {
         let told = match event {
-            Event::State { stream, state } => self.streams.enter(*stream, *state),
+            Event::State { stream, state } => {
+                let told = self.streams.enter(*stream, *state);
+                match state {
+                    StreamState::Failed(reason) => told.and(self.wire.explains(*stream, *reason)),
+                    _ => told,
+                }
+            }
             Event::GatheringComplete { stream, generation } => {
                 self.streams.complete(*stream, *generation, agent.local_options().contains("continual"))
             }

@@ -125,11 +125,14 @@ impl<'a> Stun<'a> {
         self.attribute(kind)?.value.try_into().ok().map(u32::from_be_bytes)
     }
 
-    /// USERNAME, cut at its colon. What stands behind it may be any bytes: only who is called has to be known.
+    /// USERNAME, cut at its one colon: two fragments, neither of them empty (RFC 8445 section 7.3). The second may be any bytes:
+    /// only who is called has to be known.
     pub(super) fn username(&self) -> Option<(&'a str, &'a [u8])> {
         let name = self.attribute(USERNAME)?.value;
-        let (called, caller) = name.split_at_checked(name.iter().position(|byte| *byte == b':')?)?;
-        Some((core::str::from_utf8(called).ok()?, caller.get(1..)?))
+        let mut parts = name.split(|byte| *byte == b':');
+        let (called, caller) = (parts.next()?, parts.next()?);
+        let is_whole = parts.next().is_none() && !called.is_empty() && !caller.is_empty();
+        Some((core::str::from_utf8(called).ok().filter(|_| is_whole)?, caller))
     }
 
     /// An address that is hidden under the cookie and the id.
@@ -220,17 +223,22 @@ const COOKIE: [u8; 4] = [0x21, 0x12, 0xa4, 0x42];
 
 pub(super) const BINDING: u16 = 1;
 pub(super) const ALLOCATE: u16 = 3;
+pub(super) const REFRESH: u16 = 4;
 pub(super) const SEND: u16 = 6;
 pub(super) const DATA: u16 = 7;
+pub(super) const CREATE_PERMISSION: u16 = 8;
 pub(super) const CHANNEL_BIND: u16 = 9;
 
 pub(super) const USERNAME: u16 = 0x0006;
 pub(super) const MESSAGE_INTEGRITY: u16 = 0x0008;
 pub(super) const ERROR_CODE: u16 = 0x0009;
 pub(super) const CHANNEL_NUMBER: u16 = 0x000c;
+pub(super) const LIFETIME: u16 = 0x000d;
 pub(super) const XOR_PEER_ADDRESS: u16 = 0x0012;
 pub(super) const DATA_VALUE: u16 = 0x0013;
 pub(super) const XOR_RELAYED_ADDRESS: u16 = 0x0016;
+pub(super) const REQUESTED_ADDRESS_FAMILY: u16 = 0x0017;
+pub(super) const MESSAGE_INTEGRITY_SHA256: u16 = 0x001c;
 pub(super) const XOR_MAPPED_ADDRESS: u16 = 0x0020;
 pub(super) const PRIORITY: u16 = 0x0024;
 pub(super) const USE_CANDIDATE: u16 = 0x0025;
@@ -242,7 +250,7 @@ pub(super) const ICE_CONTROLLING: u16 = 0x802a;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::stun::{Builder, Integrity, Key, Method, Software, TransactionId, XorMappedAddress};
+    use crate::stun::{Builder, Integrity, Key, Method, Software, TransactionId, Username, XorMappedAddress};
 
     const PASSWORD: &str = "a password that nobody knows";
 
@@ -276,6 +284,23 @@ mod tests {
 
     /// Behind the header, the head of the first attribute, and its seven bytes.
     const PADDING: usize = 20 + 4 + 7;
+
+    /// As the agent has it (`a_username_has_two_parts_and_one_colon` in `ice::responder`).
+    ///
+    /// Proves: rfc8445-7.3-1
+    #[test]
+    fn a_user_name_has_two_fragments_and_one_colon() {
+        let called = |name: &str| {
+            let mut out = alloc::vec::Vec::new();
+            let _ = Builder::request(&mut out, Method::BINDING, TransactionId::from([7; 12]))
+                .attribute(&Username::new(name).unwrap());
+            read(&out).unwrap().username().map(|(called, _)| alloc::string::String::from(called))
+        };
+        assert_eq!(called("ours:theirs").as_deref(), Some("ours"));
+        for name in ["ours", "ours:", ":theirs", ":", "ours:theirs:more", "ours::"] {
+            assert_eq!(called(name), None, "{name}");
+        }
+    }
 
     #[test]
     fn no_bit_can_be_changed_unnoticed() {

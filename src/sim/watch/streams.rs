@@ -137,6 +137,12 @@ impl Streams {
         place.generation + 1 >= last || connected && Some(place.generation) >= completed
     }
 
+    /// Whether no generation has come after this one.
+    pub(super) fn is_current(&self, place: Place) -> bool {
+        let known = self.known.get(usize::from(place.stream.to_raw()));
+        known.is_some_and(|known| known.generations.len() == place.generation + 1)
+    }
+
     /// The generation of this user-name fragment of ours.
     pub(super) fn named(&self, ufrag: &[u8]) -> Option<Place> {
         (0..).zip(&self.known).find_map(|(number, known)| {

@@ -41,8 +41,20 @@ impl Wire {
         before: &Stats,
     ) -> Result<(), String> {
         self.pacing = agent.pacing();
-        self.relays.quiet(agent);
+        self.relays.quiet(agent, now, now < self.excused_until)?;
         let fresh = core::mem::take(&mut self.fresh);
+        let ordinary = self.pace(agent, now, before, &fresh)?;
+        self.check_triggered(agent, now, ordinary)
+    }
+
+    /// Which of the checks that were new are ordinary, as far as that is to be told.
+    fn pace<'f>(
+        &mut self,
+        agent: &Agent,
+        now: Timestamp,
+        before: &Stats,
+        fresh: &'f [[u8; 12]],
+    ) -> Result<&'f [[u8; 12]], String> {
         let stats = agent.stats();
         let count = |counter: fn(&Stats) -> u32| {
             usize::try_from(counter(&stats).saturating_sub(counter(before))).unwrap_or(usize::MAX)
@@ -56,7 +68,7 @@ impl Wire {
         // What a relay holds back, or an allowance, cannot be told apart.
         let relayed = fresh.iter().any(|id| self.requests.get(id).is_some_and(|request| request.relayed));
         if relayed || stats.checks_withheld > 0 || fresh.len() != checks + consents {
-            return Ok(());
+            return Ok(&[]);
         }
         // INV-34
         if checks > 1 {
@@ -90,7 +102,7 @@ impl Wire {
         if self.requests.len() > REQUESTS_MAX {
             self.requests.retain(|_, request| now.saturating_since(request.last_at) < MINUTE);
         }
-        Ok(())
+        Ok(ordinary)
     }
 }
 
