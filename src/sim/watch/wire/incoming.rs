@@ -135,7 +135,9 @@ impl Wire {
         }
         // What comes in where no socket is was not received.
         let is_received = leg.path.map(|path| path.local()) == request.path.map(|path| path.local());
-        let is_success = message.class == Class::Success && leg.path == request.path;
+        let is_usable = message.attributes().all(|it| is_known(it.kind))
+            && message.xor_address(XOR_MAPPED_ADDRESS).is_some_and(|seen| seen.port() != 0);
+        let is_success = message.class == Class::Success && leg.path == request.path && is_usable;
         let answer = if is_success { Answer::Success } else { Answer::Failure };
         request.answered = (signed.is_some() && is_received).then_some(answer);
         let Some(path) = leg.path.filter(|_| leg.path == request.path || request.path.is_none()) else {
