@@ -16,7 +16,7 @@ use streams::Streams;
 use wire::{Moment, Verdict, Wire};
 
 use crate::ice::{BaseId, Credentials, ServerId, StreamId};
-use crate::{Agent, Event, Output, Path, Received, ServerError, Stats, StreamState, Timestamp};
+use crate::{Agent, Event, Output, Path, Reason, Received, ServerError, Stats, StreamState, Timestamp};
 
 /// Looks over the shoulder of an [`Agent`] and remembers the first rule that it breaks.
 ///
@@ -255,10 +255,13 @@ impl Watch {
         let told = match event {
             Event::State { stream, state } => {
                 let told = self.streams.enter(*stream, *state);
-                match state {
-                    StreamState::Failed(reason) => told.and(self.wire.explains(*stream, *reason)),
-                    _ => told,
-                }
+                // INV-23
+                let is_invented =
+                    *state == StreamState::Failed(Reason::IntegrityViolated) && !self.wire.is_attacked();
+                told.and(match is_invented {
+                    true => Err(alloc::format!("INV-23: {stream} blames forgeries, and there were none")),
+                    false => Ok(()),
+                })
             }
             Event::GatheringComplete { stream, generation } => {
                 self.streams.complete(*stream, *generation, agent.local_options().contains("continual"))

@@ -7,7 +7,7 @@ use core::net::IpAddr;
 
 use super::wire::Wire;
 use crate::ice::{CandidateKind, ComponentId, PairId, PairState};
-use crate::{Agent, Pair, Path, Timestamp};
+use crate::{Agent, Pair, Path, StreamState, Timestamp};
 
 /// What was valid and not selected at the last quiet point.
 #[derive(Debug, Default)]
@@ -46,7 +46,8 @@ impl Backups {
         for stream in super::streams(agent) {
             let listed = || agent.pairs(stream).filter(|pair| pair.is_valid() && pair.is_listed());
             self.valid.extend(listed().filter(|pair| !pair.is_selected()).map(|pair| Spare::of(&pair)));
-            if before.is_empty() {
+            // In trouble other things count.
+            if before.is_empty() || agent.state(stream) != Some(StreamState::Completed) {
                 continue;
             }
             let (selected, kept): (Vec<Pair<'_>>, Vec<Pair<'_>>) = listed().partition(Pair::is_selected);

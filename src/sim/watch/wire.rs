@@ -7,7 +7,6 @@ mod relays;
 mod triggered;
 
 use alloc::collections::{BTreeMap, BTreeSet};
-use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::net::{IpAddr, SocketAddr};
@@ -18,7 +17,7 @@ use bytes::Bytes;
 use super::decode::Password;
 use super::streams::{Place, Streams};
 use crate::ice::StreamId;
-use crate::{Path, Provenance, Reason, Timestamp};
+use crate::{Path, Provenance, Timestamp};
 use relays::Relays;
 use triggered::Triggered;
 
@@ -91,8 +90,6 @@ struct Request {
     /// Whether it is known when it was first sent.
     timed: bool,
     consent: bool,
-    /// Whether an answer with a wrong signature came from where it was sent.
-    forged: bool,
     answered: Option<Answer>,
 }
 
@@ -180,20 +177,9 @@ impl Wire {
         self.requests.get(&id).is_some_and(|request| request.path.is_none_or(|asked| asked == path))
     }
 
-    /// INV-23: what became of checks that were answered by forgeries alone is a matter of integrity, and of time otherwise.
-    pub(super) fn explains(&self, stream: StreamId, reason: Reason) -> Result<(), String> {
-        let is_check = |it: &&Request| matches!(it.kind, Kind::Check(place, _) if place.stream == stream);
-        let mut in_vain =
-            self.requests.values().filter(is_check).filter(|it| it.answered.is_none()).peekable();
-        let is_explained = match reason {
-            Reason::IntegrityViolated => self.is_attacked,
-            Reason::Timeout => in_vain.peek().is_none() || in_vain.any(|it| !it.forged),
-            _ => true,
-        };
-        match is_explained {
-            true => Ok(()),
-            false => Err(format!("INV-23: {stream} has failed for {reason:?}")),
-        }
+    /// Whether answers with a wrong signature have come in.
+    pub(super) fn is_attacked(&self) -> bool {
+        self.is_attacked
     }
 
     /// Whether there are relays, whose paths may be unclear.

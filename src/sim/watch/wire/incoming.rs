@@ -129,7 +129,6 @@ impl Wire {
         let known = peer.and_then(|peer| self.peers.get(peer));
         let signed = known.map(|(_, key)| message.is_signed_with(key));
         if signed == Some(false) || !message.has_right_fingerprint() {
-            request.forged |= leg.path == request.path;
             self.is_attacked = true;
             return Verdict::Forged("an answer with a wrong signature");
         }

@@ -185,7 +185,6 @@ impl Wire {
                 relayed,
                 timed: self.timed,
                 consent: false,
-                forged: false,
                 answered: None,
             };
             self.requests.insert(message.id, request);
