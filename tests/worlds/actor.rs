@@ -13,6 +13,7 @@ use floe::{Base, Path, Timestamp};
 
 use super::dice::Dice;
 use super::plan::{End, Hostile, Plan};
+use super::replay::{Command, Input, Recording};
 
 /// A peer, and how it misbehaves.
 #[derive(Debug)]
@@ -24,6 +25,9 @@ pub struct Actor {
     nominates: bool,
     now: Timestamp,
     rogue: Option<Rogue>,
+    recording: Option<Recording>,
+    /// Takes the candidates of a message from the last to the first.
+    reverses: bool,
 }
 
 #[derive(Debug)]
@@ -39,7 +43,8 @@ struct Rogue {
 impl Actor {
     pub fn honest(peer: Peer, bases: Vec<(IpAddr, BaseId)>, end: &End) -> Self {
         let (components, nominates) = (end.components.into(), end.setting.manual);
-        Self { peer, bases, components, nominates, now: Timestamp::ZERO, rogue: None }
+        let now = Timestamp::ZERO;
+        Self { peer, bases, components, nominates, now, rogue: None, recording: None, reverses: false }
     }
 
     pub fn rogue(self, plan: &Plan) -> Self {
@@ -55,12 +60,47 @@ impl Actor {
         &self.peer
     }
 
-    pub fn peer_mut(&mut self) -> &mut Peer {
-        &mut self.peer
+    /// Keeps a record from now on.
+    pub fn record(self) -> Self {
+        Self { recording: Some(Recording::default()), ..self }
+    }
+
+    pub fn recording(&self) -> Option<&Recording> {
+        self.recording.as_ref()
+    }
+
+    pub fn reverse_candidates(&mut self) {
+        self.reverses = true;
+    }
+
+    /// Does what the application wants; `false` if there was data to send and no route.
+    pub fn command(&mut self, now: Timestamp, command: Command) -> bool {
+        self.take(now, || Input::Command(command.clone()));
+        match command {
+            Command::Call(partner) => self.peer.call(now, partner),
+            Command::Restart => self.peer.restart(now),
+            Command::Revoke => {
+                let stream = self.peer.stream();
+                // What was closed has nothing to revoke.
+                let _ = self.peer.agent_mut().revoke_consent(now, stream);
+            }
+            Command::Close => self.peer.agent_mut().close(now),
+            Command::Send(component, payload) => return self.peer.send(component, &payload),
+            Command::RemoveBases(ips) => ips.into_iter().for_each(|ip| self.remove_bases(now, ip)),
+        }
+        true
+    }
+
+    /// Something is about to be done.
+    fn take(&mut self, now: Timestamp, input: impl FnOnce() -> Input) {
+        self.now = now;
+        if let Some(recording) = &mut self.recording {
+            recording.inputs.push((now, input()));
+        }
     }
 
     /// The sockets on an address are gone.
-    pub fn remove_bases(&mut self, now: Timestamp, ip: IpAddr) {
+    fn remove_bases(&mut self, now: Timestamp, ip: IpAddr) {
         for (_, base) in self.bases.extract_if(.., |(known, _)| *known == ip) {
             // An agent that was closed has none any more.
             let _ = self.peer.agent_mut().remove_base(now, base);
@@ -110,17 +150,17 @@ impl Actor {
 
 impl Node for Actor {
     fn handle_datagram(&mut self, now: Timestamp, path: Path, datagram: &[u8]) {
-        self.now = now;
+        self.take(now, || Input::Datagram(path, datagram.to_vec()));
         self.peer.handle_datagram(now, path, datagram);
     }
 
     fn handle_timeout(&mut self, now: Timestamp) {
-        self.now = now;
+        self.take(now, || Input::Timeout);
         self.peer.handle_timeout(now);
     }
 
     fn handle_addresses(&mut self, now: Timestamp, addresses: &[LocalAddress]) {
-        self.now = now;
+        self.take(now, || Input::Addresses(addresses.to_vec()));
         let is_there = |ip: IpAddr| addresses.iter().any(|local| local.address.ip() == ip);
         let gone: Vec<IpAddr> = self.bases.iter().map(|(ip, _)| *ip).filter(|ip| !is_there(*ip)).collect();
         gone.into_iter().for_each(|ip| self.remove_bases(now, ip));
@@ -141,22 +181,22 @@ impl Node for Actor {
     }
 
     fn handle_connect(&mut self, now: Timestamp, id: u64, outcome: Result<Path, ConnectError>) {
-        self.now = now;
+        self.take(now, || Input::Connect(id, outcome));
         self.peer.handle_connect(now, id, outcome);
     }
 
     fn handle_bytes(&mut self, now: Timestamp, path: Path, bytes: &[u8]) {
-        self.now = now;
+        self.take(now, || Input::Bytes(path, bytes.to_vec()));
         self.peer.handle_bytes(now, path, bytes);
     }
 
     fn handle_disconnect(&mut self, now: Timestamp, path: Path, how: Ended) {
-        self.now = now;
+        self.take(now, || Input::Disconnect(path, how));
         self.peer.handle_disconnect(now, path, how);
     }
 
     fn handle_resolved(&mut self, now: Timestamp, id: u64, address: Option<IpAddr>) {
-        self.now = now;
+        self.take(now, || Input::Resolved(id, address));
         self.peer.handle_resolved(now, id, address);
     }
 
@@ -165,6 +205,9 @@ impl Node for Actor {
             return Some(output);
         }
         let output = self.poll()?;
+        if let Some(recording) = &mut self.recording {
+            recording.said.push((recording.inputs.len(), output.clone()));
+        }
         let Some(rogue) = &mut self.rogue else { return Some(output) };
         let agent = self.peer.agent();
         let ours = agent.local_credentials(self.peer.stream());
@@ -183,12 +226,28 @@ impl Node for Actor {
         if let Some(rogue) = &mut self.rogue {
             rogue.learn(&String::from_utf8_lossy(message));
         }
-        self.peer.handle_signal(now, from, message);
+        self.take(now, || Input::Signal(from, message.to_vec()));
+        match self.reverses {
+            true => self.peer.handle_signal(now, from, reversed(message).as_bytes()),
+            false => self.peer.handle_signal(now, from, message),
+        }
     }
 
     fn violation(&self) -> Option<&str> {
         self.peer.violation()
     }
+}
+
+/// The lines of a message, with its candidates from the last to the first.
+fn reversed(message: &[u8]) -> String {
+    let text = String::from_utf8_lossy(message);
+    let is_candidate = |line: &&str| line.starts_with("a=candidate:");
+    let mut candidates = text.lines().rev().filter(is_candidate);
+    let lines = text.lines().map(|line| match is_candidate(&line) {
+        true => candidates.next().unwrap_or(line),
+        false => line,
+    });
+    lines.map(|line| format!("{line}\r\n")).collect()
 }
 
 impl Rogue {

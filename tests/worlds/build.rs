@@ -10,11 +10,13 @@ use floe::sim::{
     World,
 };
 use floe::stun::Method;
-use floe::{Base, Config, Profile, Security, Server, Timestamp, Transport};
+use floe::{Base, Config, Profile, Security, Seed, Server, Timestamp, Transport};
 
 use super::actor::Actor;
 use super::dice::mix;
+use super::differential;
 use super::plan::{End, Gateway, Hostile, Line, Passes, Plan, Setting, Shared, Use};
+use super::replay::Command;
 
 /// The user of every TURN server.
 const USER: &str = "alice";
@@ -30,6 +32,16 @@ pub struct Session {
     pub servers: Vec<NodeId>,
     /// Of each end and interface: its innermost network and its addresses.
     pub places: [Vec<Placed>; 2],
+    pub births: [Birth; 2],
+}
+
+/// What an end begins with.
+#[derive(Clone, Debug)]
+pub struct Birth {
+    seed: Seed,
+    asked: Vec<Server>,
+    now: Timestamp,
+    addresses: Vec<SocketAddr>,
 }
 
 #[derive(Clone, Debug)]
@@ -74,7 +86,7 @@ pub fn build(plan: &Plan) -> Session {
     world.set_nudging(plan.nudging);
     // Whoever has drawn the plan says by which number.
     world.set_silent(true);
-    Session { world, ends, servers, places: [alice.1, bob.1] }
+    Session { world, ends, servers, places: [alice.1, bob.1], births: [alice.2, bob.2] }
 }
 
 /// The servers that an end asks, by each of their addresses.
@@ -132,7 +144,7 @@ fn add_end(
     end: usize,
     networks: &[NetworkId],
     asked: &[Server],
-) -> (NodeId, Vec<Placed>) {
+) -> (NodeId, Vec<Placed>, Birth) {
     let this = &plan.ends[end];
     let (mut host, mut counts) = (Host::new(), Vec::new());
     for (index, (interface, network)) in this.interfaces.iter().zip(networks).enumerate() {
@@ -151,27 +163,20 @@ fn add_end(
         }
         counts.push(count);
     }
-    let seed = world.seed_for(end as u64);
-    let rogue = matches!(plan.hostile, Some(Hostile::Rogue(_))) && end == 1;
+    let mut birth = Birth {
+        seed: world.seed_for(end as u64),
+        asked: asked.to_vec(),
+        now: world.now(),
+        addresses: Vec::new(),
+    };
     let id = world.add_node(host, |_, now, addresses| {
-        let mut peer = Peer::with_components(now, config(&this.setting), this.role, seed, this.components);
-        for server in asked {
-            // A lite agent asks nobody.
-            let _ = peer.agent_mut().add_server(now, server.clone());
+        birth = Birth { now, addresses: addresses.to_vec(), ..birth.clone() };
+        let actor = actor(plan, end, &birth);
+        match plan.hostile {
+            Some(Hostile::Rogue(_)) if end == 1 => actor.rogue(plan),
+            _ if differential::is_recorded(plan) => actor.record(),
+            _ => actor,
         }
-        let mut bases = Vec::new();
-        for component in 0..u16::from(this.components) {
-            for address in addresses {
-                let base = base(this, end, *address, component);
-                let component = peer.stream().component(component + 1);
-                if let Ok(base) = peer.agent_mut().add_base(now, component, base) {
-                    bases.push((address.ip(), base));
-                }
-            }
-        }
-        let peer = if this.trickles { peer } else { peer.without_trickle() };
-        let actor = Actor::honest(peer, bases, this);
-        if rogue { actor.rogue(plan) } else { actor }
     });
     let addresses = world.addresses(id).to_vec();
     for address in addresses.iter().filter(|_| this.hides) {
@@ -183,7 +188,30 @@ fn add_end(
         addresses: addresses.by_ref().take(*count).collect(),
     });
     let placed = placed.collect();
-    (id, placed)
+    (id, placed, birth)
+}
+
+/// An end as it is at first.
+pub fn actor(plan: &Plan, end: usize, birth: &Birth) -> Actor {
+    let (this, now) = (&plan.ends[end], birth.now);
+    let config = config(&this.setting);
+    let mut peer = Peer::with_components(now, config, this.role, birth.seed.clone(), this.components);
+    for server in &birth.asked {
+        // A lite agent asks nobody.
+        let _ = peer.agent_mut().add_server(now, server.clone());
+    }
+    let mut bases = Vec::new();
+    for component in 0..u16::from(this.components) {
+        for address in &birth.addresses {
+            let base = base(this, end, *address, component);
+            let component = peer.stream().component(component + 1);
+            if let Ok(base) = peer.agent_mut().add_base(now, component, base) {
+                bases.push((address.ip(), base));
+            }
+        }
+    }
+    let peer = if this.trickles { peer } else { peer.without_trickle() };
+    Actor::honest(peer, bases, this)
 }
 
 /// The socket of a component at an address.
@@ -330,6 +358,6 @@ impl Session {
     /// Lets an end begin to signal.
     pub fn call(&mut self, end: usize) {
         let partner = self.ends[1 - end];
-        self.world.with(self.ends[end], |actor, now: Timestamp| actor.peer_mut().call(now, partner));
+        self.world.with(self.ends[end], |actor, now| actor.command(now, Command::Call(partner)));
     }
 }

@@ -6,10 +6,12 @@
 pub mod actor;
 pub mod build;
 pub mod dice;
+pub mod differential;
 pub mod expectation;
 pub mod extras;
 pub mod hostile;
 pub mod plan;
+pub mod replay;
 pub mod run;
 pub mod shrink;
 pub mod verdict;

@@ -8,8 +8,10 @@ use floe::stun::{AttributeType, Class, Message};
 use floe::{Reason, StreamState, Timestamp};
 
 use super::build::{Placed, Session, build, link, nat};
+use super::differential;
 use super::hostile::Attack;
 use super::plan::{Gateway, Happening, Hostile, Plan};
+use super::replay::Command;
 use super::verdict;
 
 /// What became of a session.
@@ -46,15 +48,14 @@ pub fn run(plan: &Plan) -> Report {
     play.play();
     let account = matches!(plan.hostile, Some(Hostile::Sprayer(_))).then(|| play.account());
     verdict::at_the_end(&mut play);
-    let report = play.report();
     if let Some(account) = account {
-        // INV-21: nothing is other than it would have been.
-        let calm = Plan { hostile: None, ..plan.clone() };
-        let mut without = Play::new(&calm);
-        without.play();
-        assert_eq!(account, without.account(), "INV-21: forgeries have made a difference");
+        differential::spare(&play, &account);
     }
-    report
+    if differential::is_recorded(plan) {
+        differential::replay(&play);
+        differential::reorder(&play);
+    }
+    play.report()
 }
 
 /// A session under way.
@@ -76,18 +77,16 @@ impl<'p> Play<'p> {
         Self { plan, session, attack, orphaned: 0, settled_at: None, first: Outcome::Divided }
     }
 
+    /// Both ends take the candidates of each message from the last to the first.
+    pub fn reverse_candidates(&mut self) {
+        for id in self.session.ends {
+            self.session.world.with(id, |actor, _| actor.reverse_candidates());
+        }
+    }
+
     /// All of it.
     pub fn play(&mut self) {
-        let mut calls: Vec<(Duration, usize)> =
-            vec![(self.plan.ends[0].calls_after, 0), (self.plan.ends[1].calls_after, 1)];
-        calls.sort();
-        for (at, end) in calls {
-            self.run_until(Timestamp::from(at));
-            self.session.call(end);
-        }
-        self.settle();
-        self.first = self.outcome();
-        verdict::of_the_search(self);
+        self.search();
         let mut start = self.session.world.now();
         for (after, happening) in &self.plan.events {
             self.run_until(start + *after);
@@ -106,6 +105,20 @@ impl<'p> Play<'p> {
             self.settle();
         }
         self.data();
+    }
+
+    /// Until both ends have found a pair or given up, or long enough.
+    pub fn search(&mut self) {
+        let mut calls: Vec<(Duration, usize)> =
+            vec![(self.plan.ends[0].calls_after, 0), (self.plan.ends[1].calls_after, 1)];
+        calls.sort();
+        for (at, end) in calls {
+            self.run_until(Timestamp::from(at));
+            self.session.call(end);
+        }
+        self.settle();
+        self.first = self.outcome();
+        verdict::of_the_search(self);
     }
 
     /// Waits until both ends have found a pair or given up, or long enough.
@@ -174,6 +187,11 @@ impl<'p> Play<'p> {
         self.session.world.run_for(until.saturating_since(now));
     }
 
+    /// Lets the application of an end do something.
+    fn command(&mut self, end: usize, command: Command) {
+        self.session.world.with(self.session.ends[end], |actor, now| actor.command(now, command));
+    }
+
     fn befall(&mut self, happening: Happening) {
         let place = |session: &Session, end: usize, index: usize| session.places[end].get(index).cloned();
         let ends = self.session.ends;
@@ -197,7 +215,7 @@ impl<'p> Play<'p> {
                 }
             }
             Happening::Restart(end) => {
-                self.session.world.with(ends[end], |actor, now| actor.peer_mut().restart(now));
+                self.command(end, Command::Restart);
             }
             Happening::RemoveBase(end, index) => self.remove_base(end, index),
             Happening::Suspend(time) => {
@@ -205,13 +223,8 @@ impl<'p> Play<'p> {
                 self.session.world.run_for(time);
                 self.session.world.set_lateness(self.plan.lateness);
             }
-            Happening::Revoke(end) => self.session.world.with(ends[end], |actor, now| {
-                let stream = actor.peer().stream();
-                let _ = actor.peer_mut().agent_mut().revoke_consent(now, stream);
-            }),
-            Happening::Close(end) => {
-                self.session.world.with(ends[end], |actor, now| actor.peer_mut().agent_mut().close(now));
-            }
+            Happening::Revoke(end) => self.command(end, Command::Revoke),
+            Happening::Close(end) => self.command(end, Command::Close),
             Happening::ServerRestart(n) | Happening::ServerVanish(n) => {
                 let relays = self.plan.servers.get(n).is_some_and(|server| server.relays);
                 if let Some(id) = self.session.servers.get(n).filter(|_| relays) {
@@ -256,17 +269,14 @@ impl<'p> Play<'p> {
     /// The sockets of an interface are gone.
     fn remove_base(&mut self, end: usize, index: usize) {
         let Some(placed) = self.session.places[end].get(index).cloned() else { return };
-        self.session.world.with(self.session.ends[end], |actor, now| {
-            for address in &placed.addresses {
-                actor.remove_bases(now, address.ip());
-            }
-        });
+        let gone = placed.addresses.iter().map(|address| address.ip()).collect();
+        self.command(end, Command::RemoveBases(gone));
     }
 
     /// Each end sends a little.
     fn data(&mut self) {
-        for id in self.session.ends {
-            self.session.world.with(id, |actor, _| actor.peer_mut().send(1, b"some data of the application"));
+        for end in 0..2 {
+            self.command(end, Command::Send(1, b"some data of the application".to_vec()));
         }
         self.run_for(Duration::from_millis(1));
     }
@@ -310,7 +320,7 @@ impl<'p> Play<'p> {
     }
 
     /// All that both ends have said, and where they stand.
-    fn account(&self) -> (u64, u64, String) {
+    pub fn account(&self) -> (u64, u64, String) {
         let (mut hash, mut count) = (0xcbf2_9ce4_8422_2325_u64, 0);
         let mut add = |bytes: &[u8]| {
             for byte in bytes {

@@ -8,6 +8,7 @@ use floe::{Event, Profile, StreamState};
 
 use super::expectation;
 use super::plan::{Happening, Hostile, Use};
+use super::replay::Command;
 use super::run::Play;
 
 /// What has to have come of the first search, before anything has happened.
@@ -162,10 +163,9 @@ fn flows(play: &mut Play<'_>) {
             }
             let payload = format!("datagram of end {end} for component {component}");
             let before = play.session.world.node(to).peer().received().len();
-            let sent = play
-                .session
-                .world
-                .with(from, |actor, _| actor.peer_mut().send(component, payload.as_bytes()));
+            let sent = play.session.world.with(from, |actor, now| {
+                actor.command(now, Command::Send(component, payload.clone().into_bytes()))
+            });
             assert!(sent, "INV-27: end {end} has completed and has no route\n{}", tail(play));
             play.run_for(Duration::from_secs(2));
             let received = &play.session.world.node(to).peer().received()[before..];

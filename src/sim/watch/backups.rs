@@ -84,13 +84,15 @@ impl Backups {
     }
 }
 
-/// Whether nothing is known that would end a pair by itself.
+/// Whether nothing is known that would end a pair by itself, as a relay would that is let go.
 fn is_still_good(agent: &Agent, wire: &Wire, spare: &Spare, now: Timestamp) -> bool {
     let stream = spare.component.stream();
     let ours = agent.local_candidates(stream).any(|(_, it)| it.ip() == Some(spare.path.local()));
     let theirs = agent.remote_candidates(stream).any(|(_, it)| it.ip() == Some(spare.path.remote()));
     let answered_at = wire.answered_at(spare.path);
-    ours && theirs && answered_at.is_some_and(|at| now.saturating_since(at) < CONSENT)
+    ours && theirs
+        && !wire.is_relayed(spare.path)
+        && answered_at.is_some_and(|at| now.saturating_since(at) < CONSENT)
 }
 
 /// RFC 7675 section 5.1.

@@ -1,0 +1,54 @@
+//! One world more than once: what has to be the same however often, and however it comes about.
+
+use floe::StreamState;
+
+use super::build;
+use super::plan::{Hostile, Plan};
+use super::run::Play;
+use super::verdict::tail;
+
+/// Whether what was done to the ends of this world is recorded, to be done again. One in fifty: it costs as much as the
+/// world itself.
+pub fn is_recorded(plan: &Plan) -> bool {
+    plan.hostile.is_none() && plan.seed.is_multiple_of(50)
+}
+
+/// INV-09: both ends, each by itself, with the same done to it.
+pub fn replay(play: &Play<'_>) {
+    for end in 0..2 {
+        let actor = play.session.world.node(play.session.ends[end]);
+        if let Some(recording) = actor.recording() {
+            recording.compare(build::actor(play.plan, end, &play.session.births[end]));
+        }
+    }
+}
+
+/// INV-18: whoever meets with candidates as they come also meets with all of them at once, last ones first, and the other way
+/// round.
+pub fn reorder(play: &Play<'_>) {
+    let mut plan = play.plan.clone();
+    plan.ends.iter_mut().for_each(|end| end.trickles = !end.trickles);
+    let mut otherwise = Play::new(&plan);
+    otherwise.reverse_candidates();
+    otherwise.search();
+    let is_sure = plan.is_faithful() && plan.lateness.is_zero();
+    if play.has_connected() && is_sure {
+        assert_eq!(
+            otherwise.states(),
+            [StreamState::Completed; 2],
+            "INV-18: not with candidates in another order\n{}",
+            tail(&otherwise)
+        );
+    }
+}
+
+/// INV-21: a world with an enemy who knows no password is the same without.
+pub fn spare(play: &Play<'_>, account: &(u64, u64, String)) {
+    if !matches!(play.plan.hostile, Some(Hostile::Sprayer(_))) {
+        return;
+    }
+    let calm = Plan { hostile: None, ..play.plan.clone() };
+    let mut without = Play::new(&calm);
+    without.play();
+    assert_eq!(*account, without.account(), "INV-21: forgeries have made a difference");
+}
