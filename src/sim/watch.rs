@@ -258,7 +258,7 @@ impl Watch {
                 // INV-23
                 let is_invented =
                     *state == StreamState::Failed(Reason::IntegrityViolated) && !self.wire.is_attacked();
-                told.and(match is_invented {
+                told.and_then(|()| match is_invented {
                     true => Err(alloc::format!("INV-23: {stream} blames forgeries, and there were none")),
                     false => Ok(()),
                 })
