@@ -118,6 +118,32 @@ impl Path {
             Ends::V6 { remote, zone, .. } => unmapped(remote, self.remote_port, zone),
         }
     }
+
+    /// Whether it begins at this socket: `local` compared where it stands.
+    #[inline]
+    pub(crate) fn is_from(&self, transport: Transport, local: &SocketAddr) -> bool {
+        let is_it = match (&self.ends, local) {
+            (Ends::V4 { local: ours, .. }, SocketAddr::V4(v4)) => {
+                ours == v4.ip() && self.local_port == v4.port()
+            }
+            (Ends::V4 { .. }, SocketAddr::V6(_)) => false,
+            (Ends::V6 { .. }, _) => self.local() == *local,
+        };
+        is_it && self.transport == transport
+    }
+
+    /// Whether it leads to this socket.
+    #[inline]
+    pub(crate) fn is_to(&self, transport: Transport, remote: &SocketAddr) -> bool {
+        let is_it = match (&self.ends, remote) {
+            (Ends::V4 { remote: theirs, .. }, SocketAddr::V4(v4)) => {
+                theirs == v4.ip() && self.remote_port == v4.port()
+            }
+            (Ends::V4 { .. }, SocketAddr::V6(_)) => false,
+            (Ends::V6 { .. }, _) => self.remote() == *remote,
+        };
+        is_it && self.transport == transport
+    }
 }
 
 impl fmt::Debug for Path {
@@ -229,6 +255,23 @@ mod tests {
         assert_eq!((path.local(), path.remote()), (address("192.0.2.1:1"), address("[2001:db8::2]:2")));
         let path = Path::udp(address("[fe80::1%7]:1"), address("192.0.2.1:1"));
         assert_eq!((path.local(), path.remote()), (address("[fe80::1%7]:1"), address("192.0.2.1:1")));
+    }
+
+    #[test]
+    fn a_path_is_from_and_to_its_own_ends_and_no_others() {
+        let addresses =
+            ["192.0.2.1:1", "192.0.2.1:2", "192.0.2.2:1", "[2001:db8::1]:1", "[fe80::1%7]:1", "[fe80::1]:1"];
+        let addresses = addresses.map(address);
+        for (local, remote) in addresses.into_iter().flat_map(|one| addresses.map(|other| (one, other))) {
+            let path = Path::udp(local, remote);
+            for end in addresses {
+                assert_eq!(path.is_from(Transport::Udp, &end), path.local() == end, "{path:?}, {end}");
+                assert_eq!(path.is_to(Transport::Udp, &end), path.remote() == end, "{path:?}, {end}");
+            }
+            assert!(
+                !path.is_from(Transport::Tcp, &path.local()) && !path.is_to(Transport::Tcp, &path.remote())
+            );
+        }
     }
 
     #[test]

@@ -176,7 +176,8 @@ impl Agent {
             }
             Err(reason) => {
                 // A refusal by way of a relay waits with its client.
-                if self.gatherer.base_of(&path).is_some_and(|entry| !entry.is_socket()) {
+                let may_be_relayed = !self.gatherer.relays.is_empty();
+                if may_be_relayed && self.gatherer.base_of(&path).is_some_and(|entry| !entry.is_socket()) {
                     self.settle();
                 }
                 self.ignore(reason)

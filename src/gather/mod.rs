@@ -161,7 +161,7 @@ impl Gatherer {
 
     /// Whether a path leads to one of our own sockets.
     pub(crate) fn leads_to_a_base(&self, path: &Path) -> bool {
-        self.bases.at(path.transport(), path.remote()).is_some()
+        self.bases.to(path).is_some()
     }
 
     /// Whether one of our own sockets has this address, on whatever link: no path to another one leads to a base.
@@ -171,7 +171,7 @@ impl Gatherer {
 
     /// The base that a path names.
     pub(crate) fn base_of(&self, path: &Path) -> Option<&BaseEntry> {
-        self.bases.at(path.transport(), path.local())
+        self.bases.from(path)
     }
 
     pub(crate) fn server(&self, id: ServerId) -> Option<&Server> {
