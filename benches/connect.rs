@@ -35,7 +35,7 @@ fn main() {
         table.case(&name, || connect(candidates).now);
     }
     // What is kept is what two agents hold: it is forgotten, and never given back.
-    table.case("hold two agents at rest", || mem::forget(connect(1)));
+    table.case("hold two agents at rest", || mem::forget(Box::new(connect(1))));
     let mut session = connect(1);
     table.case("a minute of two agents at rest", || session.pass(Duration::from_secs(60)));
 }

@@ -150,38 +150,40 @@ impl<'a, T> IntoIterator for &'a mut Few<T> {
 }
 
 /// A queue that mostly holds one item, if any, which then stands in it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) enum Queue<T> {
+    #[default]
+    Empty,
     One(T),
     Many(VecDeque<T>),
 }
 
 impl<T> Queue<T> {
-    pub(crate) const fn new() -> Self {
-        Self::Many(VecDeque::new())
-    }
-
     pub(crate) fn is_empty(&self) -> bool {
-        matches!(self, Self::Many(items) if items.is_empty())
+        match self {
+            Self::Empty => true,
+            Self::One(_) => false,
+            Self::Many(items) => items.is_empty(),
+        }
     }
 
     pub(crate) fn push_back(&mut self, item: T) {
-        match mem::take(self) {
-            Self::Many(items) if items.capacity() == 0 => *self = Self::One(item),
-            Self::Many(mut items) => {
-                items.push_back(item);
-                *self = Self::Many(items);
+        match self {
+            Self::Empty => *self = Self::One(item),
+            Self::Many(items) => items.push_back(item),
+            Self::One(_) => {
+                let first = self.pop_front();
+                *self = Self::Many(first.into_iter().chain([item]).collect());
             }
-            Self::One(first) => *self = Self::Many(VecDeque::from([first, item])),
         }
     }
 
     pub(crate) fn pop_front(&mut self) -> Option<T> {
         match self {
             Self::Many(items) => items.pop_front(),
-            Self::One(_) => match mem::take(self) {
+            Self::Empty | Self::One(_) => match mem::take(self) {
                 Self::One(item) => Some(item),
-                Self::Many(_) => None,
+                Self::Empty | Self::Many(_) => None,
             },
         }
     }
@@ -189,22 +191,16 @@ impl<T> Queue<T> {
     pub(crate) fn retain(&mut self, mut keep: impl FnMut(&T) -> bool) {
         match self {
             Self::Many(items) => items.retain(keep),
-            Self::One(item) if keep(item) => {}
-            Self::One(_) => *self = Self::new(),
+            Self::One(item) if !keep(item) => *self = Self::Empty,
+            Self::Empty | Self::One(_) => {}
         }
     }
 
     /// Gives back the room of a queue that is empty.
     pub(crate) fn shrink(&mut self) {
-        if self.is_empty() {
-            *self = Self::new();
+        if matches!(self, Self::Many(items) if items.is_empty()) {
+            *self = Self::Empty;
         }
-    }
-}
-
-impl<T> Default for Queue<T> {
-    fn default() -> Self {
-        Self::new()
     }
 }
 
@@ -332,7 +328,7 @@ mod tests {
 
     #[test]
     fn a_queue_hands_out_what_came_first() {
-        let mut queue = Queue::new();
+        let mut queue = Queue::default();
         for count in [1, 2, 3, 1] {
             (0..count).for_each(|item| queue.push_back(item));
             assert!(!queue.is_empty());

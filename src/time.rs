@@ -92,6 +92,22 @@ impl AddAssign<Duration> for Timestamp {
     }
 }
 
+/// A length of time that may be missing, in one word.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(crate) struct Measured(Option<Timestamp>);
+
+impl Measured {
+    pub(crate) fn get(self) -> Option<Duration> {
+        self.0.map(Timestamp::since_epoch)
+    }
+}
+
+impl From<Option<Duration>> for Measured {
+    fn from(duration: Option<Duration>) -> Self {
+        Self(duration.map(Timestamp::from))
+    }
+}
+
 /// The earliest of the instants that the parts of a machine wait for.
 ///
 /// Every part adds its own through a method `deadlines(&self, &mut Deadline)`; the machine reads the minimum.

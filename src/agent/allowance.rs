@@ -27,7 +27,7 @@ pub(crate) struct Allowed {
 struct Allowance {
     ip: IpAddr,
     /// The number of the latest slot since the clock's epoch.
-    slot: u64,
+    slot: u32,
     /// By slot, the latest last. `None` once an authentic answer to one of our checks has come from there: it is the peer's,
     /// and wants to be asked.
     sent: Option<Box<[Sent; SLOTS]>>,
@@ -59,7 +59,7 @@ impl Allowances {
     }
 
     /// Makes room for an address; `None` if that would take another's account of the last minute.
-    fn add(&mut self, ip: IpAddr, slot: u64) -> Option<usize> {
+    fn add(&mut self, ip: IpAddr, slot: u32) -> Option<usize> {
         if self.known.len() >= ADDRESSES_MAX {
             let oldest =
                 (0..self.known.len()).min_by_key(|at| self.known.get(*at).map(|known| known.slot))?;
@@ -73,7 +73,7 @@ impl Allowances {
 }
 
 impl Allowance {
-    fn take(&mut self, slot: u64, bytes: u32, allowed: Allowed) -> bool {
+    fn take(&mut self, slot: u32, bytes: u32, allowed: Allowed) -> bool {
         self.forget(slot);
         let Some(slots) = &mut self.sent else { return true };
         let total = slots.iter().fold(Sent { packets: 1, bytes }, |sum, sent| sum.plus(*sent));
@@ -85,12 +85,12 @@ impl Allowance {
     }
 
     /// Whether everything that was sent is older than a minute.
-    fn is_over(&self, slot: u64) -> bool {
+    fn is_over(&self, slot: u32) -> bool {
         usize::try_from(slot.saturating_sub(self.slot)).is_ok_and(|passed| passed >= SLOTS)
     }
 
     /// Moves on to a slot: what is older than a minute falls out.
-    fn forget(&mut self, slot: u64) {
+    fn forget(&mut self, slot: u32) {
         let passed = usize::try_from(slot.saturating_sub(self.slot)).unwrap_or(SLOTS).min(SLOTS);
         if let Some(slots) = &mut self.sent {
             slots.rotate_left(passed);
@@ -109,8 +109,9 @@ impl Sent {
     }
 }
 
-const fn slot_of(now: Timestamp) -> u64 {
-    now.since_epoch().as_secs() / SLOT.as_secs()
+/// Enough of them for a thousand years.
+fn slot_of(now: Timestamp) -> u32 {
+    u32::try_from(now.since_epoch().as_secs() / SLOT.as_secs()).unwrap_or(u32::MAX)
 }
 
 /// How finely a minute is divided.

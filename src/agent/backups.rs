@@ -97,7 +97,7 @@ impl Agent {
             return false;
         }
         for backup in &mut component.backups {
-            let (basic, before) = (backup.basic, backup.standing());
+            let (basic, before) = (backup.basic(), backup.standing());
             let check = backup.handle_timeout(now, || consent::draw(entropy, basic));
             due.extend(check.map(|check| (backup.pair, check)));
             if before != backup.standing() {

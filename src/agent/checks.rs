@@ -22,6 +22,7 @@ use crate::ice::{
 };
 use crate::net::{Path, unscoped};
 use crate::stun::{ErrorCode, Failure, Rto, Transaction, TransactionId};
+use crate::time::Measured;
 
 /// The transaction of a check, and what it was sent with.
 #[derive(Clone, Copy, Debug)]
@@ -205,7 +206,7 @@ impl Agent {
             }
         }
         if let Some(pair) = list.pair_mut(pair.id) {
-            pair.rtt = rtt.or(pair.rtt);
+            pair.rtt = rtt.or_else(|| pair.rtt.get()).into();
             pair.unanswered = 0;
         }
         self.lists.unfreeze(pair.foundation);
@@ -306,7 +307,7 @@ impl Agent {
             answered_at: now,
             is_hearsay: path != checked.path,
             asked_at: None,
-            rtt: None,
+            rtt: Measured::default(),
             seen_at: None,
             is_nominated_elsewhere: false,
         }))

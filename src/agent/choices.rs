@@ -58,7 +58,7 @@ impl Views<'_> {
             remote,
             priority: pair.priorities.pair,
             cost,
-            rtt: pair.rtt,
+            rtt: pair.rtt.get(),
             health,
         })
     }
@@ -74,7 +74,7 @@ impl Views<'_> {
             remote,
             priority: pair.priorities.pair,
             cost,
-            rtt: pair.rtt,
+            rtt: pair.rtt.get(),
             health,
         })
     }

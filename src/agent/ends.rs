@@ -77,9 +77,9 @@ impl Far {
             id: remote.id,
             kin: remote.kin,
             priority: remote.candidate.priority(),
-            address: remote.address,
+            address: remote.address(),
             doubt,
-            likeness: likeness(remote.component, remote.candidate.transport(), remote.address),
+            likeness: likeness(remote.component, remote.candidate.transport(), remote.address()),
             is_hidden: remote.candidate.ip().is_none(),
         }
     }
@@ -144,7 +144,7 @@ mod tests {
     fn a_relay_is_not_told_the_address_that_a_name_hides() {
         let name = MdnsName::new("1f4712db-ea17-4bcf-a596-105139dfd8bf.local").unwrap();
         let hidden = theirs(CandidateAddress::Name(name, 2000));
-        let clear = theirs(hidden.address.into());
+        let clear = theirs(hidden.address().into());
         let matching =
             |theirs| [CandidateKind::Host, CandidateKind::Relayed].map(|kind| matches(&ours(kind), theirs));
         assert_eq!(matching(&clear), [true, true]);
@@ -158,7 +158,7 @@ mod tests {
         let name = MdnsName::new("1f4712db-ea17-4bcf-a596-105139dfd8bf.local").unwrap();
         hidden.candidate = hidden.candidate.at(CandidateAddress::Name(name, 1000));
         let mut relayed = theirs(SocketAddr::from(([198, 51, 100, 1], 2000)).into());
-        relayed.candidate = candidate(CandidateKind::Relayed, relayed.address.into());
+        relayed.candidate = candidate(CandidateKind::Relayed, relayed.address().into());
         assert!(matches(&hidden, &relayed));
     }
 }

@@ -88,7 +88,7 @@ impl Agent {
             let pair = upkeep.pair();
             match upkeep {
                 Upkeep::Consent(consent) => {
-                    let basic = consent.basic;
+                    let basic = consent.basic();
                     let before = consent.standing();
                     let check = consent.handle_timeout(now, || consent::draw(entropy, basic));
                     let after = consent.standing();

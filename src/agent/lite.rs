@@ -18,7 +18,7 @@ use crate::ice::responder::Request;
 use crate::ice::valid::ValidPair;
 use crate::ice::{ComponentId, PairId, Role, StreamId};
 use crate::net::{Path, unscoped};
-use crate::time::Timestamp;
+use crate::time::{Measured, Timestamp};
 
 impl Agent {
     /// Whether this agent is lite (RFC 8445 section 2.5): to be signalled as `ice-lite`.
@@ -151,7 +151,7 @@ impl Agent {
             answered_at: now,
             is_hearsay: false,
             asked_at: None,
-            rtt: None,
+            rtt: Measured::default(),
             seen_at: None,
             is_nominated_elsewhere: false,
         };
@@ -228,13 +228,13 @@ impl Agent {
                     component,
                     local: local.id,
                     remote: remote.id,
-                    path: Path::new(ours.transport(), local.base_address, remote.address),
+                    path: Path::new(ours.transport(), local.base_address, remote.address()),
                     priorities: Priorities::of(role, ours.priority(), theirs.priority()),
                     nominated: None,
                     answered_at: now,
                     is_hearsay: false,
                     asked_at: None,
-                    rtt: None,
+                    rtt: Measured::default(),
                     seen_at: None,
                     is_nominated_elsewhere: false,
                 });

@@ -176,7 +176,7 @@ impl Agent {
             lists: CheckListSet::default(),
             streams: Few::new(),
             ids: Ids::default(),
-            outputs: Queue::new(),
+            outputs: Queue::default(),
             stats: Counters::default(),
             waits: Waits::default(),
             at_rest: false,

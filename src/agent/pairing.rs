@@ -20,6 +20,7 @@ use crate::ice::{
 };
 use crate::net::{Path, Transport, unscoped};
 use crate::stun::{Transaction, TransactionId};
+use crate::time::Measured;
 
 impl Agent {
     /// A base's own candidate (RFC 8445 section 5.1.1.1).
@@ -293,7 +294,7 @@ impl Agent {
 
     /// The remote candidate as an end of pairs.
     pub(super) fn far(&self, remote: &RemoteCandidate) -> Far {
-        Far::of(remote, self.gatherer.has_base_at(remote.address))
+        Far::of(remote, self.gatherer.has_base_at(remote.address()))
     }
 
     /// The same for two ends that are not paired, of a full agent.
@@ -360,7 +361,7 @@ impl Agent {
             state: PairState::Frozen,
             valid: None,
             nominated_by_peer: None,
-            rtt: None,
+            rtt: Measured::default(),
             unanswered: 0,
         });
         id
@@ -478,7 +479,7 @@ impl Agent {
     fn forget_unpaired_paths(&mut self, stream: StreamId) {
         let bases: Vec<SocketAddr> = self.gatherer.bases().map(|entry| entry.base.local()).collect();
         let Ok(known) = self.stream_mut(stream) else { return };
-        let remotes: Vec<SocketAddr> = known.remotes.iter().map(|remote| remote.address).collect();
+        let remotes: Vec<SocketAddr> = known.remotes.iter().map(|remote| remote.address()).collect();
         known.authenticated.retain(|known| {
             bases.contains(&known.path.local()) && remotes.contains(&unscoped(known.path.remote()))
         });

@@ -80,7 +80,7 @@ pub(super) fn relocation(views: &Views<'_>, id: ComponentId) -> Option<Relocatio
         return None;
     }
     let asked_at = asked_at(views, selected)?.max(since);
-    let rtt = selected.rtt.or(found.rtt).unwrap_or_default();
+    let rtt = selected.rtt.get().or_else(|| found.rtt.get()).unwrap_or_default();
     let until = asked_at + rtt.saturating_mul(2) + GRACE;
     // A peer that is somewhere else all the time is followed ten times a second at most.
     let until = until.max(component.selected_at + MOVES_APART);

@@ -122,7 +122,10 @@ impl Agent {
             Some(remote) if remote.credentials.ufrag() == ufrag => {
                 known.remote_gathering = RemoteGathering::Complete;
             }
-            _ => known.coming_end = Some(ufrag.into()),
+            _ => {
+                known.coming_end = Rare::new();
+                known.coming_end.push(ufrag.into());
+            }
         }
         self.settle();
         Ok(())

@@ -172,7 +172,7 @@ pub(crate) struct Stream {
     /// Candidates that were signalled under credentials of the peer that are not known yet.
     pub(crate) coming: Rare<(CandidateId, Candidate)>,
     /// The fragment under which their end was signalled.
-    pub(crate) coming_end: Option<Box<str>>,
+    pub(crate) coming_end: Rare<Box<str>>,
     pub(crate) locals: LocalCandidates,
     pub(crate) remotes: RemoteCandidates,
     /// Signalled with names that have not been resolved.
@@ -295,7 +295,7 @@ impl Stream {
             previous: None,
             superseded: None,
             coming: Rare::new(),
-            coming_end: None,
+            coming_end: Rare::new(),
             locals: LocalCandidates::default(),
             remotes: RemoteCandidates::default(),
             unresolved: UnresolvedCandidates::default(),
@@ -340,7 +340,7 @@ impl Stream {
         self.remote = None;
         self.previous = None;
         self.coming = Rare::new();
-        self.coming_end = None;
+        self.coming_end = Rare::new();
         self.unresolved = UnresolvedCandidates::default();
         self.lost = Rare::new();
         for component in self.components_mut() {
@@ -435,7 +435,7 @@ impl Stream {
     /// Whether the end of the peer's candidates was signalled before the credentials that it came under, which are known now.
     pub(crate) fn take_coming_end(&mut self) -> bool {
         let ufrag = self.remote.as_ref().map(|remote| remote.credentials.ufrag());
-        self.coming_end.take().is_some_and(|under| ufrag == Some(&*under))
+        self.coming_end.take().pop().is_some_and(|under| ufrag == Some(&*under))
     }
 
     /// Keeps a candidate of a generation that is not known yet: its credentials may be on their way (L-47).

@@ -103,7 +103,7 @@ impl<'a> Pair<'a> {
     /// Round-trip time of the last check that was answered without a retransmission.
     #[must_use]
     pub fn rtt(&self) -> Option<Duration> {
-        self.listed.and_then(|pair| pair.rtt)
+        self.listed.and_then(|pair| pair.rtt.get())
     }
 }
 

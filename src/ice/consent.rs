@@ -21,8 +21,8 @@ use crate::time::{Deadline, Timestamp};
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Consent {
     pub(crate) pair: PairId,
-    /// The time between checks, on average.
-    pub(crate) basic: Duration,
+    /// The time between checks in nanoseconds, on average.
+    basic: u64,
     state: State,
     /// When the next check is sent, answered or not.
     check_at: Timestamp,
@@ -79,16 +79,21 @@ impl Consent {
     ) -> Self {
         let Some(answered_at) = answered_at.filter(|at| *at + EXPIRY > now) else {
             let state = State::held(now, Hold::Unused, CHANCES);
-            return Self { pair, basic: CONSENT_INTERVAL, state, check_at: now, expires_at: now };
+            return Self { pair, basic: nanos(CONSENT_INTERVAL), state, check_at: now, expires_at: now };
         };
         let expires_at = answered_at + EXPIRY;
         let state = State::Fresh { overdue_at: None };
-        Self { pair, basic: CONSENT_INTERVAL, state, check_at: answered_at + interval, expires_at }
+        Self { pair, basic: nanos(CONSENT_INTERVAL), state, check_at: answered_at + interval, expires_at }
     }
 
     /// The same with so much time between checks.
     pub(crate) fn every(self, basic: Duration) -> Self {
-        Self { basic, ..self }
+        Self { basic: nanos(basic), ..self }
+    }
+
+    /// The time between checks, on average.
+    pub(crate) const fn basic(&self) -> Duration {
+        Duration::from_nanos(self.basic)
     }
 
     /// The same with its first check no earlier than this.
@@ -214,6 +219,10 @@ const ANSWER_OVERDUE: Duration = Duration::from_millis(2_500);
 /// How often a check is repeated whose answer may have been missed by a caller that came too late for it: enough for a
 /// machine that wakes up again and again, and an end where the peer is gone.
 const CHANCES: u8 = 3;
+
+fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
 
 #[cfg(test)]
 mod tests {

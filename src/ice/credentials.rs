@@ -21,8 +21,9 @@ use zeroize::Zeroizing;
 /// ```
 #[derive(Clone, Eq, PartialEq)]
 pub struct Credentials {
-    ufrag: Box<str>,
-    password: Zeroizing<Box<str>>,
+    /// The fragment, and behind it the password.
+    text: Zeroizing<Box<str>>,
+    ufrag_len: u16,
 }
 
 impl Credentials {
@@ -40,32 +41,45 @@ impl Credentials {
     pub fn new(ufrag: &str, password: &str) -> Result<Self, CredentialsError> {
         check_ufrag(ufrag)?;
         check_password(password)?;
-        Ok(Self { ufrag: ufrag.into(), password: Zeroizing::new(password.into()) })
+        let mut text = String::with_capacity(ufrag.len().saturating_add(password.len()));
+        text.push_str(ufrag);
+        text.push_str(password);
+        Ok(Self::of(text, ufrag.len()))
     }
 
     /// New credentials: a fragment of 48 random bits behind the prefix, and a password of 144.
     pub(crate) fn generate(entropy: &mut Entropy, prefix: UfragPrefix) -> Self {
         // rfc8445-5.3-1
-        let ufrag = random_ice_chars::<8>(entropy, prefix.as_str());
-        let password = random_ice_chars::<24>(entropy, "");
-        Self { ufrag: ufrag.into_boxed_str(), password: Zeroizing::new(password.into_boxed_str()) }
+        let ufrag_len = prefix.as_str().len().saturating_add(8);
+        let mut text = String::with_capacity(ufrag_len.saturating_add(24));
+        text.push_str(prefix.as_str());
+        push_random_ice_chars::<8>(entropy, &mut text);
+        push_random_ice_chars::<24>(entropy, &mut text);
+        Self::of(text, ufrag_len)
+    }
+
+    /// `text` has no room beyond its length, which would keep a copy of the password when it is given back.
+    fn of(text: String, ufrag_len: usize) -> Self {
+        debug_assert_eq!(text.capacity(), text.len());
+        let ufrag_len = u16::try_from(ufrag_len).unwrap_or(u16::MAX);
+        Self { text: Zeroizing::new(text.into_boxed_str()), ufrag_len }
     }
 
     /// The username fragment.
     pub fn ufrag(&self) -> &str {
-        &self.ufrag
+        self.text.get(..usize::from(self.ufrag_len)).unwrap_or_default()
     }
 
     /// The password, a secret between the two agents.
     pub fn password(&self) -> &str {
-        &self.password
+        self.text.get(usize::from(self.ufrag_len)..).unwrap_or_default()
     }
 }
 
 impl fmt::Debug for Credentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let hidden = format_args!("***");
-        f.debug_struct("Credentials").field("ufrag", &self.ufrag).field("password", &hidden).finish()
+        f.debug_struct("Credentials").field("ufrag", &self.ufrag()).field("password", &hidden).finish()
     }
 }
 
@@ -111,13 +125,10 @@ pub(crate) fn check_password(password: &str) -> Result<(), CredentialsError> {
     Ok(())
 }
 
-/// A prefix and `N` characters, each uniform over the 64 ice-chars: six of the eight bits of a random byte, so without bias.
-fn random_ice_chars<const N: usize>(entropy: &mut Entropy, prefix: &str) -> String {
+/// Appends `N` characters, each uniform over the 64 ice-chars: six of the eight bits of a random byte, so without bias.
+fn push_random_ice_chars<const N: usize>(entropy: &mut Entropy, text: &mut String) {
     let bytes = Zeroizing::new(entropy.bytes::<N>(Purpose::Credentials));
-    let mut text = String::with_capacity(prefix.len().saturating_add(N));
-    text.push_str(prefix);
     text.extend(bytes.iter().map(|byte| ice_char(byte & 0x3f)));
-    text
 }
 
 /// The ice-char of a number below 64.

@@ -1,11 +1,10 @@
 //! A candidate pair and its five states (RFC 8445 sections 6.1.2.2 and 6.1.2.6).
 
-use core::time::Duration;
-
 use crate::ice::nomination::Nominated;
 use crate::ice::{CandidateId, ComponentId, PairId, PairPriority, Priority, Role};
 use crate::net::Path;
 use crate::stun::TransactionId;
+use crate::time::Measured;
 
 /// The states of a candidate pair (RFC 8445 section 6.1.2.6).
 ///
@@ -113,7 +112,7 @@ pub(crate) struct CandidatePair {
     /// The controlling peer has nominated the pair before its check succeeded (RFC 8445 section 7.3.1.5).
     pub(crate) nominated_by_peer: Option<Nominated>,
     /// Round-trip time of the last check that was answered without a retransmission.
-    pub(crate) rtt: Option<Duration>,
+    pub(crate) rtt: Measured,
     /// How many checks were begun since the last success.
     pub(crate) unanswered: u8,
 }

@@ -1,7 +1,8 @@
 //! The peer's candidates of one generation: signalled, or learned from its checks.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
-use core::net::{IpAddr, SocketAddr};
+use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use crate::ice::{
     BaseId, Candidate, CandidateAddress, CandidateId, CandidateKind, ComponentId, Foundation, MdnsName,
@@ -16,9 +17,10 @@ use crate::net::{Transport, canonical};
 pub(crate) struct RemoteCandidate {
     pub(crate) id: CandidateId,
     pub(crate) component: ComponentId,
-    pub(crate) address: SocketAddr,
     /// What was signalled first, or what was learned.
     pub(crate) candidate: Candidate,
+    /// Where it is, if `candidate` does not say so itself.
+    elsewhere: Option<Box<SocketAddr>>,
     /// The first of the peer's candidates with the same foundation.
     pub(crate) kin: CandidateId,
     /// The id under which the peer's candidate is known, or `None` if it was learned.
@@ -99,7 +101,7 @@ impl RemoteCandidates {
     /// What this name was resolved to.
     pub(crate) fn address_of(&self, name: &MdnsName) -> Option<IpAddr> {
         let is_named = |known: &&RemoteCandidate| matches!(known.candidate.address(), CandidateAddress::Name(other, _) if other == name);
-        self.candidates.iter().find(is_named).map(|known| known.address.ip())
+        self.candidates.iter().find(is_named).map(|known| known.address().ip())
     }
 
     /// Gives a candidate another id.
@@ -142,7 +144,8 @@ impl RemoteCandidates {
             }
             (self.accepted, self.live) = (self.accepted + 1, self.live + 1);
             learned.signalled = Some(learned.id);
-            (learned.candidate, learned.kin) = (candidate, kin);
+            learned.become_known_as(candidate);
+            learned.kin = kin;
             return Ok(Added::Replaced(learned.id));
         }
         if full || on_address >= limits.per_address {
@@ -157,7 +160,7 @@ impl RemoteCandidates {
         self.push(RemoteCandidate {
             id,
             component,
-            address,
+            elsewhere: elsewhere(&candidate, address),
             candidate,
             kin,
             signalled: Some(id),
@@ -177,7 +180,7 @@ impl RemoteCandidates {
     ) -> (usize, Option<usize>) {
         let (mut count, mut here) = (0, None);
         for (at, known) in self.candidates.iter().enumerate() {
-            if is_same_host(&known.address, &address) && known.component == component {
+            if is_same_host(&known.address(), &address) && known.component == component {
                 count += 1 + known.others.len();
                 if known.is_at(component, transport, address) {
                     here = Some(at);
@@ -227,7 +230,7 @@ impl RemoteCandidates {
         self.push(RemoteCandidate {
             id,
             component,
-            address,
+            elsewhere: elsewhere(&candidate, address),
             candidate,
             kin: id,
             signalled: None,
@@ -281,7 +284,8 @@ impl RemoteCandidates {
         };
         let kin = self.kin(&candidate).unwrap_or(id);
         let known = self.candidates.get_mut(at)?;
-        (known.signalled, known.kin, known.candidate) = (Some(id), kin, candidate);
+        known.become_known_as(candidate);
+        (known.signalled, known.kin) = (Some(id), kin);
         Some(known.id)
     }
 
@@ -294,6 +298,17 @@ impl RemoteCandidate {
     /// Whether a check of the peer has told of it, and nothing else.
     const fn is_learned(&self) -> bool {
         self.signalled.is_none()
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        let own = || self.candidate.ip().unwrap_or(NOWHERE);
+        self.elsewhere.as_deref().map_or_else(own, |address| *address)
+    }
+
+    /// It is another candidate with the same address.
+    fn become_known_as(&mut self, candidate: Candidate) {
+        self.elsewhere = elsewhere(&candidate, self.address());
+        self.candidate = candidate;
     }
 
     /// What the peer has signalled, the first first.
@@ -314,7 +329,7 @@ impl RemoteCandidate {
     }
 
     fn is_at(&self, component: ComponentId, transport: Transport, address: SocketAddr) -> bool {
-        self.component == component && self.candidate.transport() == transport && self.address == address
+        self.component == component && self.candidate.transport() == transport && self.address() == address
     }
 }
 
@@ -326,3 +341,11 @@ fn is_same_host(one: &SocketAddr, other: &SocketAddr) -> bool {
         (SocketAddr::V4(_), SocketAddr::V6(_)) | (SocketAddr::V6(_), SocketAddr::V4(_)) => false,
     }
 }
+
+/// The address of a candidate, unless it says so itself.
+fn elsewhere(candidate: &Candidate, address: SocketAddr) -> Option<Box<SocketAddr>> {
+    (candidate.ip() != Some(address)).then(|| Box::new(address))
+}
+
+/// No candidate is there: one with a name has its address from elsewhere.
+const NOWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);

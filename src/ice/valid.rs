@@ -9,7 +9,7 @@ use crate::ice::pair::Priorities;
 use crate::ice::{CandidateId, ComponentId, PairId, Role};
 use crate::list::Few;
 use crate::net::Path;
-use crate::time::Timestamp;
+use crate::time::{Measured, Timestamp};
 
 /// A pair over which a check went through and was answered: the address that the peer saw, and the peer.
 #[derive(Clone, Debug)]
@@ -34,7 +34,7 @@ pub(crate) struct ValidPair {
     /// The last check for consent on this path.
     pub(crate) asked_at: Option<Timestamp>,
     /// Round-trip time, smoothed.
-    pub(crate) rtt: Option<Duration>,
+    pub(crate) rtt: Measured,
     /// Where the peer has seen the last consent check come from, if that is not the address of `local`.
     pub(crate) seen_at: Option<Box<SocketAddr>>,
     /// That is not where the peer has heard of its nomination from.
@@ -50,7 +50,8 @@ impl ValidPair {
     /// A request that was sent once has been answered after `rtt`. A quarter of each new value counts, so that neither one
     /// late answer nor an old one says much.
     pub(crate) fn note_rtt(&mut self, rtt: Duration) {
-        self.rtt = Some(self.rtt.map_or(rtt, |known| known.saturating_mul(3).saturating_add(rtt) / 4));
+        let known = self.rtt.get();
+        self.rtt = Some(known.map_or(rtt, |known| known.saturating_mul(3).saturating_add(rtt) / 4)).into();
     }
 }
 
