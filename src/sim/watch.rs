@@ -45,22 +45,45 @@ use crate::{Agent, Event, Output, Path, Reason, Received, ServerError, Stats, St
 ///
 /// # What it looks at
 ///
-/// * Outputs: their number (INV-05); none after the end (INV-10); the states of streams follow their graph (INV-11);
-///   gathering ends once (INV-46).
-/// * Datagrams that are not authentic change nothing and draw one small answer at most (INV-21, INV-22); credentials of
-///   generations that are over authenticate nothing, and a restart changes both halves (INV-31).
-/// * Data is handed up from 5-tuples that have authenticated (INV-26), and has a route only where an answer came within
-///   30 s and no 403 since (INV-27, INV-30); pairs become valid by an answer to a check of theirs (INV-14, INV-28);
-///   peer-reflexive candidates come from authentic checks (INV-25).
-/// * Requests: new ids, and retransmissions to the byte (INV-24); consent checks at least 3.2 s apart and sent once
-///   (INV-29); a Ta between two new transactions (INV-08, INV-34); seven transmissions at most, twice as far apart each time
-///   (INV-35, INV-36); USE-CANDIDATE from the controlling side alone and for pairs that work (INV-41); PRIORITY that of a
-///   peer-reflexive candidate (INV-43); no more than allowed to whoever never answered (INV-32).
-/// * Messages hold together, are signed, and have a fingerprint (INV-44, INV-45); they go to a unicast address, from a
-///   base that is there (INV-19, INV-51).
-///   Data on a channel that was never bound comes to nothing (INV-50).
-/// * Pairs and candidates: bounds (INV-32), counters (INV-33), no twins (INV-37), priorities and order (INV-38), states
-///   (INV-39), foundations (INV-42), nothing left of what was removed (INV-51).
+/// Every invariant of the threat model, and where it is looked at: by the watch after every step, by the
+/// [`World`](super::World) itself after every step, or by what runs random worlds (the example `soak`) when one is over.
+///
+/// | | what holds | where |
+/// |---|---|---|
+/// | INV-01 to INV-04 | deadlines lie ahead, nothing comes unasked, early timeouts change nothing | world; `tests/replay.rs` |
+/// | INV-05 | few outputs for one input | watch |
+/// | INV-06, INV-07 | older times and extra timeouts change nothing | world, where it nudges; `tests/replay.rs` |
+/// | INV-08, INV-34 | a Ta between new transactions, also of a caller that was late | watch |
+/// | INV-09 | the same inputs make the same outputs | soak: one world in fifty again; debug and release |
+/// | INV-10, INV-11 | nothing after the end; states follow their graph | watch |
+/// | INV-12, INV-13 | who can meet does in time, who cannot says so in time | soak, by the [oracle](super::oracle) |
+/// | INV-14 | whoever is connected can be | watch, by the last answer; soak, by the oracle |
+/// | INV-15 to INV-17 | both use one pair, the best if they have waited; one controls | soak |
+/// | INV-18 | not the order of candidates decides | soak: one world in fifty again |
+/// | INV-19 | from a base that is there to a unicast address | watch; soak |
+/// | INV-20 | a backup takes over; what is kept shares as little as can be | soak; watch |
+/// | INV-21, INV-22 | forgeries change nothing and draw one small answer | watch; soak: hostile worlds again without |
+/// | INV-23 | forgeries are blamed where there were some, and only there | watch, the latter; `tests/checks.rs` |
+/// | INV-24 | fresh ids; retransmissions to the byte | watch |
+/// | INV-25 | peer-reflexive candidates come from authentic checks | watch |
+/// | INV-26 | data comes from 5-tuples that have authenticated | watch |
+/// | INV-27, INV-30 | data goes where an answer came within 30 s and no 403 since | watch |
+/// | INV-28 | a valid pair was answered | watch |
+/// | INV-29 | consent checks at least 4 s apart, each sent once | watch |
+/// | INV-31 | old credentials are over; a restart changes both halves | watch |
+/// | INV-32, INV-33 | bounds; counters only grow | watch |
+/// | INV-35, INV-36 | seven transmissions, twice as far apart each time, from 500 ms | watch |
+/// | INV-37 to INV-39 | no twins; priorities and order; states | watch |
+/// | INV-40 | a check triggers one on its pair, which leaves before any ordinary one of its list, and in its slot | watch |
+/// | INV-41 | USE-CANDIDATE from the controlling side alone, for pairs that work | watch |
+/// | INV-42, INV-43 | foundations; PRIORITY in checks | watch |
+/// | INV-44, INV-45 | messages hold together, are signed, have a fingerprint and nothing that is not wanted | watch |
+/// | INV-46 | gathering ends, once | watch |
+/// | INV-47 | nothing goes to a peer by a permission or channel that is not held | watch |
+/// | INV-48 | what a server holds for the pair in use is asked for again a minute before its end; nothing after a release | watch; soak |
+/// | INV-49, INV-50 | one channel, one peer; data on a channel that was never bound comes to nothing | watch; [`TurnServer`](super::TurnServer) |
+/// | INV-51 | nothing is left of what was removed | watch |
+/// | INV-52 | no password is shown | soak: one world in fifty; what agents allocate is not looked at in worlds |
 ///
 /// Of what it was not told, such as the credentials of a peer, it says nothing.
 pub struct Watch {

@@ -20,7 +20,7 @@ use super::replay::Command;
 
 /// The user of every TURN server.
 const USER: &str = "alice";
-const PASSWORD: &str = "wonderland";
+pub const PASSWORD: &str = "wonderland";
 
 /// Where servers are reached over TCP.
 pub const WEB: u16 = 443;

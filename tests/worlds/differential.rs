@@ -23,6 +23,18 @@ pub fn replay(play: &Play<'_>) {
     }
 }
 
+/// INV-52: what an end shows of itself, and has said to its application, has no password in it.
+pub fn keeps_secrets(play: &Play<'_>) {
+    let peers = [0, 1].map(|end| play.session.peer(end));
+    let passwords = peers.iter().filter_map(|peer| peer.agent().local_credentials(peer.stream()));
+    let passwords: Vec<&str> = passwords.map(|it| it.password()).chain([build::PASSWORD]).collect();
+    for peer in peers {
+        let shown = format!("{:?} {:?}", peer.agent(), peer.events());
+        let told = passwords.iter().find(|password| shown.contains(**password));
+        assert_eq!(told, None, "INV-52: a password is shown");
+    }
+}
+
 /// INV-18: whoever meets with candidates as they come also meets with all of them at once, last ones first, and the other way
 /// round.
 pub fn reorder(play: &Play<'_>) {

@@ -52,6 +52,7 @@ pub fn run(plan: &Plan) -> Report {
         differential::spare(&play, &account);
     }
     if differential::is_recorded(plan) {
+        differential::keeps_secrets(&play);
         differential::replay(&play);
         differential::reorder(&play);
     }
