@@ -270,6 +270,30 @@ fn a_nomination_from_elsewhere_takes_the_room_of_what_has_come_to_nothing() {
     assert_eq!(bench.selections(), [address(late)]);
 }
 
+/// World 750004: the peer nominated a pair that had found no room among a hundred better ones; it was affirmed, and not followed.
+///
+/// Proves: rfc8445-7.3.1.5-2
+#[test]
+fn a_pair_that_is_nominated_finds_room_among_better_ones() {
+    let mut limits = Limits::default();
+    limits.pairs = 2;
+    let mut bench = Bench::bare(Config::new().limits(limits).consent(false), Role::Controlled);
+    bench.base(LOCAL);
+    bench.remote();
+    bench.trickle(host("1", 1, REMOTE));
+    bench.trickle(host("2", 1, "198.51.100.2:2000"));
+    bench.trickle(typed("3", "relay", 100, UNKNOWN));
+    bench.run_answering(at(1_000), |_| Some(ms(20)));
+    assert_eq!((bench.pair_states().len(), states_of(&bench, UNKNOWN)), (2, [].into()));
+    check_from(&mut bench, UNKNOWN);
+    assert_eq!(states_of(&bench, UNKNOWN), [], "no nomination");
+    let check = PeerCheck { use_candidate: true, ..bench.peer_check() };
+    bench.feed_on(LOCAL, UNKNOWN, &check.encode());
+    assert_eq!((bench.pair_states().len(), states_of(&bench, UNKNOWN)), (2, [PairState::Waiting].into()));
+    bench.run_answering(at(2_000), |_| Some(ms(20)));
+    assert_eq!(bench.selections(), [address(UNKNOWN)]);
+}
+
 /// Proves: rfc8445-7.3.1.4-7
 #[test]
 fn with_every_pair_taken_a_check_from_elsewhere_displaces_the_worst_or_none() {

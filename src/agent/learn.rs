@@ -1,5 +1,6 @@
 //! The peer's check: the answer, and what is learned from it (RFC 8445 section 7.3.1).
 
+use alloc::vec::Vec;
 use core::time::Duration;
 
 use crate::agent::stats::count;
@@ -10,7 +11,7 @@ use crate::ice::authenticated::AuthenticatedPath;
 use crate::ice::early::{EarlyRequest, Learned};
 use crate::ice::lite::Meeting;
 use crate::ice::nomination::Nominated;
-use crate::ice::pair::PairState;
+use crate::ice::pair::{CandidatePair, PairState};
 use crate::ice::remote::RemoteLimits;
 use crate::ice::responder::{self, Refusal, Request};
 use crate::ice::{CandidateId, ComponentId, PairId, Resolution, Role, StreamId, check_ufrag};
@@ -239,7 +240,11 @@ impl Agent {
             return known.valid.nominate(id, how);
         }
         let relocated = self.is_relocated(request);
-        let Some(pair) = self.pair_of(request) else { return true };
+        let mut pair = self.pair_of(request);
+        if pair.is_none() && nominated.is_some() && self.make_room_for_pair(stream) {
+            pair = self.pair_of(request);
+        }
+        let Some(pair) = pair else { return true };
         if relocated {
             self.ask_at_both(request.component, pair);
         }
@@ -326,6 +331,18 @@ impl Agent {
         let learned = known.remotes.learned();
         let idle = learned.clone().find(|id| is_idle(*id)).filter(|_| learned.count() >= limit);
         idle.into_iter().for_each(|idle| self.forget_remote(stream, idle));
+    }
+
+    /// The same for its pair: the worst one that the peer has not nominated as well leaves the list. If it has succeeded it stays
+    /// valid. `false` if there is none.
+    fn make_room_for_pair(&mut self, stream: StreamId) -> bool {
+        let Some((known, list)) = self.stream(stream).zip(self.lists.list(stream)) else { return false };
+        let is_full = self.lists.len() >= self.config.limits.pairs;
+        let selected: Vec<PairId> = known.selected_pairs().map(|pair| pair.checked).collect();
+        let spare = |pair: &&CandidatePair| pair.nominated_by_peer.is_none() && !selected.contains(&pair.id);
+        let worst = list.pairs().iter().rev().find(spare).map(|pair| pair.id).filter(|_| is_full);
+        worst.into_iter().for_each(|worst| self.drop_pairs(stream, |pair| pair.id == worst));
+        worst.is_some()
     }
 
     /// How many candidates may be learned. Of two NATs that map each destination to a port of its own every check from one makes
