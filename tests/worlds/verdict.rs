@@ -115,14 +115,23 @@ fn silence(play: &Play<'_>, states: [StreamState; 2]) {
         // Who asks for no consent does not notice that a socket or a relay of the other end is gone, and moves to no other pair.
         let unnoticed = state == StreamState::Connected
             && !play.plan.ends[1 - end].setting.consent
-            && (had_completed(play, end) || play.plan.events.iter().any(
-                |(_, it)| matches!(it, Happening::RemoveBase(at, _) | Happening::Roam(at, ..) if *at == end),
-            ));
+            && (had_completed(play, end)
+                || play.plan.events.iter().any(|(_, it)| match it {
+                    Happening::RemoveBase(at, _) | Happening::Roam(at, ..) => *at == end,
+                    // Nor that its own network is.
+                    Happening::Unplug(at, _) => *at != end,
+                    _ => false,
+                }));
+        // An application that nominates once does not follow the other end to another address, which a NAT gives it that has
+        // forgotten the first one while everybody slept: the answer that was to select the pair came too late.
+        let outslept = state == StreamState::Connected
+            && play.plan.ends[1 - end].setting.manual
+            && play.plan.events.iter().any(|(_, it)| matches!(it, Happening::Suspend(_)));
         // rfc7675-5.2-3: whom the other end wants nothing more from has no check answered but with 403, and can follow no nomination.
         let refused = state == StreamState::Connected
             && play.plan.events.iter().any(|(_, it)| *it == Happening::Revoke(1 - end));
         assert!(
-            over || abandoned || misled || unnoticed || refused,
+            over || abandoned || misled || unnoticed || refused || outslept,
             "INV-13: end {end} is {state:?}, the other {:?}\n{}",
             states[1 - end],
             tail(play)
