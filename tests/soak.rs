@@ -467,3 +467,10 @@ fn a_lite_agent_is_not_kept_waiting_by_replays() {
     let hostile = Some(Hostile::Replayer(6));
     run(&Plan { seed: 5_774, nudging: false, hostile, ..plan(alice, bob) });
 }
+
+/// World 3819 with an enemy: what the peer had nominated besides the silent pair was known by the check of that pair alone, was
+/// queued to be asked again with each input, and never was: the agent wanted to be woken for ever.
+#[test]
+fn what_the_check_of_a_silent_pair_has_shown_is_not_followed_elsewhere() {
+    run(&Plan::new(3_819, true));
+}

@@ -73,7 +73,8 @@ impl Agent {
         let Some(selected) = stream.valid.selected(id).filter(|_| follows) else { return };
         let silent_since = selected.answered_at;
         let besides = |pair: &&ValidPair| {
-            let is_other = pair.component == id && pair.id != selected.id;
+            // What the check of the selected pair has shown besides is as silent as that is.
+            let is_other = pair.component == id && pair.id != selected.id && pair.checked != selected.checked;
             is_other && pair.nominated.is_some() && !stream.lost.contains(&pair.path)
         };
         let mut others = stream.valid.pairs().iter().filter(besides);
@@ -85,10 +86,12 @@ impl Agent {
             self.forget_consent_without_pair(id.stream());
             return;
         }
-        let listed = |pair: &ValidPair| list.on_path(pair.path).map(|listed| listed.state);
+        let listed = |pair: &ValidPair| {
+            list.pair(pair.checked).or_else(|| list.on_path(pair.path)).map(|listed| listed.state)
+        };
         let unasked = |pair: &&ValidPair| matches!(listed(pair), None | Some(PairState::Succeeded));
         if let Some(next) = others.find(unasked).cloned() {
-            self.drop_pairs(id.stream(), |pair| pair.path == next.path);
+            self.drop_pairs(id.stream(), |pair| pair.path == next.path || pair.id == next.checked);
             let again = self.listed_again(&next);
             // Our own address may have changed since: what the check finds is what the peer has nominated.
             let list = self.lists.list_mut(id.stream());
