@@ -232,7 +232,8 @@ impl Watch {
                 }
                 self.event(agent, event);
             }
-            Output::Connect(_) | Output::Disconnect(_) => {}
+            Output::Connect(_) => self.wire.connects(),
+            Output::Disconnect(_) => {}
         }
     }
 

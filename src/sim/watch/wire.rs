@@ -44,7 +44,7 @@ pub(super) struct Wire {
     heard: BTreeMap<Path, BTreeSet<Place>>,
     /// When our check on a path was last answered under a generation of ours, unless that was revoked since.
     answered: BTreeMap<(Path, usize), Timestamp>,
-    /// Where a check of ours was answered with 403, under which of our generations.
+    /// Where consent has ended, under which of our generations: a check of ours was answered with 403, or for 30 s not at all.
     revoked: BTreeSet<(Path, usize)>,
     /// Where a check of ours was ever answered.
     proven: BTreeSet<Path>,
@@ -60,7 +60,7 @@ pub(super) struct Wire {
     unanswered: BTreeMap<IpAddr, Vec<Timestamp>>,
     /// Whether there were answers with a wrong signature.
     is_attacked: bool,
-    /// Requests that have left, their repetitions included.
+    /// Requests that have left, their repetitions included, and connections that were asked for.
     transmitted: u64,
     /// No new transaction before.
     next_at: Timestamp,
@@ -201,6 +201,9 @@ impl Wire {
 fn same(one: SocketAddr, other: SocketAddr) -> bool {
     one.port() == other.port() && one.ip() == other.ip()
 }
+
+/// RFC 7675 section 5.1.
+const CONSENT: Duration = Duration::from_secs(30);
 
 /// No request lives as long.
 const MINUTE: Duration = Duration::from_secs(60);

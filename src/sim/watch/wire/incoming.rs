@@ -2,7 +2,7 @@
 
 use alloc::string::ToString;
 
-use super::{Answer, Kind, Leg, Moment, Verdict, Wire};
+use super::{Answer, CONSENT, Kind, Leg, Moment, Verdict, Wire};
 use crate::ice::Credentials;
 use crate::sim::watch::decode::{
     BINDING, Class, DATA, DATA_VALUE, MESSAGE_INTEGRITY, MESSAGE_INTEGRITY_SHA256, Packet, Stun,
@@ -143,7 +143,11 @@ impl Wire {
             return Verdict::Authentic;
         };
         if message.class == Class::Success {
-            self.answered.insert((path, place.generation), now);
+            // RFC 7675 section 5.1: an answer that comes later than that brings consent back no more than a 403 does.
+            let before = self.answered.insert((path, place.generation), now);
+            if before.is_some_and(|before| now.saturating_since(before) >= CONSENT) {
+                self.revoked.insert((path, place.generation));
+            }
             self.proven.insert(path);
             if let Some(seen) = message.xor_address(XOR_MAPPED_ADDRESS) {
                 self.seen_at.insert((seen, path.remote()));

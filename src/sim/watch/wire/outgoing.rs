@@ -33,6 +33,11 @@ impl Wire {
         self.timed = timed;
     }
 
+    /// A connection takes the slot of a Ta as its first request would (RFC 8445 section 14.2).
+    pub(in crate::sim::watch) fn connects(&mut self) {
+        self.transmitted += 1;
+    }
+
     pub(in crate::sim::watch) fn sent(
         &mut self,
         moment: Moment<'_>,

@@ -4,9 +4,8 @@
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::time::Duration;
 
-use super::{Answer, Kind, Wire};
+use super::{Answer, CONSENT, Kind, Wire};
 use crate::ice::{PairId, PairState, StreamId};
 use crate::sim::watch::decode::{Class, Stun};
 use crate::sim::watch::streams::Place;
@@ -38,7 +37,7 @@ struct Waiting {
     stream: StreamId,
     pair: PairId,
     since: Timestamp,
-    /// How many requests had left by then.
+    /// How many requests had left by then, and connections were asked for.
     transmitted: u64,
 }
 
@@ -179,9 +178,6 @@ impl Wire {
 fn on_path<'a>(agent: &'a Agent, request: &Request) -> Option<Pair<'a>> {
     agent.pairs(request.place.stream).find(|pair| pair.is_listed() && pair.path() == request.path)
 }
-
-/// RFC 7675 section 5.1.
-const CONSENT: Duration = Duration::from_secs(30);
 
 /// After so many checks without an answer an agent triggers no more.
 const CHECKS_IN_VAIN: usize = 6;
