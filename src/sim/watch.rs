@@ -96,7 +96,7 @@ pub struct Watch {
     /// Of the input under way.
     input: Input,
     outputs: usize,
-    /// How many outputs there may be, by what the agent had before the input.
+    /// How many outputs there may be, by what the agent had before the input and has after it.
     bound: usize,
     /// Servers that were given up, and for which base: each once.
     given_up: Vec<(ServerId, BaseId, ServerError)>,
@@ -159,7 +159,7 @@ impl Watch {
     /// The agent is about to be given a datagram.
     pub fn datagram(&mut self, agent: &Agent, now: Timestamp, path: Path, datagram: &[u8]) {
         self.begin(agent, now);
-        self.bound = lists::outputs_max(agent);
+        self.allow(agent);
         let verdict = self.wire.judge(Moment { now: self.now, streams: &self.streams }, path, datagram);
         self.wire.before(agent);
         let before = matches!(verdict, Verdict::Forged(_)).then(|| lists::Digest::of(agent, self.now));
@@ -189,7 +189,7 @@ impl Watch {
         if agent.deadline().is_some_and(|due| due + LATENESS < now) {
             self.wire.excuse_until(now + EXCUSED_FOR);
         }
-        self.bound = lists::outputs_max(agent);
+        self.allow(agent);
         self.input = Input::Timeout;
     }
 
@@ -197,6 +197,7 @@ impl Watch {
     /// command that was not announced is not held to its time.
     pub fn command(&mut self, agent: &Agent, now: Timestamp) {
         self.begin(agent, now);
+        self.allow(agent);
         self.input = Input::Command;
     }
 
@@ -204,6 +205,15 @@ impl Watch {
     pub fn output(&mut self, agent: &Agent, now: Timestamp, output: &Output) {
         self.begin(agent, now);
         self.outputs += usize::from(!matches!(output, Output::Event(Event::ServerFailed { .. })));
+        if self.outputs > self.bound && !matches!(self.input, Input::Unknown) {
+            // What is new says so as well.
+            self.allow(agent);
+            // INV-05
+            if self.outputs > self.bound {
+                let (outputs, bound) = (self.outputs, self.bound);
+                self.fail(format_args!("INV-05: {outputs} outputs at once, more than {bound}"));
+            }
+        }
         if self.streams.all_closed_before() && !matches!(output, Output::Disconnect(_)) {
             self.fail(format_args!("INV-10: {output:?} after the end"));
         }
@@ -240,15 +250,7 @@ impl Watch {
     /// The agent has nothing more to say for now.
     pub fn quiet(&mut self, agent: &Agent, now: Timestamp) {
         self.begin(agent, now);
-        let counted = matches!(self.input, Input::Datagram(_) | Input::Timeout);
-        // What had to go says so.
-        let bound = self.bound.max(lists::outputs_max(agent));
-        // INV-05
-        if counted && self.outputs > bound {
-            let outputs = self.outputs;
-            self.fail(format_args!("INV-05: {outputs} outputs at once, more than {bound}"));
-        }
-        self.outputs = 0;
+        (self.outputs, self.bound) = (0, 0);
         self.given_up.clear();
         if let Input::Datagram(Datagram { before: Some(before), answers, verdict, .. }) = self.input {
             let after = lists::Digest::of(agent, self.now);
@@ -273,6 +275,11 @@ impl Watch {
         self.now = self.now.max(now);
         let told = self.streams.sync(agent);
         self.note(told);
+    }
+
+    /// There may be as many outputs as go with what the agent has.
+    fn allow(&mut self, agent: &Agent) {
+        self.bound = self.bound.max(lists::outputs_max(agent));
     }
 
     fn event(&mut self, agent: &Agent, event: &Event) {

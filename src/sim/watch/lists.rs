@@ -38,11 +38,12 @@ impl Digest {
 }
 
 /// INV-05: more at once is no answer but a flood. A relay that is left says so to its server, and takes several candidates
-/// along.
+/// along; a remote candidate may have a name to ask for.
 pub(super) fn outputs_max(agent: &Agent) -> usize {
     let sum = |of: &dyn Fn(StreamId) -> usize| super::streams(agent).map(of).sum::<usize>();
     4 * sum(&|stream| agent.pairs(stream).count())
         + 12 * sum(&|stream| agent.local_candidates(stream).count())
+        + sum(&|stream| agent.remote_candidates(stream).count())
         + 16
 }
 
