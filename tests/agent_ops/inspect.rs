@@ -1,34 +1,23 @@
-//! What holds after each operation, and for everything that comes out.
+//! What an application knows of its agent and the [`Watch`](floe::sim::Watch) does not: which bases, servers and connections
+//! there are, which names were asked for, that data may go by way of a relay alone, and that the agent was closed.
 
 use core::net::SocketAddr;
 
-use floe::ice::{ComponentId, PairState};
+use floe::ice::{ComponentId, StreamId};
 use floe::stun::{Class, Message, Username};
 use floe::{Event, Output, Path, StreamState, Transmit};
 
 use super::relays::is_server;
-use super::{Asked, Model, SERVERS, address, limits};
+use super::{Asked, Model, SERVERS, address};
 
 impl Model {
     /// Polls everything, and looks at what comes.
     pub(super) fn drain(&mut self) {
-        let pairs: usize = self.streams.iter().map(|stream| self.agent.pairs(*stream).count()).sum();
-        // Every base may give up every server at the same instant.
-        let (bound, mut count) = (4 * pairs + 16 + 6 * self.bases.len() * self.servers.len(), 0);
-        let closed = self.closed;
         while let Some(output) = self.agent.poll_output() {
-            count += 1;
-            assert!(count <= bound, "INV-05: {count} outputs");
-            assert!(!closed, "INV-10: {output:?} after the end");
+            self.watch.output(&self.agent, self.now, &output);
+            assert_eq!(self.watch.violation(), None, "at {:?}", self.now);
             match output {
                 Output::Transmit(transmit) => self.look_at_datagram(&transmit),
-                Output::Event(Event::State { stream, state }) => {
-                    let index = usize::from(stream.to_raw());
-                    let before = core::mem::replace(&mut self.states[index], state);
-                    let anew = self.restarting == Some(stream) && state == StreamState::New;
-                    let restarted = anew && before != StreamState::Closed;
-                    assert!(restarted || may_follow(before, state), "INV-11: {before:?} to {state:?}");
-                }
                 Output::Connect(connect) => self.relays.connect(connect, self.now),
                 Output::Disconnect(path) => self.relays.disconnect(path),
                 Output::Event(Event::Resolve { id, .. }) => {
@@ -38,6 +27,8 @@ impl Model {
                 Output::Event(_) => {}
             }
         }
+        self.watch.quiet(&self.agent, self.now);
+        assert_eq!(self.watch.violation(), None, "at {:?}", self.now);
     }
 
     /// INV-19, INV-51: from a base that is there, to somewhere that can be, and to servers that are there.
@@ -50,10 +41,6 @@ impl Model {
         if is_server(remote) {
             return self.relays.take(self.now, transmit);
         }
-        let ip = remote.ip();
-        let broadcast = remote.is_ipv4() && ip == address("255.255.255.255:1").ip();
-        assert!(remote.port() != 0 && remote != local, "{transmit:?}");
-        assert!(!ip.is_multicast() && !ip.is_unspecified() && !broadcast, "{transmit:?}");
         let to_server = SERVERS.iter().any(|server| address(server) == remote);
         assert!(!to_server || self.servers.iter().any(|(_, server)| *server == remote), "{transmit:?}");
         assert!(to_server || !self.setting.relay_only, "{transmit:?} past the relay");
@@ -99,59 +86,16 @@ impl Model {
     }
 
     pub(super) fn inspect(&self) {
-        let (limits, mut total) = (limits(), 0);
+        let is_closed = |stream: &StreamId| self.agent.state(*stream) == Some(StreamState::Closed);
         for stream in &self.streams {
-            let pairs: Vec<_> = self.agent.pairs(*stream).filter(|pair| pair.is_listed()).collect();
-            total += pairs.len();
-            for (index, pair) in pairs.iter().enumerate() {
-                // INV-37
-                let twin = |other: &floe::Pair<'_>| other.path() == pair.path();
-                assert!(!pairs[index + 1..].iter().any(twin), "{:?} twice", pair.path());
+            for pair in self.agent.pairs(*stream).filter(|pair| pair.is_listed()) {
                 // INV-51
                 assert!(self.is_ours(pair.path().local()), "{:?} without a base", pair.path());
-                // INV-39
-                if let PairState::InProgress(id) = pair.state() {
-                    let asked = self.asked.iter().any(|asked| asked.id == id && asked.path == pair.path());
-                    // By way of a relay it may wait for a permission, or be lost.
-                    let asked = asked || !self.has_base(pair.path().local());
-                    assert!(asked, "{:?} was never asked", pair.path());
-                    assert!(self.agent.deadline().is_some(), "nobody waits for {:?}", pair.path());
-                }
             }
             (1..=3).for_each(|number| self.look_at_route(stream.component(number)));
-            // INV-32
-            assert!(self.agent.local_candidates(*stream).count() <= limits.local_candidates);
-            let remotes = self.agent.remote_candidates(*stream).count();
-            assert!(
-                // Those whose name nobody has resolved have as much room again.
-                remotes <= 2 * limits.remote_candidates + limits.peer_reflexive,
-                "{remotes} remote candidates"
-            );
-            if self.agent.state(*stream) == Some(StreamState::Closed) {
-                assert_eq!(self.agent.pairs(*stream).count(), 0, "INV-51");
-                assert!((1..=3).all(|number| self.agent.route(stream.component(number)).is_none()));
-            }
         }
-        assert!(total <= limits.pairs, "{total} pairs");
-        let all_closed =
-            self.streams.iter().all(|stream| self.agent.state(*stream) == Some(StreamState::Closed));
-        assert!(!all_closed || self.agent.deadline().is_none(), "INV-51: a timer of nobody");
+        let all_closed = self.streams.iter().all(is_closed);
         assert!(!self.closed || all_closed, "INV-10");
         assert!(!all_closed || self.relays.connections.is_empty(), "{:?} open", self.relays.connections);
-    }
-}
-
-/// INV-11: the graph of [`StreamState`].
-fn may_follow(before: StreamState, after: StreamState) -> bool {
-    use StreamState::{Checking, Closed, Completed, Connected, Failed, Lost, New, Unconfirmed};
-    match (before, after) {
-        (Closed, _) => false,
-        (_, Closed) | (New, Checking) | (Connected, Checking) => true,
-        (New | Checking, Connected | Completed | Failed(_)) => true,
-        (Connected, Completed | Failed(_)) | (Completed, Checking | Connected | Failed(_)) => true,
-        // From Checking too: the last component finds its pair, or is removed, while another one is in trouble.
-        (Checking | Connected | Completed | Unconfirmed(_) | Lost(_), Unconfirmed(_) | Lost(_)) => true,
-        (Unconfirmed(_) | Lost(_), Checking | Connected | Completed | Failed(_)) => true,
-        _ => false,
     }
 }

@@ -1,6 +1,7 @@
 //! Calls of an application and datagrams of its peer, in any order and at odd times: what holds after each.
 //!
-//! Shared by the property tests and by the fuzz target of the same name: any four bytes are an operation.
+//! Shared by the property tests and by the fuzz target of the same name: any four bytes are an operation. What holds of any
+//! agent is what [`Watch`] knows; `inspect.rs` adds what only its application can.
 
 mod inspect;
 mod op;
@@ -13,6 +14,7 @@ use floe::ice::{
     BaseId, CandidateId, CandidateKind, ComponentId, ConnectId, Credentials, Nomination, PairState, Role,
     ServerId, StreamId,
 };
+use floe::sim::Watch;
 use floe::stun::{
     Builder, ErrorCode, IceControlled, IceControlling, Integrity, Key, Method, Priority, TransactionId,
     UseCandidate, Username, XorMappedAddress,
@@ -89,6 +91,7 @@ fn credentials(generation: u32) -> Credentials {
 /// An agent, and what an application would remember of it.
 pub struct Model {
     agent: Agent,
+    watch: Watch,
     now: Timestamp,
     streams: Vec<StreamId>,
     bases: Vec<(BaseId, ComponentId, SocketAddr)>,
@@ -97,11 +100,7 @@ pub struct Model {
     /// The candidates that the agent wants resolved.
     names: Vec<CandidateId>,
     asked: Vec<Asked>,
-    /// As announced.
-    states: Vec<StreamState>,
     peers: Vec<PeerSide>,
-    /// The stream that may be new again.
-    restarting: Option<StreamId>,
     setting: Setting,
     closed: bool,
 }
@@ -116,6 +115,7 @@ impl Model {
         let agent = Agent::new(config, setting.role, Seed::from([3; 32]));
         let mut model = Self {
             agent,
+            watch: Watch::new(),
             now: Timestamp::ZERO,
             streams: Vec::new(),
             bases: Vec::new(),
@@ -123,12 +123,11 @@ impl Model {
             relays: Relays::default(),
             names: Vec::new(),
             asked: Vec::new(),
-            states: Vec::new(),
             peers: Vec::new(),
-            restarting: None,
             setting,
             closed: false,
         };
+        model.watch.meet(&credentials(0));
         model.apply(Op::AddStream(0));
         model
     }
@@ -171,15 +170,11 @@ impl Model {
 
     fn carry_out(&mut self, op: Op) {
         let now = self.now;
-        self.restarting = match op {
-            Op::Restart(stream) | Op::RestartOfPeer(stream) => Some(self.stream(stream)),
-            _ => None,
-        };
+        self.watch.command(&self.agent, now);
         match op {
             Op::AddStream(components) if self.streams.len() < STREAMS_MAX => {
                 if let Ok(stream) = self.agent.add_stream(components % 3 + 1) {
                     self.streams.push(stream);
-                    self.states.push(StreamState::New);
                     self.peers.push(PeerSide::default());
                 }
             }
@@ -335,6 +330,7 @@ impl Model {
         let Some(peer) = self.peers.get_mut(usize::from(stream.to_raw())) else { return };
         peer.before = ours.map(|ours| (ours, peer.generation));
         peer.generation += 1;
+        self.watch.meet(&credentials(peer.generation));
     }
 
     fn set_remote(&mut self, stream: StreamId, complete: bool) {
@@ -386,8 +382,7 @@ impl Model {
             _ => self.now + Duration::from_secs(60 * u64::from(kind)),
         };
         self.now = self.now.max(now);
-        self.agent.handle_timeout(now);
-        self.drain();
+        self.wake(now);
         self.awaits_something_later();
         self.settle();
     }
@@ -396,12 +391,24 @@ impl Model {
         let until = self.now + duration;
         while let Some(deadline) = self.agent.deadline().filter(|deadline| *deadline <= until) {
             self.now = self.now.max(deadline);
-            self.agent.handle_timeout(self.now);
-            self.drain();
+            self.wake(self.now);
             self.awaits_something_later();
             self.settle();
         }
         self.now = until;
+    }
+
+    fn wake(&mut self, now: Timestamp) {
+        self.watch.timeout(&self.agent, now);
+        self.agent.handle_timeout(now);
+        self.drain();
+    }
+
+    fn take(&mut self, path: Path, datagram: &[u8]) {
+        self.watch.datagram(&self.agent, self.now, path, datagram);
+        let received = self.agent.handle_datagram(self.now, path, datagram);
+        self.watch.received(path, &received);
+        self.drain();
     }
 
     /// INV-01.
@@ -461,7 +468,7 @@ impl Model {
         if is_server(SocketAddr::new(path.local().ip(), 3478)) {
             self.relays.take_from_peer(self.now, path, datagram);
         } else {
-            let _ = self.agent.handle_datagram(self.now, path, datagram);
+            self.take(path, datagram);
         }
     }
 
@@ -487,10 +494,7 @@ impl Model {
             rounds += 1;
             assert!(rounds < 1_000, "the agent and its server never stop talking");
             match delivery {
-                Delivery::ToAgent(path, datagram) => {
-                    let _ = self.agent.handle_datagram(self.now, path, &datagram);
-                    self.drain();
-                }
+                Delivery::ToAgent(path, datagram) => self.take(path, &datagram),
                 Delivery::ToPeer(path, datagram) => self.note_request(path, &datagram),
             }
         }

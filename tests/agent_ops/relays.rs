@@ -1,14 +1,13 @@
 //! TURN servers for the model: one that answers, well or badly or not at all, over datagrams and over connections.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use core::net::{IpAddr, SocketAddr};
+use core::net::SocketAddr;
 use core::time::Duration;
 
 use floe::ice::ConnectId;
 use floe::sim::{Deviation, Fault, Node, Output, TurnServer};
-use floe::stun::{Class, Message, Method, TransactionId};
-use floe::turn::{ChannelData, ChannelNumber, XorPeerAddress};
+use floe::stun::Method;
 use floe::{Connect, Path, Security, Server, Timestamp, Transmit, Transport};
 
 /// Where it listens: for datagrams, for connections, and for datagrams of another family. The first stands there twice.
@@ -28,11 +27,6 @@ pub struct Relays {
     server: TurnServer,
     /// Whether anything is heard of the server.
     attentive: bool,
-    /// What was asked, and for which peers.
-    asked: BTreeMap<(Path, TransactionId), (Option<ChannelNumber>, Vec<IpAddr>)>,
-    /// The permissions that the server has confirmed: of which path, for whom.
-    granted: BTreeSet<(Path, IpAddr)>,
-    channels: BTreeMap<(Path, ChannelNumber), IpAddr>,
     /// Every connection that was ever asked for.
     wanted: BTreeSet<ConnectId>,
     /// Those that wait for an answer, and those that were answered last.
@@ -53,9 +47,6 @@ impl Default for Relays {
         Self {
             server,
             attentive: true,
-            asked: BTreeMap::new(),
-            granted: BTreeSet::new(),
-            channels: BTreeMap::new(),
             wanted: BTreeSet::new(),
             connecting: Vec::new(),
             answered: Vec::new(),
@@ -112,28 +103,9 @@ impl Relays {
         self.server.fault(Fault::new(deviation).on(method).times(u32::from(detail) % 3 + 1));
     }
 
-    /// Takes a datagram of the agent, and holds it against what the agent may know (INV-47).
+    /// Takes a datagram of the agent.
     pub fn take(&mut self, now: Timestamp, transmit: &Transmit) {
         let Transmit { path, payload, .. } = transmit;
-        if let Ok(message) = Message::parse(payload) {
-            let peers: Vec<IpAddr> =
-                message.all::<XorPeerAddress>().flatten().map(|peer| peer.0.ip()).collect();
-            if message.class() == Class::Request {
-                let number = message.get::<ChannelNumber>().and_then(Result::ok);
-                if message.method() == Method::ALLOCATE {
-                    self.granted.retain(|(known, _)| known != path);
-                    self.channels.retain(|(known, _), _| known != path);
-                }
-                self.asked.insert((*path, message.transaction_id()), (number, peers));
-            } else if message.method() == Method::SEND {
-                let granted = peers.iter().all(|peer| self.granted.contains(&(*path, *peer)));
-                assert!(granted, "INV-47: data for {peers:?} on {path:?}");
-            }
-        } else {
-            let data = ChannelData::parse(payload).expect("STUN or ChannelData");
-            let bound = self.channels.contains_key(&(*path, data.number()));
-            assert!(bound, "INV-47: data on {:?} of {path:?}", data.number());
-        }
         if self.attentive {
             // The server knows datagrams only; its addresses tell them from connections.
             self.server.handle_datagram(now, Path::udp(path.remote(), path.local()), payload);
@@ -156,13 +128,6 @@ impl Relays {
         }
         let transport = SERVERS.iter().find(|(server, ..)| server.parse() == Ok(path.local())).unwrap().1;
         let path = Path::new(transport, path.remote(), path.local());
-        if let Ok(message) = Message::parse(&datagram)
-            && message.class() == Class::Success
-            && let Some((number, peers)) = self.asked.get(&(path, message.transaction_id()))
-        {
-            self.granted.extend(peers.iter().map(|peer| (path, *peer)));
-            self.channels.extend(number.zip(peers.first()).map(|(number, peer)| ((path, number), *peer)));
-        }
         Some(Delivery::ToAgent(path, datagram.to_vec()))
     }
 
