@@ -101,6 +101,32 @@ fn nomination_gives_a_silent_better_pair_of_another_kind_200_ms() {
     assert_eq!(bench.checks().iter().find(|check| check.use_candidate).unwrap().at, at(200));
 }
 
+/// The better pair comes once the other one is valid. Until it is checked it has half a second; its check makes that the time of
+/// an answer, counted from when it left, and nothing else happens that would bring it to mind.
+///
+/// Proves: rfc8445-8.1.1-6
+#[test]
+fn a_silent_better_pair_is_waited_for_three_round_trips_from_its_check_and_200_ms_at_least() {
+    let nominated_after = |round_trip| {
+        let mut bench = Bench::bare(config(Profile::Webrtc), Role::Controlling);
+        bench.base("192.0.2.1:1000");
+        bench.remote();
+        bench.trickle(typed("1", "srflx", 1_000, "198.51.100.1:2000"));
+        let delay =
+            |check: &Sent| (check.path.remote() == address("198.51.100.1:2000")).then_some(ms(round_trip));
+        bench.run_answering(at(200), delay);
+        assert!(bench.agent.route(bench.component()).is_some() && bench.checks().len() == 1);
+        bench.trickle(typed("2", "host", 2_000_000_000, "198.51.100.2:2000"));
+        bench.end_of_candidates();
+        bench.run_answering(at(2_000), delay);
+        let checks = bench.checks();
+        assert_eq!(checks[1].path.remote(), address("198.51.100.2:2000"));
+        let nominating = checks.iter().find(|check| check.use_candidate).unwrap();
+        nominating.at.saturating_since(checks[1].at)
+    };
+    assert_eq!([20, 80, 100].map(nominated_after), [200, 240, 300].map(ms));
+}
+
 /// Without answers the stream says so 2.5 s after a check and ends 30 s after the last answer.
 #[test]
 fn every_profile_asks_for_consent_every_four_to_six_seconds_and_notices_silence_alike() {
