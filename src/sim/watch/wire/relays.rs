@@ -11,7 +11,7 @@ use crate::sim::watch::decode::{
     ALLOCATE, CHANNEL_BIND, CHANNEL_NUMBER, CREATE_PERMISSION, LIFETIME, REFRESH, REQUESTED_ADDRESS_FAMILY,
     Stun, XOR_PEER_ADDRESS, XOR_RELAYED_ADDRESS,
 };
-use crate::{Agent, Path, Timestamp};
+use crate::{Agent, Pair, Path, Timestamp};
 
 /// What is known of allocations, by the path to the server.
 #[derive(Debug, Default)]
@@ -148,10 +148,13 @@ impl Relays {
         Ok(())
     }
 
-    /// Whether a pair that data is sent on leads there.
+    /// Whether a pair that data is sent on leads there. Without consent nothing is sent (RFC 7675 section 5.1), and nothing has to
+    /// be kept.
     fn is_needed(&self, agent: &Agent, server: Path, held: Held) -> bool {
         let pairs = crate::sim::watch::streams(agent).flat_map(|stream| agent.pairs(stream));
-        let mut paths = pairs.filter(|pair| pair.is_selected()).map(|pair| pair.path());
+        let carries =
+            |pair: &Pair<'_>| agent.route(pair.component()).is_some_and(|it| it.pair() == pair.id());
+        let mut paths = pairs.filter(|pair| pair.is_selected() && carries(pair)).map(|pair| pair.path());
         paths.any(|path| {
             let begins = self.relayed.get(&server).is_some_and(|relayed| relayed.contains(&path.local()));
             begins
