@@ -3,7 +3,7 @@
 use floe::StreamState;
 
 use super::build;
-use super::plan::{Hostile, Plan};
+use super::plan::{Happening, Hostile, Plan};
 use super::run::Play;
 use super::verdict::tail;
 
@@ -54,9 +54,13 @@ pub fn reorder(play: &Play<'_>) {
     }
 }
 
-/// INV-21: a world with an enemy who knows no password is the same without.
+/// INV-21: a world with an enemy who knows no password is the same without. Not so where a clock is put back: an agent takes
+/// the latest time that it was told for the present one until the clock is there again, and a forgery has told it one.
 pub fn spare(play: &Play<'_>, account: &(u64, u64, String)) {
-    if !matches!(play.plan.hostile, Some(Hostile::Sprayer(_))) {
+    let is_put_back = |(_, happening): &(_, Happening)| {
+        matches!(happening, Happening::SetBack(..) | Happening::Sleep(_, _, true))
+    };
+    if !matches!(play.plan.hostile, Some(Hostile::Sprayer(_))) || play.plan.events.iter().any(is_put_back) {
         return;
     }
     let calm = Plan { hostile: None, ..play.plan.clone() };

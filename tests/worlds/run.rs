@@ -5,6 +5,7 @@ use core::time::Duration;
 use floe::ice::CandidateKind;
 use floe::sim::{self, Action, Attachment, Dropped, NetworkId, NodeId};
 use floe::stun::{AttributeType, Class, Message};
+use floe::turn::ChannelData;
 use floe::{Reason, StreamState, Timestamp};
 
 use super::build::{Placed, Session, build, link, nat};
@@ -351,11 +352,20 @@ impl<'p> Play<'p> {
     }
 }
 
-/// What somebody without a password is told.
+/// What somebody without a password is told, in the name of a relay too, which passes it on.
 fn is_unsigned_error(payload: &[u8]) -> bool {
-    Message::parse(payload).is_ok_and(|message| {
+    Message::parse(carried(payload)).is_ok_and(|message| {
         message.class() == Class::Error && !message.contains(AttributeType::MESSAGE_INTEGRITY)
     })
+}
+
+/// What a relay is given or brings, or the datagram itself.
+fn carried(payload: &[u8]) -> &[u8] {
+    if let Ok(data) = ChannelData::parse(payload) {
+        return data.payload();
+    }
+    let mut attributes = Message::parse(payload).into_iter().flat_map(|message| message.attributes());
+    attributes.find(|(kind, _)| *kind == AttributeType::DATA).map_or(payload, |(_, data)| data)
 }
 
 /// How long it may take until both have found a pair or given up.
