@@ -392,6 +392,10 @@ pub enum CandidateError {
 /// [`AddressError`] if the address or one embedded in it (IPv4-mapped, NAT64, 6to4) names no single host, or the port
 /// is 0.
 pub fn admit_peer_address(address: SocketAddr) -> Result<SocketAddr, AddressError> {
+    if address.is_ipv4() {
+        // Canonical as it is, which every datagram that is a check is glad of.
+        return admit(address).map(|()| address);
+    }
     let address = net::unscoped(net::canonical(address));
     admit(address)?;
     if let IpAddr::V6(v6) = address.ip()
