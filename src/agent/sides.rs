@@ -42,8 +42,8 @@ impl LocalSide {
 
     /// Authenticates a check.
     pub(crate) fn admit<'a>(&self, message: &Message<'a>) -> Result<Request<'a>, Refusal> {
-        let key = self.key(message.integrity_kind().unwrap_or(Integrity::Sha1));
-        responder::admit(message, self.credentials.ufrag(), &key)
+        let integrity = message.integrity_kind().unwrap_or(Integrity::Sha1);
+        responder::admit(message, self.credentials.ufrag(), || self.key(integrity))
     }
 
     /// The answer to a check that came from `source`.

@@ -1,5 +1,6 @@
 //! The server side of a connectivity check: who may ask, and the answer (RFC 8445 section 7.3, RFC 8489 section 9.1.3).
 
+use alloc::borrow::Cow;
 use alloc::vec::Vec;
 use bytes::Bytes;
 use core::net::SocketAddr;
@@ -40,11 +41,17 @@ pub(crate) enum Refusal {
 /// Authenticates a Binding request against the local credentials and reads what ICE needs of it.
 ///
 /// Nothing is looked at, and no unknown attribute complained about, before the integrity holds (rfc8489-6.3-3).
-pub(crate) fn admit<'a>(message: &Message<'a>, local_ufrag: &str, key: &Key) -> Result<Request<'a>, Refusal> {
-    let mut remote_ufrag = None;
-    let key_of = |username| {
-        remote_ufrag = peer_of(username, local_ufrag);
-        remote_ufrag.and(Some(key))
+pub(crate) fn admit<'a, 'k>(
+    message: &Message<'a>,
+    local_ufrag: &str,
+    key: impl FnOnce() -> Cow<'k, Key>,
+) -> Result<Request<'a>, Refusal> {
+    let (mut remote_ufrag, mut made) = (None, None);
+    // A key may have to be made, which nobody is worth who does not know the fragment.
+    let (peer, made) = (&mut remote_ufrag, &mut made);
+    let key_of = move |username| {
+        *peer = peer_of(username, local_ufrag);
+        peer.and_then(|_| Some(&**made.insert(key())))
     };
     let (verified, _) = stun::authenticate(message, key_of).map_err(Refusal::Unauthenticated)?;
     let integrity = verified.integrity();

@@ -170,7 +170,7 @@ impl<O> Transactions<O> {
 
     /// Gives back the memory of a table that is empty.
     pub(crate) fn shrink(&mut self) {
-        if self.pending.is_empty() {
+        if self.pending.is_empty() && self.pending.capacity() > 0 {
             self.pending = Vec::new();
         }
     }
