@@ -3,6 +3,7 @@
 use alloc::sync::Arc;
 use core::time::Duration;
 
+use crate::agent::pacer::Rate;
 use crate::ice::lite::Implementation;
 use crate::ice::{CheckOrder, Nomination, Policy, Profile, UfragPrefix};
 use crate::stun::Rto;
@@ -35,7 +36,7 @@ pub struct Config {
     pub(crate) gathering_limit: Duration,
     pub(crate) server_keepalive: Duration,
     pub(crate) limits: Limits,
-    pub(crate) unauthenticated_answers: u32,
+    pub(crate) unauthenticated_answers: Rate,
     pub(crate) loopback: bool,
     pub(crate) relay_only: bool,
     pub(crate) heed_transmit_errors: bool,
@@ -149,7 +150,7 @@ impl Config {
             gathering_limit: Duration::from_secs(10),
             server_keepalive: Duration::from_secs(15),
             limits: Limits::default(),
-            unauthenticated_answers: 10,
+            unauthenticated_answers: Rate::per_second(10),
             loopback: false,
             relay_only: false,
             heed_transmit_errors: true,
@@ -280,7 +281,7 @@ impl Config {
     /// a burst of twice that; zero is silence.
     #[must_use]
     pub fn answers_unauthenticated(mut self, per_second: u32) -> Self {
-        self.unauthenticated_answers = per_second.min(1_000);
+        self.unauthenticated_answers = Rate::per_second(per_second.min(1_000));
         self
     }
 

@@ -1,7 +1,6 @@
 //! The peer's check: the answer, and what is learned from it (RFC 8445 section 7.3.1).
 
 use alloc::vec::Vec;
-use core::time::Duration;
 
 use crate::agent::stats::count;
 use crate::agent::stream::Stream;
@@ -187,11 +186,9 @@ impl Agent {
     /// A few of those who have no credentials are told so; the rest is silence, and so is every answer that would be
     /// larger than its request.
     fn answer_unauthenticated(&mut self, path: Path, message: &Message<'_>, error: ErrorCode<'_>) {
-        let per_second = self.config.unauthenticated_answers;
-        if per_second == 0 || message.as_bytes().len() < responder::UNSIGNED_ERROR_LEN {
-            return;
-        }
-        if self.answers.take(self.now, Duration::from_secs(1) / per_second, per_second.saturating_mul(2)) {
+        if message.as_bytes().len() >= responder::UNSIGNED_ERROR_LEN
+            && self.answers.take_at(self.now, self.config.unauthenticated_answers)
+        {
             self.transmit(path, responder::unsigned_error(message.transaction_id(), error));
         }
     }

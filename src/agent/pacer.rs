@@ -72,6 +72,22 @@ impl Default for Waits {
     }
 }
 
+/// How often something may be done. Kept as what a [`Bucket`] asks for, so that nothing is divided for each datagram.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Rate {
+    interval: Duration,
+    /// How many at once; zero is never.
+    burst: u32,
+}
+
+impl Rate {
+    /// So often, with a burst of two seconds' worth.
+    pub(crate) fn per_second(count: u32) -> Self {
+        let interval = Duration::from_secs(1).checked_div(count).unwrap_or(Duration::ZERO);
+        Self { interval, burst: count.saturating_mul(2) }
+    }
+}
+
 /// A token bucket, as the one instant at which it will be full again.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Bucket {
@@ -79,9 +95,13 @@ pub(crate) struct Bucket {
 }
 
 impl Bucket {
+    pub(crate) fn take_at(&mut self, now: Timestamp, rate: Rate) -> bool {
+        rate.burst > 0 && self.take(now, rate.interval, rate.burst)
+    }
+
     /// Takes a token of a bucket that holds `burst` and gains one every `interval`.
     pub(crate) fn take(&mut self, now: Timestamp, interval: Duration, burst: u32) -> bool {
-        let has_one = self.next_at(interval, burst) <= now;
+        let has_one = self.full_at <= now + missing_at_most(interval, burst);
         if has_one {
             self.full_at = self.full_at.max(now) + interval;
         }
@@ -90,9 +110,13 @@ impl Bucket {
 
     /// When there is a token.
     pub(crate) fn next_at(&self, interval: Duration, burst: u32) -> Timestamp {
-        let missing_at_most = interval.saturating_mul(burst.saturating_sub(1));
-        Timestamp::from(self.full_at.since_epoch().saturating_sub(missing_at_most))
+        Timestamp::from(self.full_at.since_epoch().saturating_sub(missing_at_most(interval, burst)))
     }
+}
+
+/// How far from full a bucket is that has one token.
+fn missing_at_most(interval: Duration, burst: u32) -> Duration {
+    interval.saturating_mul(burst.saturating_sub(1))
 }
 
 /// Enough for every schedule that Ta lets begin, and a bound on what a late caller releases at once.
