@@ -48,8 +48,9 @@ impl<T> Few<T> {
         self.change(|list| (at < list.len()).then(|| list.remove(at)))
     }
 
-    pub(crate) fn retain(&mut self, mut keep: impl FnMut(&T) -> bool) {
-        if !self.iter().all(&mut keep) {
+    /// `keep` may be asked twice of an item: it has no memory.
+    pub(crate) fn retain(&mut self, keep: impl Fn(&T) -> bool) {
+        if !self.iter().all(&keep) {
             self.change(|list| list.retain(keep));
         }
     }

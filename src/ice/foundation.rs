@@ -183,7 +183,7 @@ impl Foundations {
 
     /// Forgets the keys whose foundation is no longer `used` by a candidate, so that an agent that roams for days
     /// holds no more than it has candidates. A forgotten key that comes back gets a new number.
-    pub fn retain(&mut self, mut used: impl FnMut(Foundation) -> bool) {
+    pub fn retain(&mut self, used: impl Fn(Foundation) -> bool) {
         self.numbers.retain(|(_, number)| used(Foundation::numbered("", *number)));
     }
 }
