@@ -79,7 +79,7 @@ impl Wire {
             (Class::Request, method) => {
                 if let (CHANNEL_BIND, Some(peer), Some(number)) = (method, peer, channel_number(message)) {
                     let other = self.relays.channels.insert((path, number), peer);
-                    if other.is_some_and(|other| other != peer) && !self.relays.has_reallocated(path) {
+                    if other.is_some_and(|other| other != peer) {
                         return Err(format!("INV-49: channel {number:#x} from {other:?} to {peer}"));
                     }
                 }

@@ -23,6 +23,8 @@ pub(super) struct Relays {
     leases: BTreeMap<(Path, Held), Lease>,
     /// What the last input has granted, for so long: it counts as soon as the agent has taken it.
     granted: Vec<((Path, Held), Lease)>,
+    /// Where the last input has granted an allocation.
+    allocated: Option<Path>,
     /// Where the last word was a release.
     released: BTreeSet<Path>,
 }
@@ -77,6 +79,7 @@ impl Relays {
     /// A success comes in for a request of ours.
     pub(super) fn answered(&mut self, now: Timestamp, path: Path, request: &Stun<'_>, answer: &Stun<'_>) {
         if answer.method == ALLOCATE {
+            self.allocated = Some(path);
             let known = self.relayed.entry(path).or_default();
             let relayed = answer.attributes().filter(|it| it.kind == XOR_RELAYED_ADDRESS);
             for address in relayed.filter_map(|it| answer.uncovered(it)) {
@@ -101,10 +104,16 @@ impl Relays {
     /// Whatever was granted, the agent has not taken it yet.
     pub(super) fn begin(&mut self) {
         self.granted.clear();
+        self.allocated = None;
     }
 
     /// The agent has taken what was granted.
     pub(super) fn taken(&mut self) {
+        // RFC 8656 section 7.2: a 5-tuple has one allocation at most, and what was granted for the one before went with it.
+        if let Some(path) = self.allocated.take() {
+            self.leases.retain(|(known, _), _| *known != path);
+            self.channels.retain(|(known, _), _| *known != path);
+        }
         for (key, lease) in self.granted.drain(..) {
             if !self.released.contains(&key.0) {
                 self.leases.insert(key, lease);
@@ -136,16 +145,16 @@ impl Relays {
         if is_excused || agent.deadline().is_some_and(|due| due <= now) {
             return Ok(());
         }
-        let overdue = |lease: &Lease| lease.renew_by.is_some_and(|by| by < now);
-        for ((path, held), lease) in self.leases.iter().filter(|(_, lease)| overdue(lease)) {
-            // INV-48
-            if self.is_needed(agent, *path, *held) {
-                return Err(format!(
-                    "INV-48: {held:?} on {path:?} was not asked for again: {lease:?}, {now:?}"
-                ));
-            }
-        }
-        Ok(())
+        // INV-48
+        let needed = self.overdue(now).find(|((path, held), _)| self.is_needed(agent, *path, *held));
+        needed.map_or(Ok(()), |((path, held), lease)| {
+            Err(format!("INV-48: {held:?} on {path:?} was not asked for again: {lease:?}, {now:?}"))
+        })
+    }
+
+    /// What should have been asked for again by now.
+    fn overdue(&self, now: Timestamp) -> impl Iterator<Item = (&(Path, Held), &Lease)> {
+        self.leases.iter().filter(move |(_, lease)| lease.renew_by.is_some_and(|by| by < now))
     }
 
     /// Whether a pair that data is sent on leads there. Without consent nothing is sent (RFC 7675 section 5.1), and nothing has to
@@ -155,20 +164,18 @@ impl Relays {
         let carries =
             |pair: &Pair<'_>| agent.route(pair.component()).is_some_and(|it| it.pair() == pair.id());
         let mut paths = pairs.filter(|pair| pair.is_selected() && carries(pair)).map(|pair| pair.path());
-        paths.any(|path| {
-            let begins = self.relayed.get(&server).is_some_and(|relayed| relayed.contains(&path.local()));
-            begins
-                && match held {
-                    Held::Allocation => true,
-                    Held::Permission(ip) => path.remote().ip() == ip,
-                    Held::Channel(number) => self.channels.get(&(server, number)) == Some(&path.remote()),
-                }
-        })
+        paths.any(|path| self.goes_by(path, server, held))
     }
 
-    /// Whether there was more than one allocation on this path: numbers are free again with the next one.
-    pub(super) fn has_reallocated(&self, path: Path) -> bool {
-        self.relayed.get(&path).is_some_and(|relayed| relayed.len() > 1)
+    /// Whether what is sent on this path needs what that server holds.
+    fn goes_by(&self, path: Path, server: Path, held: Held) -> bool {
+        let begins = self.relayed.get(&server).is_some_and(|relayed| relayed.contains(&path.local()));
+        begins
+            && match held {
+                Held::Allocation => true,
+                Held::Permission(ip) => path.remote().ip() == ip,
+                Held::Channel(number) => self.channels.get(&(server, number)) == Some(&path.remote()),
+            }
     }
 
     /// The path to `peer` that begins at the relayed address of its family.
@@ -203,3 +210,6 @@ const PERMISSION_LIFETIME: Duration = Duration::from_secs(300);
 
 /// RFC 8656 section 12.
 const CHANNEL_LIFETIME: Duration = Duration::from_secs(600);
+
+#[cfg(test)]
+mod tests;
