@@ -43,7 +43,8 @@ pub fn reorder(play: &Play<'_>) {
     let mut otherwise = Play::new(&plan);
     otherwise.reverse_candidates();
     otherwise.search();
-    let is_sure = plan.is_faithful() && plan.lateness.is_zero();
+    // Who trickles now may do so by messages that overtake one another, which did no harm before.
+    let is_sure = plan.is_faithful() && plan.lateness.is_zero() && !plan.may_overtake();
     if play.has_connected() && is_sure {
         assert_eq!(
             otherwise.states(),
