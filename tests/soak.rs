@@ -474,3 +474,23 @@ fn a_lite_agent_is_not_kept_waiting_by_replays() {
 fn what_the_check_of_a_silent_pair_has_shown_is_not_followed_elsewhere() {
     run(&Plan::new(3_819, true));
 }
+
+/// World 657136: a restart had a name resolved before the same address was signalled as a server-reflexive one, and no
+/// relay was paired with it. The other end nominated that pair.
+#[test]
+fn a_relay_meets_an_address_that_a_name_has_hidden_and_a_mapping_shows() {
+    let alice = End { interfaces: vec![interface(Families::V6)], uses: Use::Turn, ..end(Role::Controlled) };
+    let bob = End {
+        interfaces: vec![
+            interface(Families::V4),
+            behind(Dependence::EndpointIndependent, Dependence::AddressAndPortDependent),
+        ],
+        calls_after: Duration::from_millis(1_436),
+        uses: Use::Stun,
+        hides: true,
+        ..end(Role::Controlling)
+    };
+    let events = vec![(Duration::from_millis(1_964), Happening::Restart(0))];
+    let report = run(&Plan { seed: 657_136, events, ..plan(alice, bob) });
+    assert_eq!(report.outcome, Outcome::Relayed);
+}

@@ -80,7 +80,7 @@ impl Far {
             address: remote.address(),
             doubt,
             likeness: likeness(remote.component, remote.candidate.transport(), remote.address()),
-            is_hidden: remote.candidate.ip().is_none(),
+            is_hidden: remote.is_hidden(),
         }
     }
 }
@@ -102,8 +102,16 @@ fn likeness(component: ComponentId, transport: Transport, address: SocketAddr) -
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ice::remote::{RemoteCandidates, RemoteLimits};
+    use crate::ice::remote::{Added, RemoteCandidates, RemoteLimits};
     use crate::ice::{BaseId, Candidate, CandidateAddress, Foundation, MdnsName, StreamId};
+
+    const LIMITS: RemoteLimits = RemoteLimits {
+        live: 2,
+        accepted: 2,
+        per_address: 2,
+        peer_reflexive_live: 0,
+        peer_reflexive_accepted: 0,
+    };
 
     fn ours(kind: CandidateKind) -> LocalCandidate {
         let address = SocketAddr::from(([192, 0, 2, 1], 1000));
@@ -121,15 +129,8 @@ mod tests {
     fn theirs(address: CandidateAddress) -> RemoteCandidate {
         let (id, component) = (CandidateId::from_raw(2), StreamId::from_raw(0).component(1));
         let at = SocketAddr::from(([198, 51, 100, 1], 2000));
-        let limits = RemoteLimits {
-            live: 1,
-            accepted: 1,
-            per_address: 1,
-            peer_reflexive_live: 0,
-            peer_reflexive_accepted: 0,
-        };
         let mut remotes = RemoteCandidates::default();
-        remotes.add((id, id), component, at, candidate(CandidateKind::Host, address), &limits).unwrap();
+        remotes.add((id, id), component, at, candidate(CandidateKind::Host, address), &LIMITS).unwrap();
         remotes.get(id).unwrap().clone()
     }
 
@@ -149,6 +150,27 @@ mod tests {
             |theirs| [CandidateKind::Host, CandidateKind::Relayed].map(|kind| matches(&ours(kind), theirs));
         assert_eq!(matching(&clear), [true, true]);
         assert_eq!(matching(&hidden), [true, false]);
+    }
+
+    /// Proves: mdns-privacy-1
+    #[test]
+    fn what_is_signalled_as_an_address_too_is_no_secret() {
+        let name = MdnsName::new("1f4712db-ea17-4bcf-a596-105139dfd8bf.local").unwrap();
+        let at = SocketAddr::from(([198, 51, 100, 1], 2000));
+        let component = StreamId::from_raw(0).component(1);
+        let mut remotes = RemoteCandidates::default();
+        let mut add = |id, kind, address| {
+            let id = CandidateId::from_raw(id);
+            remotes.add((id, id), component, at, candidate(kind, address), &LIMITS).unwrap()
+        };
+        let [host, mapped] = [2, 3].map(CandidateId::from_raw);
+        assert_eq!(add(2, CandidateKind::Host, CandidateAddress::Name(name, 2000)), Added::New(host));
+        let added = add(3, CandidateKind::ServerReflexive, at.into());
+        assert_eq!(added, Added::Revealed { id: mapped, hidden: host });
+        assert!(matches(&ours(CandidateKind::Relayed), remotes.get(host).unwrap()));
+        // What has its name alone is one again.
+        remotes.withdraw(mapped);
+        assert!(!matches(&ours(CandidateKind::Relayed), remotes.get(host).unwrap()));
     }
 
     /// Proves: mdns-privacy-2

@@ -87,7 +87,7 @@ impl Agent {
                 self.pair_remotes(stream, &[id]);
             }
             // It was signalled with the address as well.
-            Some(Added::Known(_)) => self.ignore_named(stream, named),
+            Some(Added::Known(_) | Added::Revealed { .. }) => self.ignore_named(stream, named),
             None => {
                 count(&mut self.stats.others().names_unresolved);
                 self.ignore_named(stream, named);

@@ -182,6 +182,7 @@ impl Agent {
                 self.refresh_remote(stream, id);
                 Ok(Taken::Unpaired(id))
             }
+            Added::Revealed { id, hidden } => Ok(Taken::Revealed { id, hidden }),
             Added::Known(id) => Ok(Taken::Known(id)),
         }
     }
@@ -491,6 +492,8 @@ impl Agent {
 enum Taken {
     /// It wants to be paired.
     Unpaired(CandidateId),
+    /// That one wants to, of which a relay may know by now.
+    Revealed { id: CandidateId, hidden: CandidateId },
     /// There is nothing to be done about it, at least for now.
     Known(CandidateId),
 }
@@ -498,13 +501,13 @@ enum Taken {
 impl Taken {
     const fn id(self) -> CandidateId {
         match self {
-            Self::Unpaired(id) | Self::Known(id) => id,
+            Self::Unpaired(id) | Self::Revealed { id, .. } | Self::Known(id) => id,
         }
     }
 
     fn unpaired(self) -> Option<CandidateId> {
         match self {
-            Self::Unpaired(id) => Some(id),
+            Self::Unpaired(id) | Self::Revealed { hidden: id, .. } => Some(id),
             Self::Known(_) => None,
         }
     }

@@ -52,6 +52,11 @@ pub(crate) enum Added {
     Known(CandidateId),
     /// The peer's check was here first; the candidate now is what was signalled (rfc8445-7.3.1.3-3).
     Replaced(CandidateId),
+    /// Another with the address of one that a name has hidden until now.
+    Revealed {
+        id: CandidateId,
+        hidden: CandidateId,
+    },
 }
 
 /// One more than the limits allow.
@@ -154,8 +159,12 @@ impl RemoteCandidates {
         (self.accepted, self.live) = (self.accepted + 1, self.live + 1);
         // rfc8838-9-5
         if let Some(known) = here.and_then(|at| self.candidates.get_mut(at)) {
+            let was_hidden = known.is_hidden();
             known.others.push((id, candidate));
-            return Ok(Added::Known(id));
+            return Ok(match was_hidden && !known.is_hidden() {
+                true => Added::Revealed { id, hidden: known.id },
+                false => Added::Known(id),
+            });
         }
         self.push(RemoteCandidate {
             id,
@@ -303,6 +312,12 @@ impl RemoteCandidate {
     pub(crate) fn address(&self) -> SocketAddr {
         let own = || self.candidate.ip().unwrap_or(NOWHERE);
         self.elsewhere.as_deref().map_or_else(own, |address| *address)
+    }
+
+    /// Whether the peer makes a secret of the address: it has signalled a name, and nothing else that is there.
+    pub(crate) fn is_hidden(&self) -> bool {
+        let mut others = self.others.iter().map(|(_, other)| other);
+        self.candidate.ip().is_none() && others.all(|other| other.ip().is_none())
     }
 
     /// It is another candidate with the same address.
