@@ -7,6 +7,7 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::fmt;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use core::str;
 
 /// A transport address at which an agent may be reached, as it is signalled (RFC 8445 section 5.3).
 ///
@@ -26,13 +27,15 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 /// ```
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Candidate {
-    /// Filled up with zeros; nothing but zeros if it is longer and stands in `details`.
-    foundation: [u8; FOUNDATION_KEPT],
+    /// [Packed](Foundation::packed); zero if it is longer and stands in `details`.
+    foundation: u64,
+    address: CandidateAddress,
+    priority: Priority,
     component: u16,
     transport: Transport,
-    priority: Priority,
-    address: CandidateAddress,
     kind: CandidateKind,
+    /// Filled up with zeros; nothing but zeros if there is none, or if it is longer and stands in `details`.
+    ufrag: [u8; UFRAG_KEPT],
     /// Invariant: nothing rather than empty ones.
     details: Option<Box<Details>>,
 }
@@ -44,6 +47,7 @@ struct Details {
     foundation: Option<Foundation>,
     related: Option<SocketAddr>,
     tcp_type: Option<TcpType>,
+    /// One that is long.
     ufrag: Option<Box<str>>,
     /// Invariant: at most `EXTENSIONS_MAX`; names and values are visible ASCII, names not empty.
     extensions: Vec<(Box<str>, Box<str>)>,
@@ -62,15 +66,15 @@ impl Candidate {
         priority: Priority,
         foundation: Foundation,
     ) -> Self {
-        let (short, address) = (foundation.padded(), address.into());
-        let foundation_kept = short.unwrap_or_default();
+        let (short, address) = (foundation.packed(), address.into());
         let mut candidate = Self {
-            foundation: foundation_kept,
+            foundation: short.unwrap_or(0),
+            address,
+            priority,
             component,
             transport,
-            priority,
-            address,
             kind,
+            ufrag: [0; UFRAG_KEPT],
             details: None,
         };
         if short.is_none() {
@@ -103,7 +107,7 @@ impl Candidate {
     /// The same, marked as belonging to the generation that has these credentials.
     #[must_use]
     pub fn with_ufrag_of(mut self, credentials: &Credentials) -> Self {
-        self.details.get_or_insert_default().ufrag = Some(credentials.ufrag().into());
+        self.set_ufrag(credentials.ufrag());
         self
     }
 
@@ -114,8 +118,20 @@ impl Candidate {
     /// [`CandidateError::Ufrag`] unless it has 4 to 256 ice-chars.
     pub fn with_ufrag(mut self, ufrag: &str) -> Result<Self, CandidateError> {
         check_ufrag(ufrag).map_err(|_| CandidateError::Ufrag)?;
-        self.describe(|details| details.ufrag = Some(ufrag.into()));
+        self.set_ufrag(ufrag);
         Ok(self)
+    }
+
+    fn set_ufrag(&mut self, ufrag: &str) {
+        let (short, long) = match ufrag.len() {
+            ..=UFRAG_KEPT => (ufrag, None),
+            _ => ("", Some(ufrag)),
+        };
+        self.ufrag = [0; UFRAG_KEPT];
+        self.ufrag.iter_mut().zip(short.bytes()).for_each(|(place, byte)| *place = byte);
+        if long.is_some() || self.details.is_some() {
+            self.describe(|details| details.ufrag = long.map(Into::into));
+        }
     }
 
     /// The same with one more extension attribute, such as `network-id` or `generation`.
@@ -141,7 +157,7 @@ impl Candidate {
 
     /// Groups candidates that are likely to share their fate.
     pub fn foundation(&self) -> Foundation {
-        self.long_foundation().unwrap_or_else(|| Foundation::from_padded(self.foundation))
+        self.long_foundation().unwrap_or_else(|| Foundation::from_packed(self.foundation))
     }
 
     fn long_foundation(&self) -> Option<Foundation> {
@@ -198,7 +214,10 @@ impl Candidate {
 
     /// The username fragment of the generation it belongs to, if it was signalled with the candidate.
     pub fn ufrag(&self) -> Option<&str> {
-        self.details.as_ref()?.ufrag.as_deref()
+        let len = self.ufrag.iter().position(|byte| *byte == 0).unwrap_or(UFRAG_KEPT);
+        let short = self.ufrag.get(..len).and_then(|bytes| str::from_utf8(bytes).ok());
+        let long = || self.details.as_ref()?.ufrag.as_deref();
+        short.filter(|ufrag| !ufrag.is_empty()).or_else(long)
     }
 
     /// The value of the first extension attribute with this name.
@@ -465,8 +484,8 @@ fn embedded(address: Ipv6Addr) -> Option<Ipv4Addr> {
     }
 }
 
-/// Foundations are mostly no longer than this: a number of 32 bits has ten digits.
-const FOUNDATION_KEPT: usize = 12;
+/// Fragments are mostly no longer than this: 48 random bits are eight ice-chars.
+const UFRAG_KEPT: usize = 8;
 
 #[cfg(test)]
 mod tests;

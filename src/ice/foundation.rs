@@ -1,8 +1,10 @@
 //! Foundations: equal for candidates that are likely to share their fate (RFC 8445 section 5.1.1.3).
 
+use super::credentials::ice_char;
 use super::{CandidateKind, is_ice_chars};
 use crate::list::Few;
 use crate::net::Transport;
+use crate::stun::text::six_bits;
 use core::fmt;
 use core::net::IpAddr;
 use core::str;
@@ -64,17 +66,20 @@ impl Foundation {
         str::from_utf8(chars).unwrap_or_default()
     }
 
-    /// The characters and zeros behind them, if they are so few.
-    pub(super) fn padded<const N: usize>(&self) -> Option<[u8; N]> {
-        (usize::from(self.len) <= N).then(|| self.chars.first_chunk().copied()).flatten()
+    /// The characters of one that is short, in six bits each, and below them how many they are: never zero. A number of 32 bits
+    /// has ten digits.
+    pub(super) fn packed(&self) -> Option<u64> {
+        let chars = self.chars.get(..usize::from(self.len)).filter(|chars| chars.len() <= PACKED_MAX)?;
+        let number = |byte: &u8| six_bits(*byte).map_or(0, u64::from);
+        let bits = chars.iter().rev().fold(0, |bits, byte| bits << 6 | number(byte));
+        Some(bits << 4 | u64::from(self.len))
     }
 
-    /// What [`padded`](Self::padded) has made so.
-    pub(super) fn from_padded<const N: usize>(padded: [u8; N]) -> Self {
+    /// What [`packed`](Self::packed) has made so.
+    pub(super) fn from_packed(packed: u64) -> Self {
         let mut foundation = Self { chars: [0; Self::MAX], len: 0 };
-        for (place, byte) in foundation.chars.iter_mut().zip(padded) {
-            *place = byte;
-            foundation.len += u8::from(byte > 0);
+        for at in 0..packed & 0xf {
+            foundation.push(ice_char((packed >> (4 + 6 * at) & 0x3f) as u8) as u8);
         }
         foundation
     }
@@ -188,6 +193,9 @@ impl Foundations {
     }
 }
 
+/// So many characters of six bits fit into 64 beside their number.
+const PACKED_MAX: usize = 10;
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -231,6 +239,17 @@ mod tests {
         #[test]
         fn a_number_is_written_as_usual(number: u32) {
             prop_assert_eq!(Foundation::numbered("prflx", number).to_string(), alloc::format!("prflx{number}"));
+        }
+
+        /// What is as long as it may be to be packed, and what is longer.
+        #[test]
+        fn what_is_packed_comes_back(text in "[A-Za-z0-9+/]{1,32}") {
+            let foundation = Foundation::new(&text).unwrap();
+            prop_assert_eq!(foundation.packed().is_some(), text.len() <= 10);
+            if let Some(packed) = foundation.packed() {
+                prop_assert_ne!(packed, 0);
+                prop_assert_eq!(Foundation::from_packed(packed), foundation);
+            }
         }
 
         #[test]

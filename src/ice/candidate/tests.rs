@@ -34,6 +34,22 @@ fn what_goes_into_a_candidate_comes_out_of_it() {
     assert_eq!(candidate.at(CandidateAddress::Name(name, 7)).ip(), None);
 }
 
+/// Short ones stand in the candidate itself.
+#[test]
+fn a_fragment_takes_the_place_of_another_whatever_their_lengths() {
+    let plain = candidate(CandidateKind::Host, Transport::Udp);
+    for one in ["8hhY", "8hhY8hhY", "8hhY8hhY8"] {
+        let marked = plain.clone().with_ufrag(one).unwrap();
+        assert_eq!(marked.ufrag(), Some(one));
+        for other in ["9hhZ", "9hhZ9hhZ", "9hhZ9hhZ9"] {
+            let again = marked.clone().with_ufrag(other).unwrap();
+            assert_eq!(again.ufrag(), Some(other));
+            assert_eq!(again, plain.clone().with_ufrag(other).unwrap());
+        }
+    }
+    assert_eq!(size_of::<Candidate>(), 64);
+}
+
 #[test]
 fn what_a_candidate_cannot_have_is_left_out() {
     let host = candidate(CandidateKind::Host, Transport::Udp);
