@@ -28,6 +28,7 @@ impl<T> Few<T> {
         }
     }
 
+    #[inline]
     pub(crate) fn push(&mut self, item: T) {
         match self {
             Self::Many(list) if list.capacity() > 0 => list.push(item),
@@ -45,13 +46,25 @@ impl<T> Few<T> {
     }
 
     pub(crate) fn remove(&mut self, at: usize) -> Option<T> {
-        self.change(|list| (at < list.len()).then(|| list.remove(at)))
+        match self {
+            Self::One(_) if at > 0 => None,
+            Self::One(_) => match mem::take(self) {
+                Self::One(item) => Some(item),
+                Self::Many(_) => None,
+            },
+            Self::Many(list) if at >= list.len() => None,
+            Self::Many(_) => self.change(|list| Some(list.remove(at))),
+        }
     }
 
     /// `keep` may be asked twice of an item: it has no memory.
     pub(crate) fn retain(&mut self, keep: impl Fn(&T) -> bool) {
-        if !self.iter().all(&keep) {
-            self.change(|list| list.retain(keep));
+        if self.iter().all(&keep) {
+            return;
+        }
+        match self {
+            Self::One(_) => *self = Self::new(),
+            Self::Many(_) => self.change(|list| list.retain(keep)),
         }
     }
 
@@ -77,7 +90,7 @@ impl<T> Few<T> {
         let mut list = match mem::take(self) {
             Self::Many(list) => list,
             Self::One(item) => {
-                let mut list = Vec::with_capacity(2);
+                let mut list = Vec::with_capacity(4);
                 list.push(item);
                 list
             }
@@ -173,8 +186,10 @@ impl<T> Queue<T> {
             Self::Empty => *self = Self::One(item),
             Self::Many(items) => items.push_back(item),
             Self::One(_) => {
-                let first = self.pop_front();
-                *self = Self::Many(first.into_iter().chain([item]).collect());
+                let mut items = VecDeque::with_capacity(QUEUED);
+                items.extend(self.pop_front());
+                items.push_back(item);
+                *self = Self::Many(items);
             }
         }
     }
@@ -204,6 +219,9 @@ impl<T> Queue<T> {
         }
     }
 }
+
+/// So many items of a queue find room once there are several: a session that begins says a few things at a time.
+const QUEUED: usize = 8;
 
 /// A list that mostly holds nothing, and is one word then.
 #[expect(clippy::box_collection, reason = "a vector is three words, also when there is nothing in it")]

@@ -119,6 +119,9 @@ impl Agent {
         let stream = self.stream_mut(id.stream()).ok()?;
         // Only beside a selected pair are there others that are kept.
         let keeps = stream.backups() > 0 && stream.is_concluded(id) && next.is_some();
+        if !keeps && stream.component(id)?.backups.is_empty() {
+            return None;
+        }
         let path = next.and_then(|next| stream.valid.get(next)).map(|next| next.path);
         let alike: Vec<PairId> =
             stream.valid.pairs().iter().filter(|pair| Some(pair.path) == path).map(|pair| pair.id).collect();

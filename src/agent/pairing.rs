@@ -18,6 +18,7 @@ use crate::ice::{
     Candidate, CandidateId, CandidateKind, ComponentId, FoundationKey, PairId, PairPriority, Priority,
     StreamId, TypePreferences, admit_peer_address,
 };
+use crate::list::Few;
 use crate::net::{Path, Transport, unscoped};
 use crate::stun::{Transaction, TransactionId};
 use crate::time::Measured;
@@ -99,10 +100,12 @@ impl Agent {
         if let Ok(known) = self.stream_mut(stream) {
             known.remotes.reserve_first(candidates.len(), &limits);
         }
-        let mut new = Vec::with_capacity(candidates.len());
+        let mut new = Few::new();
+        new.reserve_first(candidates.len());
         for candidate in candidates {
             let id = self.next_candidate_id();
-            new.extend(self.take_candidate(stream, id, candidate).ok().and_then(Taken::unpaired));
+            let taken = self.take_candidate(stream, id, candidate).ok().and_then(Taken::unpaired);
+            taken.into_iter().for_each(|id| new.push(id));
         }
         // What was learned before has an older id than what came with it.
         new.sort_unstable();
