@@ -50,7 +50,7 @@ impl Agent {
         // So many find room without anybody's having to leave.
         let mut free = self.config.limits.pairs.saturating_sub(self.lists.len());
         if let Some(list) = self.lists.list_mut(stream).filter(|_| is_first) {
-            list.reserve_first(left(&heads).min(free));
+            list.reserve_first(rows.left(&heads).min(free));
         }
         while let Some((ours, theirs)) = rows.take(&mut heads) {
             // rfc8445-6.1.2.4-2: one pair for a base and a remote candidate.
@@ -64,7 +64,7 @@ impl Agent {
                     free -= 1;
                 }
             } else if self.form_between(ours, theirs) == Err(Unformed::NoRoom) {
-                let left = u32::try_from(left(&heads)).unwrap_or(u32::MAX);
+                let left = u32::try_from(rows.left(&heads)).unwrap_or(u32::MAX);
                 let dropped = &mut self.stats.others().pairs_dropped;
                 *dropped = dropped.saturating_add(left);
                 return;
@@ -92,22 +92,18 @@ struct Head {
     priority: PairPriority,
     order: Reverse<usize>,
     at: Reverse<usize>,
-    /// Where the row ends.
-    end: usize,
 }
 
 impl Rows {
     fn new(role: Role, mut locals: Vec<Near>, remotes: Vec<Far>) -> Self {
-        locals.sort_by_key(|local| (local.likeness, Reverse(local.priority)));
+        locals.sort_unstable_by_key(|local| (local.likeness, Reverse(local.priority), local.id));
         Self { role, locals, remotes }
     }
 
     /// The best pair of each row.
     fn heads(&self) -> BinaryHeap<Head> {
         let head = |(order, remote): (usize, &Far)| {
-            let first = self.locals.partition_point(|local| local.likeness < remote.likeness);
-            let end = self.locals.partition_point(|local| local.likeness <= remote.likeness);
-            self.head(order, first, end)
+            self.head(order, self.locals.partition_point(|local| local.likeness < remote.likeness))
         };
         self.remotes.iter().enumerate().filter_map(head).collect()
     }
@@ -115,8 +111,8 @@ impl Rows {
     /// Takes the best pair of all; the next of its row comes in its place.
     fn take(&self, heads: &mut BinaryHeap<Head>) -> Option<(&Near, &Far)> {
         let mut head = heads.peek_mut()?;
-        let (Reverse(order), Reverse(at), end) = (head.order, head.at, head.end);
-        match self.head(order, at + 1, end) {
+        let (Reverse(order), Reverse(at)) = (head.order, head.at);
+        match self.head(order, at + 1) {
             Some(next) => *head = next,
             None => drop(PeekMut::pop(head)),
         }
@@ -124,14 +120,17 @@ impl Rows {
     }
 
     /// The pair of a row at `at`, if the row goes on as far.
-    fn head(&self, order: usize, at: usize, end: usize) -> Option<Head> {
-        let (local, remote) = self.locals.get(at).filter(|_| at < end).zip(self.remotes.get(order))?;
+    fn head(&self, order: usize, at: usize) -> Option<Head> {
+        let (local, remote) = self.locals.get(at).zip(self.remotes.get(order))?;
         let priority = self.role.pair_priority(local.priority, remote.priority);
-        Some(Head { priority, order: Reverse(order), at: Reverse(at), end })
+        let head = Head { priority, order: Reverse(order), at: Reverse(at) };
+        (local.likeness == remote.likeness).then_some(head)
     }
-}
 
-/// How many pairs are left.
-fn left(heads: &BinaryHeap<Head>) -> usize {
-    heads.iter().map(|head| head.end - head.at.0).sum()
+    /// How many pairs are left.
+    fn left(&self, heads: &BinaryHeap<Head>) -> usize {
+        let end = |likeness: u64| self.locals.partition_point(|local| local.likeness <= likeness);
+        let rest = |head: &Head| Some(end(self.remotes.get(head.order.0)?.likeness) - head.at.0);
+        heads.iter().filter_map(rest).sum()
+    }
 }

@@ -63,6 +63,7 @@ impl CheckList {
     }
 
     /// Inserts a pair in the place of its priority; among equals the newest comes last.
+    #[inline]
     pub(crate) fn insert(&mut self, pair: CandidatePair) {
         debug_assert!(self.on_path(pair.path).is_none(), "{:?} is paired already", pair.path);
         let new = rank(&pair);

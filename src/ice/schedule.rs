@@ -69,6 +69,7 @@ impl CheckListSet {
     }
 
     /// Inserts a pair into the list of its stream and gives it the state that the place asks for.
+    #[inline]
     pub(crate) fn insert(&mut self, mut pair: CandidatePair) {
         if self.started {
             pair.state = self.state_on_arrival(&pair);
@@ -114,6 +115,10 @@ impl CheckListSet {
     pub(crate) fn set_initial_states(&mut self) {
         let changed = core::mem::take(&mut self.changed);
         if self.started || !changed {
+            return;
+        }
+        if self.len() == 1 {
+            self.lists.iter_mut().flat_map(CheckList::pairs_mut).for_each(|only| only.state = PairState::Waiting);
             return;
         }
         let rank = |pair: &CandidatePair| (pair.component, Reverse(pair.priorities.pair), pair.id);
