@@ -530,7 +530,7 @@ impl Agent {
             return Err(Error::BaseName);
         }
         // rfc8445-5.1.1.1-8, rfc8445-5.1.1.1-9: whichever was declared first, only the temporary one is a candidate.
-        if self.gatherer.sockets().any(|entry| base.betrays(&entry.base)) {
+        if local.is_ipv6() && self.gatherer.sockets().any(|entry| base.betrays(&entry.base)) {
             return Err(Error::Trackable);
         }
         if base.temporary {

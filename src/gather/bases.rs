@@ -60,6 +60,10 @@ impl Bases {
     }
 
     pub(crate) fn insert(&mut self, entry: BaseEntry) {
+        // They mostly come in their order.
+        if self.entries.last().is_none_or(|last| last.base.local < entry.base.local) {
+            return self.entries.push(entry);
+        }
         let (Ok(at) | Err(at)) = self.position(entry.base.transport, entry.base.local);
         self.entries.insert(at, entry);
     }

@@ -166,7 +166,8 @@ impl Candidate {
 
     /// Whether the two have one foundation.
     pub(crate) fn is_kin_of(&self, other: &Self) -> bool {
-        self.foundation == other.foundation && self.long_foundation() == other.long_foundation()
+        self.foundation == other.foundation
+            && (self.foundation > 0 || self.long_foundation() == other.long_foundation())
     }
 
     /// The component of the stream, from 1.

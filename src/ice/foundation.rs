@@ -5,6 +5,7 @@ use super::{CandidateKind, is_ice_chars};
 use crate::list::Few;
 use crate::net::Transport;
 use crate::stun::text::six_bits;
+use core::cmp::Ordering;
 use core::fmt;
 use core::net::IpAddr;
 use core::str;
@@ -148,13 +149,21 @@ pub struct FoundationKey {
     pub transport: Transport,
 }
 
+impl FoundationKey {
+    /// An order for tables: most keys differ in the base.
+    fn order(&self, other: &Self) -> Ordering {
+        let rest = |key: &Self| (key.kind, key.transport, key.server);
+        self.base.cmp(&other.base).then_with(|| rest(self).cmp(&rest(other)))
+    }
+}
+
 /// The local foundations of an agent: a number per distinct key, in the order in which keys were first seen.
 ///
 /// A table and not a hash, since two keys that collided would be unfrozen by each other's success. Numbers tell a
 /// peer nothing about the addresses behind them.
 #[derive(Clone, Debug, Default)]
 pub struct Foundations {
-    /// Invariant: no key and no number twice.
+    /// Sorted by key. Invariant: no key and no number twice.
     numbers: Few<(FoundationKey, u32)>,
     last: u32,
 }
@@ -178,12 +187,14 @@ impl Foundations {
 
     fn number_of(&mut self, key: FoundationKey) -> u32 {
         // rfc8445-5.1.1.3-1, rfc8445-5.1.1.3-2
-        if let Some((_, number)) = self.numbers.iter().find(|(known, _)| *known == key) {
-            return *number;
+        match self.numbers.binary_search_by(|(known, _)| known.order(&key)) {
+            Ok(at) => self.numbers.get(at).map_or(0, |(_, number)| *number),
+            Err(at) => {
+                self.last = self.last.saturating_add(1);
+                self.numbers.insert(at, (key, self.last));
+                self.last
+            }
         }
-        self.last = self.last.saturating_add(1);
-        self.numbers.push((key, self.last));
-        self.last
     }
 
     /// Forgets the keys whose foundation is no longer `used` by a candidate, so that an agent that roams for days

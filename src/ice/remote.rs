@@ -189,7 +189,7 @@ impl RemoteCandidates {
     ) -> (usize, Option<usize>) {
         let (mut count, mut here) = (0, None);
         for (at, known) in self.candidates.iter().enumerate() {
-            if is_same_host(&known.address(), &address) && known.component == component {
+            if is_same_host(known.place(), &address) && known.component == component {
                 count += 1 + known.others.len();
                 if known.is_at(component, transport, address) {
                     here = Some(at);
@@ -310,8 +310,15 @@ impl RemoteCandidate {
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
-        let own = || self.candidate.ip().unwrap_or(NOWHERE);
-        self.elsewhere.as_deref().map_or_else(own, |address| *address)
+        *self.place()
+    }
+
+    fn place(&self) -> &SocketAddr {
+        match (&self.elsewhere, self.candidate.address()) {
+            (Some(address), _) => address,
+            (None, CandidateAddress::Ip(address)) => address,
+            (None, CandidateAddress::Name(..)) => &NOWHERE,
+        }
     }
 
     /// Whether the peer makes a secret of the address: it has signalled a name, and nothing else that is there.
@@ -344,7 +351,7 @@ impl RemoteCandidate {
     }
 
     fn is_at(&self, component: ComponentId, transport: Transport, address: SocketAddr) -> bool {
-        self.component == component && self.candidate.transport() == transport && self.address() == address
+        self.component == component && self.candidate.transport() == transport && *self.place() == address
     }
 }
 
