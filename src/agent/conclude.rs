@@ -91,6 +91,9 @@ impl Agent {
     fn conclude(&mut self, index: usize, patience: &mut Deadline) {
         let Some(stream) = self.streams.get(index).filter(|stream| !is_over(stream)) else { return };
         let (id, components, knows_peer) = (stream.id, stream.component_ids(), stream.remote.is_some());
+        if !knows_peer && !stream.has_paths() {
+            return;
+        }
         self.pair_both_lite(id);
         for component in components {
             self.give_up_lost_backups(component);
@@ -410,17 +413,18 @@ fn judge(
     now: Timestamp,
     config: &Config,
 ) -> (StreamState, Option<Timestamp>) {
+    let needed = stream.needed_components();
     let all = |has: fn(&ValidList, ComponentId) -> bool| {
-        let mut needed = stream.needed_components().peekable();
+        let mut needed = needed.clone().peekable();
         needed.peek().is_some() && needed.all(|component| has(&stream.valid, component))
     };
-    let abandoned = stream.needed_components().any(|component| stream.is_abandoned(component));
+    let abandoned = needed.clone().any(|component| stream.is_abandoned(component));
     if !abandoned && all(|valid, component| valid.best(component).is_some()) {
         let concluded = all(|valid, component| valid.selected(component).is_some());
         let sound = if concluded { StreamState::Completed } else { StreamState::Connected };
         return (soundness(stream).unwrap_or(sound), None);
     }
-    if stream.needed_components().any(|component| stream.has_lost_base(component)) && was_connected(stream) {
+    if was_connected(stream) && needed.clone().any(|component| stream.has_lost_base(component)) {
         return (StreamState::Lost(Reason::BaseRemoved), None);
     }
     // rfc8445-7.2.5.4-1, rfc8838-8-3: nothing is left to check, and nothing more is to come.

@@ -378,7 +378,7 @@ impl Stream {
 
     /// The components that a pair is needed for: up to the highest that either side has signalled candidates for, once it has
     /// said that these are all (rfc8445-6.1.2.2-2). Where we have signalled none, that is no agreement on fewer.
-    pub(crate) fn needed_components(&self) -> impl Iterator<Item = ComponentId> + use<'_> {
+    pub(crate) fn needed_components(&self) -> impl Iterator<Item = ComponentId> + Clone + use<'_> {
         let signalled = |remote: &&RemoteCandidate| remote.candidate.kind() != CandidateKind::PeerReflexive;
         let named = self.unresolved.iter().map(|named| named.component);
         let theirs = self.remotes.iter().filter(signalled).map(|remote| remote.component).chain(named);
@@ -490,6 +490,12 @@ impl Stream {
 
     pub(crate) fn has_lost_base(&self, component: ComponentId) -> bool {
         self.component(component).is_some_and(|component| component.base_lost)
+    }
+
+    /// Whether there are pairs, of this generation or of the one before, on which something may be sent.
+    pub(crate) fn has_paths(&self) -> bool {
+        let in_use = |component: &Component| component.route.is_some() || component.upkeep.is_some();
+        self.previous.is_some() || !self.valid.pairs().is_empty() || self.components().any(in_use)
     }
 
     /// Whether no more pairs are wanted for a component.
