@@ -118,7 +118,9 @@ impl CheckListSet {
             return;
         }
         if self.len() == 1 {
-            self.lists.iter_mut().flat_map(CheckList::pairs_mut).for_each(|only| only.state = PairState::Waiting);
+            for only in self.lists.iter_mut().flat_map(CheckList::pairs_mut) {
+                only.state = PairState::Waiting;
+            }
             return;
         }
         let rank = |pair: &CandidatePair| (pair.component, Reverse(pair.priorities.pair), pair.id);
