@@ -141,6 +141,8 @@ impl Run {
                 Ok(report) => own.add(seed, &report),
                 Err(said) => {
                     self.stopped.fetch_or(!arguments.keeps_going, Ordering::Relaxed);
+                    // A long run says at once what there is to look at.
+                    eprintln!("\rworld {seed}: {}", gist(&said));
                     own.violations.insert(seed, said);
                 }
             }
@@ -194,13 +196,18 @@ impl Run {
         println!("hash {:016x}", results.hash);
         let Some((first, said)) = results.violations.first_key_value() else { return ExitCode::SUCCESS };
         for (seed, said) in results.violations.iter().skip(1) {
-            let line = said.lines().find(|line| line.contains("INV-"));
-            println!("world {seed}: {}", line.or_else(|| said.lines().next()).unwrap_or_default());
+            println!("world {seed}: {}", gist(said));
         }
         println!("\nworld {first}: {said}");
         report_violation(arguments, *first);
         ExitCode::FAILURE
     }
+}
+
+/// The invariant that did not hold, of all that was said.
+fn gist(said: &str) -> &str {
+    let line = said.lines().find(|line| line.contains("INV-"));
+    line.or_else(|| said.lines().next()).unwrap_or_default()
 }
 
 /// Says how to see a violation again, and makes the world simpler as long as it shows.
