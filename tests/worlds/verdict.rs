@@ -38,7 +38,7 @@ pub fn of_the_search(play: &Play<'_>) {
 }
 
 /// Even a pair that was selected goes when a server takes its relay back.
-fn may_be_taken_back(play: &Play<'_>) -> bool {
+pub fn may_be_taken_back(play: &Play<'_>) -> bool {
     let relayed = play.plan.ends.iter().any(|end| end.uses == Use::Turn);
     relayed && play.plan.servers.iter().any(|server| server.fault.is_some())
 }
