@@ -58,9 +58,11 @@ impl Backups {
                     |pair: &&Pair<'_>| pair.component() == component && pair.state() == PairState::Succeeded;
                 let kept = kept.iter().filter(is_over).map(Spare::of);
                 let in_use: Vec<Spare> = [Spare::of(&selected)].into_iter().chain(kept).collect();
+                // One that is checked again, since a 487 came in, has been given up no more than it is kept yet.
                 let is_gone = |spare: &&Spare| {
                     spare.component == component
-                        && in_use.iter().all(|kept| kept.id != spare.id && kept.path != spare.path)
+                        && self.valid.iter().all(|left| left.id != spare.id && left.path != spare.path)
+                        && in_use[0].path != spare.path
                         && is_still_good(agent, wire, spare, now)
                 };
                 // A pair by whose check the selected one was found is no backup of it; of relays that is not to be told.
