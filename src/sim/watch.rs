@@ -16,7 +16,9 @@ use streams::Streams;
 use wire::{Moment, Verdict, Wire};
 
 use crate::ice::{BaseId, Credentials, ServerId, StreamId};
-use crate::{Agent, Event, Output, Path, Reason, Received, ServerError, Stats, StreamState, Timestamp};
+use crate::{
+    Agent, Event, Ignored, Output, Path, Reason, Received, ServerError, Stats, StreamState, Timestamp,
+};
 
 /// Looks over the shoulder of an [`Agent`] and remembers the first rule that it breaks.
 ///
@@ -172,6 +174,7 @@ impl Watch {
         if matches!(received, Received::Control) {
             self.wire.taken();
         }
+        self.wire.heard(matches!(received, Received::Ignored(Ignored::UnknownTransaction)));
         if let Received::Data { component, provenance, .. } = received {
             // INV-26
             if !self.wire.has_heard(&self.streams, component.stream(), path, *provenance) {
@@ -273,6 +276,7 @@ impl Watch {
 
     fn begin(&mut self, agent: &Agent, now: Timestamp) {
         self.now = self.now.max(now);
+        self.wire.learn();
         let told = self.streams.sync(agent);
         self.note(told);
     }

@@ -18,6 +18,7 @@ use super::decode::Password;
 use super::streams::{Place, Streams};
 use crate::ice::StreamId;
 use crate::{Path, Provenance, Timestamp};
+use incoming::Proof;
 use relays::Relays;
 use triggered::Triggered;
 
@@ -54,6 +55,8 @@ pub(super) struct Wire {
     seen_as: BTreeMap<Path, SocketAddr>,
     relays: Relays,
     triggered: Triggered,
+    /// Of the last input, until the agent has said what it makes of it.
+    proof: Option<Proof>,
     /// Who has ever answered, were it to refuse.
     responders: BTreeSet<IpAddr>,
     /// By IP address: what was sent to it before it first answered.

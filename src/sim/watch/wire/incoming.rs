@@ -1,6 +1,8 @@
 //! What comes in: whether an agent may believe it, and what it proves.
 
 use alloc::string::ToString;
+use core::net::SocketAddr;
+use core::time::Duration;
 
 use super::{Answer, CONSENT, Kind, Leg, Moment, Verdict, Wire};
 use crate::ice::Credentials;
@@ -8,6 +10,7 @@ use crate::sim::watch::decode::{
     BINDING, Class, DATA, DATA_VALUE, MESSAGE_INTEGRITY, MESSAGE_INTEGRITY_SHA256, Packet, Stun,
     XOR_MAPPED_ADDRESS, XOR_PEER_ADDRESS,
 };
+use crate::sim::watch::streams::Place;
 use crate::{Path, Timestamp};
 
 impl Wire {
@@ -28,6 +31,7 @@ impl Wire {
     ) -> Verdict {
         self.relays.begin();
         self.triggered.begin();
+        self.proof = None;
         match Packet::read(datagram) {
             Ok(Packet::Channel(number, payload)) => match self.relays.channels.get(&(path, number)) {
                 Some(peer) => {
@@ -134,35 +138,77 @@ impl Wire {
         }
         // What comes in where no socket is was not received.
         let is_received = leg.path.map(|path| path.local()) == request.path.map(|path| path.local());
-        let is_usable = message.attributes().all(|it| is_known(it.kind))
-            && message.xor_address(XOR_MAPPED_ADDRESS).is_some_and(|seen| seen.port() != 0);
-        let is_success = message.class == Class::Success && leg.path == request.path && is_usable;
-        let answer = if is_success { Answer::Success } else { Answer::Failure };
-        request.answered = (signed.is_some() && is_received).then_some(answer);
-        let Some(path) = leg.path.filter(|_| leg.path == request.path || request.path.is_none()) else {
-            return Verdict::Authentic;
+        let is_understood = message.attributes().all(|it| is_known(it.kind));
+        let seen = message.xor_address(XOR_MAPPED_ADDRESS);
+        // A success that does not say where the check came from is none (RFC 8489 section 6.3.3), and no consent either.
+        let is_success = message.class == Class::Success && is_understood && seen.is_some();
+        let is_symmetric = leg.path == request.path;
+        let is_usable = is_success && is_symmetric && seen.is_some_and(|seen| seen.port() != 0);
+        let answer = if is_usable { Answer::Success } else { Answer::Failure };
+        self.proof = Some(Proof {
+            at: now,
+            id: message.id,
+            place,
+            answer: (signed.is_some() && is_received).then_some(answer),
+            path: leg.path.filter(|_| is_symmetric || request.path.is_none()),
+            seen: seen.filter(|_| is_success),
+            is_refusal: is_understood && message.error_code() == Some(403),
+        });
+        let is_ours = leg.path.is_none() || is_symmetric || request.path.is_none();
+        if !is_ours || signed.is_some() { Verdict::Authentic } else { Verdict::Unknown }
+    }
+
+    /// The agent has said what it makes of an answer. One that comes when its transaction is over is nobody's, and proves
+    /// nothing (RFC 8489 section 6.2.1).
+    pub(in crate::sim::watch) fn heard(&mut self, is_unasked: bool) {
+        let is_over = |proof: &Proof| {
+            let request = self.requests.get(&proof.id);
+            is_unasked && request.is_some_and(|it| proof.at.saturating_since(it.first_at) >= SHORTEST)
         };
-        if message.class == Class::Success {
+        if self.proof.as_ref().is_some_and(is_over) {
+            self.proof = None;
+        }
+    }
+
+    /// Takes note of what the last answer has proven.
+    pub(in crate::sim::watch) fn learn(&mut self) {
+        let Some(Proof { at, id, place, answer, path, seen, is_refusal }) = self.proof.take() else { return };
+        if let Some(request) = self.requests.get_mut(&id) {
+            request.answered = answer;
+        }
+        let Some(path) = path else { return };
+        if let Some(seen) = seen {
             // RFC 7675 section 5.1: an answer that comes later than that brings consent back no more than a 403 does.
-            let before = self.answered.insert((path, place.generation), now);
-            if before.is_some_and(|before| now.saturating_since(before) >= CONSENT) {
+            let before = self.answered.insert((path, place.generation), at);
+            if before.is_some_and(|before| at.saturating_since(before) >= CONSENT) {
                 self.revoked.insert((path, place.generation));
             }
             self.proven.insert(path);
-            if let Some(seen) = message.xor_address(XOR_MAPPED_ADDRESS) {
-                self.seen_at.insert((seen, path.remote()));
-                self.seen_as.insert(path, seen);
-            }
+            self.seen_at.insert((seen, path.remote()));
+            self.seen_as.insert(path, seen);
             self.heard.entry(path).or_default().insert(place);
-        } else if message.error_code() == Some(403) && message.attributes().all(|it| is_known(it.kind)) {
+        } else if is_refusal {
             // Each generation has a consent of its own.
             self.answered.remove(&(path, place.generation));
             self.revoked.insert((path, place.generation));
         }
         self.unanswered.remove(&path.remote().ip());
         self.responders.insert(path.remote().ip());
-        if signed.is_some() { Verdict::Authentic } else { Verdict::Unknown }
     }
+}
+
+/// What an authentic answer proves, if anybody waits for it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Proof {
+    at: Timestamp,
+    id: [u8; 12],
+    place: Place,
+    answer: Option<Answer>,
+    /// Where it came from, if it was asked there.
+    path: Option<Path>,
+    /// The address of ours that it names, if it is a success.
+    seen: Option<SocketAddr>,
+    is_refusal: bool,
 }
 
 /// Whether an answer may have this attribute. One with any other that has to be understood says nothing.
@@ -170,3 +216,7 @@ fn is_known(kind: u16) -> bool {
     kind >= 0x8000
         || matches!(kind, 0x0001 | 0x0006..=0x000a | 0x0014 | 0x0015 | 0x001c..=0x001e | 0x0020 | 0x0024 | 0x0025)
 }
+
+/// No request is given up sooner: a consent check, which is sent once, has half a minute (RFC 7675 section 5.1), and any other
+/// 39.5 s at the least (RFC 8489 section 6.2.1).
+const SHORTEST: Duration = Duration::from_secs(30);
