@@ -494,3 +494,16 @@ fn a_relay_meets_an_address_that_a_name_has_hidden_and_a_mapping_shows() {
     let report = run(&Plan { seed: 657_136, events, ..plan(alice, bob) });
     assert_eq!(report.outcome, Outcome::Relayed);
 }
+
+/// Worlds with an enemy. 14381 and 100619: a pair left the check list while its check was under way, and the 403 that
+/// answered it was nobody's, although what was valid on its path came to carry data. 26766: two pairs were valid on one path,
+/// and what the one was answered did not renew the consent of the other. 42298: the peer said that it had seen a check come
+/// from another base than it had left from, which answered to nothing, and the checks of that base were given up for good.
+///
+/// Proves: rfc7675-5.2-1
+#[test]
+fn consent_is_that_of_a_path() {
+    for seed in [14_381, 26_766, 42_298] {
+        run(&Plan::new(seed, true));
+    }
+}

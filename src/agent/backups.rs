@@ -51,7 +51,8 @@ impl Agent {
             .filter(|pair| pair.component == id && !needed(pair))
             .map(|pair| pair.id)
             .collect();
-        let kept: Vec<_> = kept.into_iter().map(|pair| (pair.id, pair.consented_at())).collect();
+        let consented_at = |pair: &ValidPair| stream.valid.consented_at(pair.path);
+        let kept: Vec<_> = kept.into_iter().map(|pair| (pair.id, consented_at(pair))).collect();
         if !gone.is_empty() {
             self.drop_pairs(id.stream(), |pair| gone.contains(&pair.id));
         }

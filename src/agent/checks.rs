@@ -251,7 +251,8 @@ impl Agent {
         if let Some(known) = stream.locals.at(pair.component, mapped, host.base) {
             // rfc7675-5.1-17: where consent is lost, nobody comes back by the word of the peer about another path.
             let path = Path::new(pair.path.transport(), known.base_address, pair.path.remote());
-            let is_lost = known.base != host.base && stream.lost.contains(&path);
+            let is_lost =
+                known.base != host.base && (stream.lost.contains(&path) || stream.disproven.contains(&path));
             return Some(if is_lost { host.id } else { known.id });
         }
         let seen = |local: &&LocalCandidate| local.candidate.kind() == CandidateKind::PeerReflexive;

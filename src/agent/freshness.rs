@@ -37,7 +37,8 @@ pub(super) struct ConsentOwner {
 }
 
 impl ConsentOwner {
-    /// A check that a restart has overtaken, on the path of a pair that carries data.
+    /// A check that a restart has overtaken, or whose pair has left the check list, on the path of a pair that carries data, or
+    /// may come to.
     pub(super) fn of_check(check: &CheckOwner, valid: &ValidPair) -> Self {
         Self { component: valid.component, pair: valid.id, role: check.role, renews: false }
     }
@@ -48,7 +49,7 @@ impl Agent {
     pub(super) fn follow_route(&mut self, id: ComponentId) {
         let Some(stream) = self.stream(id.stream()) else { return };
         let usable = stream.valid.route(id).filter(|_| !stream.is_abandoned(id));
-        let route = usable.map(|pair| (pair.id, pair.consented_at()));
+        let route = usable.map(|pair| (pair.id, stream.valid.consented_at(pair.path)));
         let Some(component) = stream.component(id) else { return };
         if component.upkeep.map(|upkeep| upkeep.pair()) == route.map(|(pair, _)| pair) {
             return;
@@ -274,6 +275,30 @@ impl Agent {
         true
     }
 
+    /// Pairs leave the check list, and what is valid on their paths stays: a check that is under way there may be answered yet,
+    /// and say that the peer consents no longer (rfc7675-5.2-1). It is not sent again (RFC 8445 section 8.1.2).
+    pub(super) fn keep_asking(&mut self, stream: StreamId, removed: &[PairId]) {
+        let Some(known) = self.stream(stream) else { return };
+        let on = |path: Path| known.valid.pairs().iter().find(|valid| valid.path == path);
+        let checks = self.transactions.iter().filter_map(|check| match check.owner() {
+            Owner::Check(owner) if removed.contains(&owner.pair) => {
+                Some((check.id(), ConsentOwner::of_check(owner, on(check.path())?)))
+            }
+            Owner::Check(_) | Owner::Consent(_) | Owner::Gather(_) => None,
+        });
+        for (check, owner) in checks.collect::<Vec<_>>() {
+            self.hand_to_consent(check, owner);
+        }
+    }
+
+    /// From now on the check is one for consent.
+    pub(super) fn hand_to_consent(&mut self, check: TransactionId, consent: ConsentOwner) {
+        self.transactions.silence(check);
+        if let Some(owner) = self.transactions.owner_mut(check) {
+            *owner = Owner::Consent(consent);
+        }
+    }
+
     /// rfc7675-5.2-1: also where the check was not for consent, but for a nomination or since an answer was overdue, and its
     /// pair may have left the check list since.
     pub(super) fn take_back_consent(&mut self, stream: StreamId, path: Path) {
@@ -320,7 +345,8 @@ impl Agent {
         rtt: Option<Duration>,
     ) -> bool {
         let (now, mut was_fresh) = (self.now, false);
-        if let Some(consent) = self.consent_mut(component, pair) {
+        let holder = self.holder_of_consent(component, pair);
+        if let Some(consent) = self.consent_mut(component, holder) {
             was_fresh = consent.standing() == Standing::Fresh;
             consent.answered(now);
         }
@@ -331,6 +357,16 @@ impl Agent {
             }
         }
         !was_fresh
+    }
+
+    /// The pair that consent on the path of `pair` is kept for: behind a translator that has changed its mind there are two.
+    fn holder_of_consent(&self, id: ComponentId, pair: PairId) -> PairId {
+        let Some(stream) = self.stream(id.stream()) else { return pair };
+        let path_of = |pair: PairId| stream.valid.get(pair).map(|valid| valid.path);
+        let (Some(path), Some(component)) = (path_of(pair), stream.component(id)) else { return pair };
+        let backups = component.backups.iter().map(|backup| backup.pair);
+        let mut holders = component.upkeep.iter().map(Upkeep::pair).chain(backups);
+        holders.find(|holder| path_of(*holder) == Some(path)).unwrap_or(pair)
     }
 
     fn consent_mut(&mut self, component: ComponentId, pair: PairId) -> Option<&mut Consent> {
@@ -351,19 +387,28 @@ impl Agent {
     fn lose(&mut self, component: ComponentId, pair: PairId) {
         self.transactions.retain(|owner| !owner.is_consent_of(pair));
         let Ok(stream) = self.stream_mut(component.stream()) else { return };
-        let Some(path) = stream.valid.get(pair).map(|pair| pair.path) else { return };
-        if !stream.lost.contains(&path) {
-            stream.lost.push(path);
-        }
+        let Some((path, is_hearsay)) = stream.valid.get(pair).map(|pair| (pair.path, pair.is_hearsay)) else {
+            return;
+        };
         let concluded = stream.is_concluded(component);
-        self.give_up_checks(component, path);
+        // Where nobody has ever consented nothing was lost, but the word of the peer: its own checks may still open the path.
+        let was_given = concluded || !is_hearsay;
+        let known = if was_given { &mut stream.lost } else { &mut stream.disproven };
+        if !known.contains(&path) {
+            known.push(path);
+        }
+        if was_given {
+            self.give_up_checks(component, path);
+        }
         let Some(list) = self.lists.list_mut(component.stream()).filter(|_| !concluded) else { return };
-        let (lost, hearsay): (Vec<_>, Vec<_>) =
-            list.pairs_mut().filter(|listed| listed.valid == Some(pair)).partition(|it| it.path == path);
+        let (lost, hearsay): (Vec<_>, Vec<_>) = list
+            .pairs_mut()
+            .filter(|listed| listed.valid == Some(pair))
+            .partition(|it| was_given && it.path == path);
         for listed in lost {
             listed.apply(PairEvent::NominationFailed);
         }
-        // What has worked from another base, and was seen under the name of this one, has a name of its own.
+        // What has worked from another base, and was seen under the name of this one, has a name of its own, and so has this one.
         for listed in hearsay.into_iter().map(|listed| listed.id).collect::<Vec<_>>() {
             list.repeat(listed);
         }

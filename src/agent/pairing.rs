@@ -375,6 +375,7 @@ impl Agent {
     pub(super) fn drop_pairs(&mut self, stream: StreamId, gone: impl Fn(&CandidatePair) -> bool) {
         let removed = self.lists.remove(stream, gone);
         if !removed.is_empty() {
+            self.keep_asking(stream, &removed);
             self.transactions.retain(|owner| !removed.iter().any(|pair| owner.is_check_of(*pair)));
         }
     }

@@ -203,10 +203,7 @@ impl Agent {
             Owner::Check(_) | Owner::Consent(_) | Owner::Gather(_) => None,
         });
         for (check, owner) in checks.collect::<Vec<_>>() {
-            self.transactions.silence(check);
-            if let Some(known) = self.transactions.owner_mut(check) {
-                *known = Owner::Consent(owner);
-            }
+            self.hand_to_consent(check, owner);
         }
     }
 
@@ -281,6 +278,7 @@ impl Stream {
         // Sockets and allocations outlive it.
         self.locals.remove(|known| !known.is_paired());
         self.lost = Rare::new();
+        self.disproven = Rare::new();
         self.is_crowded = false;
         self.early = EarlyRequests::default();
         // rfc8838-15-1

@@ -181,6 +181,8 @@ pub(crate) struct Stream {
     pub(crate) authenticated: AuthenticatedPaths,
     /// Where the peer has consented no longer: not to be tried again by this generation (rfc7675-5.1-17).
     pub(crate) lost: Rare<Path>,
+    /// Where the peer says that it has seen checks from, and answers none: it is not believed again in this generation.
+    pub(crate) disproven: Rare<Path>,
     pub(crate) early: EarlyRequests,
     pub(crate) gathering: Gathering,
     pub(crate) provided: Provided,
@@ -302,6 +304,7 @@ impl Stream {
             valid: ValidList::default(),
             authenticated: AuthenticatedPaths::default(),
             lost: Rare::new(),
+            disproven: Rare::new(),
             early: EarlyRequests::default(),
             gathering: Gathering::default(),
             provided: Provided::default(),
@@ -343,6 +346,7 @@ impl Stream {
         self.coming_end = Rare::new();
         self.unresolved = UnresolvedCandidates::default();
         self.lost = Rare::new();
+        self.disproven = Rare::new();
         for component in self.components_mut() {
             *component = Component::default();
         }

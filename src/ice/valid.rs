@@ -90,6 +90,12 @@ impl ValidList {
         id
     }
 
+    /// When the peer has last consented to data on a path, whichever pair is valid there: consent is that of a 5-tuple (RFC 7675
+    /// section 5.1).
+    pub(crate) fn consented_at(&self, path: Path) -> Option<Timestamp> {
+        self.pairs.iter().filter(|pair| pair.path == path).filter_map(ValidPair::consented_at).max()
+    }
+
     pub(crate) fn get(&self, id: PairId) -> Option<&ValidPair> {
         self.pairs.iter().find(|pair| pair.id == id)
     }
