@@ -21,23 +21,28 @@ pub fn of_the_search(play: &Play<'_>) {
         return;
     }
     let states = play.states();
-    let literal = states.contains(&StreamState::Checking) && is_literal(play);
+    // Who waits for longer than the other end tries may get its answers when that has given up.
+    let is_slow = |state: &StreamState| matches!(state, StreamState::Checking | StreamState::Connected);
+    let literal = states.iter().any(is_slow) && is_literal(play);
     let alike = matches!(
         states,
         [StreamState::Completed, StreamState::Completed] | [StreamState::Failed(_), StreamState::Failed(_)]
     );
-    let taken_back =
-        may_be_taken_back(play) && states.iter().any(|state| matches!(state, StreamState::Lost(_)));
     // Where all candidates of a component were overtaken, one end knows of no such component, and the other has no pair for it.
     let overtaken = play.plan.may_overtake() && play.plan.ends[0].components > 1;
     assert!(
-        literal || alike || taken_back || overtaken,
+        literal || alike || was_taken_back(play) || overtaken,
         "INV-12: {states:?} over a network that loses nothing\n{}",
         tail(play)
     );
 }
 
 /// Even a pair that was selected goes when a server takes its relay back.
+pub fn was_taken_back(play: &Play<'_>) -> bool {
+    may_be_taken_back(play) && play.states().iter().any(|state| matches!(state, StreamState::Lost(_)))
+}
+
+/// Whether a server may do so.
 pub fn may_be_taken_back(play: &Play<'_>) -> bool {
     let relayed = play.plan.ends.iter().any(|end| end.uses == Use::Turn);
     relayed && play.plan.servers.iter().any(|server| server.fault.is_some())
