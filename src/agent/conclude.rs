@@ -91,11 +91,10 @@ impl Agent {
     fn conclude(&mut self, index: usize, patience: &mut Deadline) {
         let Some(stream) = self.streams.get(index).filter(|stream| !is_over(stream)) else { return };
         let (id, components, knows_peer) = (stream.id, stream.component_ids(), stream.remote.is_some());
-        if !knows_peer && !stream.has_paths() {
-            return;
-        }
         self.pair_both_lite(id);
-        for component in components {
+        // There is nothing to select, to follow or to nominate before there is a pair that works.
+        let has_paths = self.stream(id).is_some_and(Stream::has_paths);
+        for component in components.filter(|_| has_paths) {
             self.give_up_lost_backups(component);
             self.follow_elsewhere(component);
             self.announce_selection(component);
