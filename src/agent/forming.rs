@@ -49,8 +49,17 @@ impl Agent {
         let mut heads = rows.heads();
         // So many find room without anybody's having to leave.
         let mut free = self.config.limits.pairs.saturating_sub(self.lists.len());
-        if let Some(list) = self.lists.list_mut(stream).filter(|_| is_first) {
-            list.reserve_first(rows.left(&heads).min(free));
+        if is_first {
+            let mut first = Vec::with_capacity(rows.left(&heads).min(free));
+            while free > 0
+                && let Some((ours, theirs)) = rows.take(&mut heads)
+            {
+                if let Some(path) = self.path_between(ours, theirs) {
+                    first.push(self.new_pair(ours, theirs, path));
+                    free -= 1;
+                }
+            }
+            self.lists.insert_first(stream, first);
         }
         while let Some((ours, theirs)) = rows.take(&mut heads) {
             // rfc8445-6.1.2.4-2: one pair for a base and a remote candidate.
@@ -112,11 +121,15 @@ impl Rows {
     fn take(&self, heads: &mut BinaryHeap<Head>) -> Option<(&Near, &Far)> {
         let mut head = heads.peek_mut()?;
         let (Reverse(order), Reverse(at)) = (head.order, head.at);
-        match self.head(order, at + 1) {
-            Some(next) => *head = next,
+        let (ours, theirs) = self.locals.get(at).zip(self.remotes.get(order))?;
+        match self.locals.get(at + 1).filter(|next| next.likeness == theirs.likeness) {
+            Some(next) => {
+                head.priority = self.role.pair_priority(next.priority, theirs.priority);
+                head.at = Reverse(at + 1);
+            }
             None => drop(PeekMut::pop(head)),
         }
-        self.locals.get(at).zip(self.remotes.get(order))
+        Some((ours, theirs))
     }
 
     /// The pair of a row at `at`, if the row goes on as far.

@@ -350,11 +350,20 @@ impl Agent {
 
     /// Adds the pair of two ends, for which there is room.
     pub(super) fn add_pair(&mut self, ours: &Near, theirs: &Far, path: Path) -> PairId {
+        let pair = self.new_pair(ours, theirs, path);
+        let id = pair.id;
+        self.lists.insert(pair);
+        id
+    }
+
+    /// The pair of two ends that is to be added.
+    #[inline]
+    pub(super) fn new_pair(&mut self, ours: &Near, theirs: &Far, path: Path) -> CandidatePair {
         let (component, id) = (ours.component, self.next_pair_id());
         if !self.gatherer.relays.is_empty() && !self.may_nominate_first(component.stream()) {
             self.permit(path);
         }
-        self.lists.insert(CandidatePair {
+        CandidatePair {
             id,
             component,
             local: ours.id,
@@ -367,8 +376,7 @@ impl Agent {
             nominated_by_peer: None,
             rtt: Measured::default(),
             unanswered: 0,
-        });
-        id
+        }
     }
 
     /// Takes pairs out of a check list, with their transactions.

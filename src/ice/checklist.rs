@@ -57,13 +57,17 @@ impl CheckList {
         self.pairs.iter().find(|pair| pair.path == path)
     }
 
-    /// Makes room for the first pairs.
-    pub(crate) fn reserve_first(&mut self, pairs: usize) {
-        self.pairs.reserve_first(pairs);
+    /// Takes the first pairs, in any order.
+    pub(crate) fn fill(&mut self, mut pairs: Vec<CandidatePair>) {
+        debug_assert!(self.pairs.is_empty(), "the first pairs of the list");
+        // They mostly come in their order.
+        if !pairs.is_sorted_by_key(rank) {
+            pairs.sort_by_key(rank);
+        }
+        self.pairs = Few::from(pairs);
     }
 
     /// Inserts a pair in the place of its priority; among equals the newest comes last.
-    #[inline]
     pub(crate) fn insert(&mut self, pair: CandidatePair) {
         debug_assert!(self.on_path(pair.path).is_none(), "{:?} is paired already", pair.path);
         let new = rank(&pair);

@@ -69,7 +69,6 @@ impl CheckListSet {
     }
 
     /// Inserts a pair into the list of its stream and gives it the state that the place asks for.
-    #[inline]
     pub(crate) fn insert(&mut self, mut pair: CandidatePair) {
         if self.started {
             pair.state = self.state_on_arrival(&pair);
@@ -77,6 +76,17 @@ impl CheckListSet {
         self.changed = true;
         if let Some(list) = self.list_mut(pair.component.stream()) {
             list.insert(pair);
+        }
+    }
+
+    /// The same for all pairs of a list that has none.
+    pub(crate) fn insert_first(&mut self, stream: StreamId, pairs: Vec<CandidatePair>) {
+        if self.started {
+            return pairs.into_iter().for_each(|pair| self.insert(pair));
+        }
+        self.changed |= !pairs.is_empty();
+        if let Some(list) = self.list_mut(stream) {
+            list.fill(pairs);
         }
     }
 
