@@ -11,7 +11,7 @@ use floe::{Event, Profile, StreamState, Timestamp};
 use super::build::WEB;
 use super::plan::{Families, Gateway, Plan, Reach, Server, Shared, Use};
 use super::run::Play;
-use super::verdict::{may_be_taken_back, tail};
+use super::verdict::{may_be_taken_back, tail, was_taken_back};
 
 /// INV-12, INV-13, INV-14, INV-16: the first search comes to what the network permits.
 ///
@@ -63,7 +63,7 @@ struct Possible {
     is_sure: bool,
     /// The oracle does not know enough: of what is beyond the limits of agents (section 3 of the threat model); of a lite agent
     /// behind a gateway, which never opens it; of candidates that are overtaken by their own end, and so are none (RFC 8838
-    /// section 9); of names, which neighbours alone can resolve; of a component that waits for the other one, while the filter that it needs is opened in vain.
+    /// section 9); of a relay that its server has taken back; of names, which neighbours alone can resolve; of a component that waits for the other one, while the filter that it needs is opened in vain.
     is_in_doubt: bool,
 }
 
@@ -80,7 +80,10 @@ impl Possible {
         let is_sure = !is_used || plan.servers.iter().all(Server::is_sound);
         let (at_most, at_least) = (forecast(true), forecast(false));
         let lite = plan.ends.iter().any(|end| end.setting.lite);
-        let filters = |gateway: &Gateway| gateway.filtering != Dependence::EndpointIndependent;
+        // A firewall that translates nothing has an address that can be sent to before it has been opened.
+        let filters = |gateway: &Gateway| {
+            gateway.filtering != Dependence::EndpointIndependent || gateway.mapping.is_none()
+        };
         let mut interfaces = plan.ends.iter().flat_map(|end| &end.interfaces);
         let is_filtered = interfaces.any(|interface| interface.gateways.iter().any(filters));
         let components = u32::from(plan.ends[0].components);
@@ -96,6 +99,7 @@ impl Possible {
                 || exceeded != [0; 2]
                 || lite && plan.shared != Shared::Nothing
                 || plan.may_overtake()
+                || was_taken_back(play)
                 || plan.ends.iter().any(|end| end.hides)
                 || components > 1 && is_filtered,
         }

@@ -39,7 +39,15 @@ pub fn of_the_search(play: &Play<'_>) {
 
 /// Even a pair that was selected goes when a server takes its relay back.
 pub fn was_taken_back(play: &Play<'_>) -> bool {
-    may_be_taken_back(play) && play.states().iter().any(|state| matches!(state, StreamState::Lost(_)))
+    let has_left = |end: usize| {
+        let events = play.session.peer(end).events().iter();
+        let mut states = events.filter_map(|(_, event)| match event {
+            Event::State { state, .. } => Some(*state),
+            _ => None,
+        });
+        states.any(|state| state == StreamState::Completed) && states.next().is_some()
+    };
+    may_be_taken_back(play) && (0..2).any(has_left)
 }
 
 /// Whether a server may do so.
