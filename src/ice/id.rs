@@ -1,28 +1,39 @@
 //! Names of the things an agent holds: counters that are never reused, so an old name cannot mean a new thing.
 
 use core::fmt;
+use core::num::NonZero;
 
 macro_rules! id {
     ($(#[$doc:meta])* $name:ident($raw:ty), $word:literal) => {
         $(#[$doc])*
-        #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
-        pub struct $name($raw);
+        #[derive(Clone, Copy, Eq, Hash, Ord, PartialEq, PartialOrd)]
+        pub struct $name {
+            /// The number and one: a name that may be missing takes no more room than one that is there.
+            beyond: NonZero<$raw>,
+        }
 
         impl $name {
-            /// The id with this number, as [`to_raw`](Self::to_raw) gave it: for languages and logs that carry numbers.
+            /// The id with this number, as [`to_raw`](Self::to_raw) gave it: for languages and logs that carry numbers. Nothing
+            /// ever has the last number there is, which counts as the one before it.
             pub const fn from_raw(raw: $raw) -> Self {
-                Self(raw)
+                Self { beyond: NonZero::<$raw>::MIN.saturating_add(raw) }
             }
 
             /// The number behind the id.
             pub const fn to_raw(self) -> $raw {
-                self.0
+                self.beyond.get().saturating_sub(1)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.debug_tuple(stringify!($name)).field(&self.to_raw()).finish()
             }
         }
 
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write!(f, concat!($word, " {}"), self.0)
+                write!(f, concat!($word, " {}"), self.to_raw())
             }
         }
     };
@@ -73,12 +84,12 @@ impl StreamId {
 
 impl Generation {
     /// The first one.
-    pub const FIRST: Self = Self(0);
+    pub const FIRST: Self = Self::from_raw(0);
 
     /// The one after a restart.
     #[must_use]
     pub const fn next(self) -> Self {
-        Self(self.0.saturating_add(1))
+        Self::from_raw(self.to_raw().saturating_add(1))
     }
 }
 
@@ -125,6 +136,13 @@ mod tests {
         assert_eq!(PairId::from_raw(7).to_string(), "pair 7");
         assert_eq!(PairId::from_raw(7).to_raw(), 7);
         assert!(CandidateId::from_raw(1) < CandidateId::from_raw(2));
+        assert_eq!(alloc::format!("{:?}", BaseId::from_raw(0)), "BaseId(0)");
+    }
+
+    #[test]
+    fn an_id_that_may_be_missing_takes_no_more_room() {
+        assert_eq!(size_of::<Option<PairId>>(), size_of::<u32>());
+        assert_eq!(size_of::<Option<ComponentId>>(), 2 * size_of::<u16>());
     }
 
     #[test]

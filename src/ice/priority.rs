@@ -2,6 +2,7 @@
 
 use super::{CandidateKind, TcpType};
 use core::fmt;
+use core::num::NonZeroU32;
 
 /// The priority of a candidate: 1 to 2^31 - 1, the larger the better.
 ///
@@ -13,23 +14,26 @@ use core::fmt;
 /// assert_eq!(host.local_preference(), 65535);
 /// ```
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
-pub struct Priority(u32);
+pub struct Priority(NonZeroU32);
 
 impl Priority {
     /// The lowest legal priority.
-    pub const MIN: Self = Self(1);
+    pub const MIN: Self = Self(NonZeroU32::MIN);
     /// The highest legal priority.
-    pub const MAX: Self = Self(0x7fff_ffff);
+    pub const MAX: Self = Self(NonZeroU32::MIN.saturating_add(0x7fff_fffe));
 
     /// The priority with this value; `None` for zero and beyond 2^31 - 1.
     pub const fn new(raw: u32) -> Option<Self> {
-        if raw >= Self::MIN.0 && raw <= Self::MAX.0 { Some(Self(raw)) } else { None }
+        match NonZeroU32::new(raw) {
+            Some(raw) if raw.get() <= Self::MAX.get() => Some(Self(raw)),
+            _ => None,
+        }
     }
 
     /// The legal priority nearest to `raw`: peers are known to send zero and more than 2^31 - 1.
     pub fn clamped(raw: u32) -> Self {
         // rfc8445-5.1.2-2
-        Self(raw.clamp(Self::MIN.0, Self::MAX.0))
+        Self(NonZeroU32::new(raw).unwrap_or(NonZeroU32::MIN).min(Self::MAX.0))
     }
 
     /// The recommended formula: the type preference (0 to 126) weighs more than the local preference, and that more
@@ -44,17 +48,17 @@ impl Priority {
 
     /// The value.
     pub const fn get(self) -> u32 {
-        self.0
+        self.0.get()
     }
 
     /// The type preference that the formula put in: 0 to 126, or 127 in a priority made otherwise.
     pub const fn type_preference(self) -> u8 {
-        self.0.to_be_bytes()[0]
+        self.get().to_be_bytes()[0]
     }
 
     /// The local preference that the formula put in.
     pub const fn local_preference(self) -> u16 {
-        let [_, high, low, _] = self.0.to_be_bytes();
+        let [_, high, low, _] = self.get().to_be_bytes();
         u16::from_be_bytes([high, low])
     }
 }
@@ -173,7 +177,7 @@ impl PairPriority {
         let (low, high) = (controlling.min(controlled), controlling.max(controlled));
         // rfc8445-6.1.2.3-1: legal priorities have 31 bits, so the three terms do not meet.
         let tie = u64::from(controlling > controlled);
-        Self((u64::from(low.0) << 32) | (u64::from(high.0) << 1) | tie)
+        Self((u64::from(low.get()) << 32) | (u64::from(high.get()) << 1) | tie)
     }
 
     /// The value.
