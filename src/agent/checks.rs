@@ -13,7 +13,7 @@ use crate::ice::check::{Check, CheckError, Outcome};
 use crate::ice::checklist::CheckList;
 use crate::ice::local::{LocalCandidate, Reflexive};
 use crate::ice::nomination::{Nominated, Progress};
-use crate::ice::pair::{CandidatePair, PairEvent, PairState, Priorities};
+use crate::ice::pair::{CandidatePair, PairEvent, PairState};
 use crate::ice::renomination::Renomination;
 use crate::ice::valid::ValidPair;
 use crate::ice::{
@@ -285,8 +285,8 @@ impl Agent {
         let stream = self.stream(stream_id)?;
         let (ours, theirs) = (stream.locals.get(local)?, stream.remotes.get(checked.remote)?);
         let path = Path::new(checked.path.transport(), ours.base_address, checked.path.remote());
-        let priorities =
-            Priorities::of(self.claim.role, ours.candidate.priority(), theirs.candidate.priority());
+        let role = self.claim.role;
+        let priority = role.pair_priority(ours.candidate.priority(), theirs.candidate.priority());
         let listed = || Some(self.lists.list(stream_id)?.on_path(path)?.id);
         let id = match (local == checked.local, ours.is_paired()) {
             (true, _) => Some(checked.id),
@@ -303,7 +303,7 @@ impl Agent {
             local,
             remote: checked.remote,
             path,
-            priorities,
+            priority,
             nominated: None,
             answered_at: now,
             is_hearsay: path != checked.path,
@@ -360,11 +360,10 @@ impl Agent {
     /// Takes the other role, with all that depends on it.
     pub(super) fn take_other_role(&mut self) {
         self.claim.role = self.claim.role.other();
-        let role = self.claim.role;
         // rfc8445-6.1.2.3-4
-        self.lists.reprioritise(role);
+        self.lists.exchange_roles();
         for stream in &mut self.streams {
-            stream.valid.reprioritise(role);
+            stream.valid.reprioritise(|pair| pair.priority = pair.priority.in_exchanged_roles());
             // A nomination on its way was ours to make in the other role only (L-03).
             for component in stream.components_mut() {
                 component.nomination = Progress::Nothing;
@@ -381,7 +380,7 @@ impl Agent {
         for id in void {
             self.transactions.silence(id);
         }
-        self.emit(Event::Role(role));
+        self.emit(Event::Role(self.claim.role));
     }
 
     /// A check has failed: its pair does, and no other (rfc8445-7.2.5.2-1).

@@ -56,7 +56,7 @@ impl Views<'_> {
             path: pair.path,
             local,
             remote,
-            priority: pair.priorities.pair,
+            priority: pair.priority,
             cost,
             rtt: pair.rtt.get(),
             health,
@@ -72,7 +72,7 @@ impl Views<'_> {
             path: pair.path,
             local,
             remote,
-            priority: pair.priorities.pair,
+            priority: pair.priority,
             cost,
             rtt: pair.rtt.get(),
             health,
@@ -134,7 +134,7 @@ impl Views<'_> {
             let is_rival = pair.component == best.component
                 && pair.id != best.checked
                 && pair.state.is_open()
-                && pair.priorities.pair > best.priorities.pair;
+                && pair.priority > best.priority;
             Some(is_rival.then(|| self.listed(pair)).flatten())
         };
         let valid = Choices::new(&valid_at);
@@ -205,7 +205,7 @@ impl Views<'_> {
             let rank = |(pair, sites): &(&ValidPair, Option<Sites>)| {
                 let others = kept.iter().map(|(_, other)| *other).chain([in_use]);
                 let in_common = others.map(|other| shared(*sites, other));
-                (in_common.clone().max(), in_common.sum::<usize>(), Reverse(pair.priorities.pair), pair.id)
+                (in_common.clone().max(), in_common.sum::<usize>(), Reverse(pair.priority), pair.id)
             };
             let Some(next) = (0..left.len()).min_by_key(|at| left.get(*at).map(rank)) else { break };
             kept.push(left.remove(next));

@@ -13,7 +13,6 @@ use crate::ice::consent;
 use crate::ice::early::Learned;
 use crate::ice::lite::{Heard, Implementation, Meeting, local_preference};
 use crate::ice::nomination::Nominated;
-use crate::ice::pair::Priorities;
 use crate::ice::responder::Request;
 use crate::ice::valid::ValidPair;
 use crate::ice::{ComponentId, PairId, Role, StreamId};
@@ -146,7 +145,7 @@ impl Agent {
             local: local.id,
             remote: remote.id,
             path,
-            priorities: Priorities::of(role, local.candidate.priority(), request.priority),
+            priority: role.pair_priority(local.candidate.priority(), request.priority),
             nominated: None,
             answered_at: now,
             is_hearsay: false,
@@ -202,7 +201,7 @@ impl Agent {
         // rfc8445-8.2-3: with a choice, both sides have to be told that they chose alike.
         let agreed = pairs.iter().all(|pairs| pairs.len() == 1);
         for pairs in pairs {
-            if let Some(pair) = pairs.into_iter().max_by_key(|pair| (pair.priorities.pair, pair.path)) {
+            if let Some(pair) = pairs.into_iter().max_by_key(|pair| (pair.priority, pair.path)) {
                 self.trust(pair, agreed);
             }
         }
@@ -229,7 +228,7 @@ impl Agent {
                     local: local.id,
                     remote: remote.id,
                     path: Path::new(ours.transport(), local.base_address, remote.address()),
-                    priorities: Priorities::of(role, ours.priority(), theirs.priority()),
+                    priority: role.pair_priority(ours.priority(), theirs.priority()),
                     nominated: None,
                     answered_at: now,
                     is_hearsay: false,

@@ -207,7 +207,8 @@ impl Agent {
         if components == 0 {
             return Err(Error::ComponentCount);
         }
-        let id = StreamId::from_raw(u16::try_from(self.streams.len()).map_err(|_| Error::Limit)?);
+        let raw = u16::try_from(self.streams.len()).ok().filter(|raw| *raw < u16::MAX).ok_or(Error::Limit)?;
+        let id = StreamId::from_raw(raw);
         self.streams.push(Stream {
             implementation: self.config.implementation,
             ..Stream::new(id, components, credentials)

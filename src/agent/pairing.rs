@@ -10,7 +10,7 @@ use crate::agent::stream::{Gathering, RemoteGathering};
 use crate::agent::{Agent, Error, Event};
 use crate::gather::{BaseEntry, RelayId};
 use crate::ice::local::LocalCandidate;
-use crate::ice::pair::{CandidatePair, PairFoundation, PairState, Priorities};
+use crate::ice::pair::{CandidatePair, PairFoundation, PairState};
 use crate::ice::remote::{Added, RemoteCandidate, RemoteLimits};
 use crate::ice::schedule::Room;
 use crate::ice::unresolved::NamedCandidate;
@@ -227,11 +227,12 @@ impl Agent {
         let Some(remote) = self.stream(stream).and_then(|known| known.remotes.get(id)) else { return };
         let (priority, foundation) = (remote.candidate.priority(), remote.kin);
         if let Some(list) = self.lists.list_mut(stream) {
-            for pair in list.pairs_mut().filter(|pair| pair.remote == id) {
-                pair.priorities.remote = priority;
-                pair.foundation.remote = foundation;
-            }
-            list.reprioritise(role);
+            list.reprioritise(|pair| {
+                if pair.remote == id {
+                    pair.priority = role.with_remote(pair.priority, priority);
+                    pair.foundation.remote = foundation;
+                }
+            });
         }
         // Nobody of that foundation was asked, but what has succeeded counts for it as well (rfc8445-7.2.5.3.3-2).
         self.lists.catch_up(foundation);
@@ -239,10 +240,11 @@ impl Agent {
         if let Ok(known) = self.stream_mut(stream)
             && !known.is_lite()
         {
-            for pair in known.valid.pairs_mut().filter(|pair| pair.remote == id) {
-                pair.priorities.remote = priority;
-            }
-            known.valid.reprioritise(role);
+            known.valid.reprioritise(|pair| {
+                if pair.remote == id {
+                    pair.priority = role.with_remote(pair.priority, priority);
+                }
+            });
         }
     }
 
@@ -304,8 +306,8 @@ impl Agent {
     /// The same for two ends that are not paired, of a full agent.
     pub(super) fn form_between(&mut self, ours: &Near, theirs: &Far) -> Result<PairId, Unformed> {
         let path = self.path_between(ours, theirs).ok_or(Unformed::Mismatch)?;
-        let priorities = Priorities::of(self.claim.role, ours.priority, theirs.priority);
-        if self.make_room(ours.component, path, priorities.pair) {
+        let priority = self.claim.role.pair_priority(ours.priority, theirs.priority);
+        if self.make_room(ours.component, path, priority) {
             Ok(self.add_pair(ours, theirs, path))
         } else {
             Err(Unformed::NoRoom)
@@ -370,7 +372,7 @@ impl Agent {
             remote: theirs.id,
             path,
             foundation: PairFoundation { local: ours.kin, remote: theirs.kin },
-            priorities: Priorities::of(self.claim.role, ours.priority, theirs.priority),
+            priority: self.claim.role.pair_priority(ours.priority, theirs.priority),
             state: PairState::Frozen,
             valid: None,
             nominated_by_peer: None,

@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 
 use crate::ice::pair::{CandidatePair, PairEvent, PairState};
-use crate::ice::{CandidateId, PairId, Role};
+use crate::ice::{CandidateId, PairId};
 use crate::list::Few;
 use crate::net::Path;
 
@@ -137,16 +137,14 @@ impl CheckList {
         self.pairs.iter().find(|pair| pair.state == PairState::Waiting).map(|pair| pair.id)
     }
 
-    /// Computes all priorities anew, for another role or for candidates that have changed (RFC 8445 section 6.1.2.3).
-    pub(crate) fn reprioritise(&mut self, role: Role) {
-        for pair in &mut self.pairs {
-            pair.priorities = pair.priorities.in_role(role);
-        }
+    /// Changes the priorities of pairs, for another role or for candidates that have changed (RFC 8445 section 6.1.2.3).
+    pub(crate) fn reprioritise(&mut self, change: impl FnMut(&mut CandidatePair)) {
+        self.pairs.iter_mut().for_each(change);
         self.pairs.sort_by_key(rank);
     }
 }
 
 /// The order of the list: falling priority, then rising component.
 fn rank(pair: &CandidatePair) -> impl Ord + use<> {
-    (core::cmp::Reverse(pair.priorities.pair), pair.component)
+    (core::cmp::Reverse(pair.priority), pair.component)
 }

@@ -1,7 +1,7 @@
 //! A candidate pair and its five states (RFC 8445 sections 6.1.2.2 and 6.1.2.6).
 
 use crate::ice::nomination::Nominated;
-use crate::ice::{CandidateId, ComponentId, PairId, PairPriority, Priority, Role};
+use crate::ice::{CandidateId, ComponentId, PairId, PairPriority};
 use crate::net::Path;
 use crate::stun::TransactionId;
 use crate::time::Measured;
@@ -105,7 +105,8 @@ pub(crate) struct CandidatePair {
     /// From the base of `local` to `remote`: what makes the pair unique in its list.
     pub(crate) path: Path,
     pub(crate) foundation: PairFoundation,
-    pub(crate) priorities: Priorities,
+    /// In the role that we have now.
+    pub(crate) priority: PairPriority,
     pub(crate) state: PairState,
     /// The valid pair that the last answered check produced: often, but not always, this one.
     pub(crate) valid: Option<PairId>,
@@ -136,26 +137,6 @@ impl CandidatePair {
 /// of its are 0.5, 1, 2, 4, 8 and 16 s apart, and the check that the last of them would begin would still be under way after
 /// 71 s, where a session without a way is to have failed within 60 s.
 const UNANSWERED_MAX: u8 = 6;
-
-/// The priorities of both candidates of a pair and what they make together.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) struct Priorities {
-    pub(crate) local: Priority,
-    pub(crate) remote: Priority,
-    /// For the role that `of` was told.
-    pub(crate) pair: PairPriority,
-}
-
-impl Priorities {
-    pub(crate) fn of(role: Role, local: Priority, remote: Priority) -> Self {
-        Self { local, remote, pair: role.pair_priority(local, remote) }
-    }
-
-    /// The same candidates seen in another role (RFC 8445 section 6.1.2.3).
-    pub(crate) fn in_role(self, role: Role) -> Self {
-        Self::of(role, self.local, self.remote)
-    }
-}
 
 #[cfg(test)]
 mod tests;

@@ -184,6 +184,19 @@ impl PairPriority {
     pub const fn get(self) -> u64 {
         self.0
     }
+
+    /// The same pair once the agents have exchanged their roles.
+    pub(crate) fn in_exchanged_roles(self) -> Self {
+        let (controlling, controlled) = self.candidates();
+        Self::of(controlled, controlling)
+    }
+
+    /// The priorities that it was made of: of the candidate of the controlling agent, and of the controlled one's.
+    pub(crate) fn candidates(self) -> (Priority, Priority) {
+        let [low, high] = [self.0 >> 32, (self.0 & u64::from(u32::MAX)) >> 1]
+            .map(|half| Priority::clamped(u32::try_from(half).unwrap_or(u32::MAX)));
+        if self.0 & 1 > 0 { (high, low) } else { (low, high) }
+    }
 }
 
 impl fmt::Display for PairPriority {

@@ -32,6 +32,13 @@ impl Role {
         }
     }
 
+    /// The priority of a pair, computed in this role, whose remote candidate has another priority now.
+    pub(crate) fn with_remote(self, pair: PairPriority, remote: Priority) -> PairPriority {
+        let (controlling, controlled) = pair.candidates();
+        let local = if self == Self::Controlling { controlling } else { controlled };
+        self.pair_priority(local, remote)
+    }
+
     /// What an agent in this role, with tie-breaker `own`, does about the claim of a request.
     pub fn resolve(self, own: TieBreaker, theirs: RoleClaim) -> Resolution {
         // The larger tie-breaker controls; if they are equal, so does the agent that receives the request.

@@ -7,7 +7,7 @@ use core::cmp::Reverse;
 
 use crate::ice::checklist::{CheckList, CheckListState};
 use crate::ice::pair::{CandidatePair, PairEvent, PairFoundation, PairState};
-use crate::ice::{CandidateId, PairId, PairPriority, Role, StreamId};
+use crate::ice::{CandidateId, PairId, PairPriority, StreamId};
 use crate::list::Few;
 
 /// The check lists of all streams.
@@ -108,7 +108,7 @@ impl CheckListSet {
         // an earlier list stands above this one; and so does an equal one, which was here first.
         let above = |other: &CandidatePair| {
             let (theirs, ours) = (other.component, pair.component);
-            (theirs, Reverse(other.priorities.pair)) <= (ours, Reverse(pair.priorities.pair))
+            (theirs, Reverse(other.priority)) <= (ours, Reverse(pair.priority))
         };
         let (mut topmost, mut succeeded) = (true, false);
         for other in &mut column {
@@ -133,7 +133,7 @@ impl CheckListSet {
             }
             return;
         }
-        let rank = |pair: &CandidatePair| (pair.component, Reverse(pair.priorities.pair), pair.id);
+        let rank = |pair: &CandidatePair| (pair.component, Reverse(pair.priority), pair.id);
         // By foundation, in a table at most half full: the first of each so far. The order of the table means nothing.
         let places = (2 * self.len()).next_power_of_two();
         let mut firsts: Vec<Option<&mut CandidatePair>> = (0..places).map(|_| None).collect();
@@ -261,7 +261,7 @@ impl CheckListSet {
         }
         // rfc8838-10-6: failed pairs make room first.
         let failed = |pair: &&CandidatePair| self.started && pair.state == PairState::Failed;
-        if let Some(failed) = self.pairs().filter(failed).min_by_key(|pair| pair.priorities.pair) {
+        if let Some(failed) = self.pairs().filter(failed).min_by_key(|pair| pair.priority) {
             return Room::After(failed.component.stream(), failed.id);
         }
         // rfc8445-6.1.2.5-3: the longest list gives way, so that all end up equally long; the newcomer counts for its own.
@@ -276,20 +276,20 @@ impl CheckListSet {
         let idle = |pair: &&CandidatePair| matches!(pair.state, PairState::Waiting | PairState::Frozen);
         // Of equal pairs the one that came first.
         let mut from_worst = longest.pairs().iter().rev().filter(idle).peekable();
-        let least = from_worst.peek().map(|pair| pair.priorities.pair);
-        let worst = from_worst.take_while(|pair| Some(pair.priorities.pair) == least).last();
+        let least = from_worst.peek().map(|pair| pair.priority);
+        let worst = from_worst.take_while(|pair| Some(pair.priority) == least).last();
         match worst {
-            Some(worst) if index != position(stream) || worst.priorities.pair < priority => {
+            Some(worst) if index != position(stream) || worst.priority < priority => {
                 Room::After(worst.component.stream(), worst.id)
             }
             _ => Room::None,
         }
     }
 
-    /// Computes all priorities for another role (rfc8445-6.1.2.3-4).
-    pub(crate) fn reprioritise(&mut self, role: Role) {
+    /// Computes all priorities for the other role (rfc8445-6.1.2.3-4).
+    pub(crate) fn exchange_roles(&mut self) {
         for list in &mut self.lists {
-            list.reprioritise(role);
+            list.reprioritise(|pair| pair.priority = pair.priority.in_exchanged_roles());
         }
     }
 }

@@ -5,8 +5,7 @@ use core::net::SocketAddr;
 use core::time::Duration;
 
 use crate::ice::nomination::Nominated;
-use crate::ice::pair::Priorities;
-use crate::ice::{CandidateId, ComponentId, PairId, Role};
+use crate::ice::{CandidateId, ComponentId, PairId, PairPriority};
 use crate::list::Few;
 use crate::net::Path;
 use crate::time::{Measured, Timestamp};
@@ -24,7 +23,8 @@ pub(crate) struct ValidPair {
     pub(crate) remote: CandidateId,
     /// From the base of `local` to `remote`.
     pub(crate) path: Path,
-    pub(crate) priorities: Priorities,
+    /// In the role that we have now.
+    pub(crate) priority: PairPriority,
     pub(crate) nominated: Option<Nominated>,
     /// The last authentic answer to a check on this path, or the first to say that there is such a pair.
     pub(crate) answered_at: Timestamp,
@@ -123,7 +123,7 @@ impl ValidList {
     pub(crate) fn selected(&self, component: ComponentId) -> Option<&ValidPair> {
         let nominated =
             self.pairs.iter().filter(|pair| pair.component == component && pair.nominated.is_some());
-        nominated.max_by_key(|pair| (pair.nominated, pair.priorities.pair, pair.id))
+        nominated.max_by_key(|pair| (pair.nominated, pair.priority, pair.id))
     }
 
     /// What application data uses: the selected pair, before that the best valid one (RFC 8445 section 12.1).
@@ -131,15 +131,13 @@ impl ValidList {
         self.selected(component).or_else(|| self.best(component))
     }
 
-    /// Computes all priorities anew (RFC 8445 section 6.1.2.3).
-    pub(crate) fn reprioritise(&mut self, role: Role) {
-        for pair in &mut self.pairs {
-            pair.priorities = pair.priorities.in_role(role);
-        }
+    /// Changes the priorities of pairs (RFC 8445 section 6.1.2.3).
+    pub(crate) fn reprioritise(&mut self, change: impl FnMut(&mut ValidPair)) {
+        self.pairs.iter_mut().for_each(change);
         self.sort();
     }
 
     fn sort(&mut self) {
-        self.pairs.sort_by_key(|pair| (core::cmp::Reverse(pair.priorities.pair), pair.id));
+        self.pairs.sort_by_key(|pair| (core::cmp::Reverse(pair.priority), pair.id));
     }
 }

@@ -148,6 +148,16 @@ proptest! {
         }
     }
 
+    #[test]
+    fn a_pair_priority_says_what_it_was_made_of(ours in any_priority(), theirs in any_priority(), other in any_priority()) {
+        prop_assert_eq!(PairPriority::of(ours, theirs).candidates(), (ours, theirs));
+        for role in [Role::Controlling, Role::Controlled] {
+            let pair = role.pair_priority(ours, theirs);
+            prop_assert_eq!(pair.in_exchanged_roles(), role.other().pair_priority(ours, theirs));
+            prop_assert_eq!(role.with_remote(pair, other), role.pair_priority(ours, other));
+        }
+    }
+
     /// Proves: rfc8445-6.1.2.3-1
     /// Lesson: L-19
     #[test]
