@@ -250,7 +250,7 @@ impl Agent {
         }
         if let Some(known) = stream.locals.at(pair.component, mapped, host.base) {
             // rfc7675-5.1-17: where consent is lost, nobody comes back by the word of the peer about another path.
-            let path = Path::new(pair.path.transport(), known.base_address, pair.path.remote());
+            let path = Path::new(pair.path.transport(), known.base_address(), pair.path.remote());
             let is_lost =
                 known.base != host.base && (stream.lost.contains(&path) || stream.disproven.contains(&path));
             return Some(if is_lost { host.id } else { known.id });
@@ -268,7 +268,7 @@ impl Agent {
         let kind = CandidateKind::PeerReflexive;
         let key = FoundationKey {
             kind,
-            base: host.base_address.ip(),
+            base: host.base_address().ip(),
             server: None,
             transport: host.candidate.transport(),
         };
@@ -284,7 +284,7 @@ impl Agent {
         let stream_id = checked.component.stream();
         let stream = self.stream(stream_id)?;
         let (ours, theirs) = (stream.locals.get(local)?, stream.remotes.get(checked.remote)?);
-        let path = Path::new(checked.path.transport(), ours.base_address, checked.path.remote());
+        let path = Path::new(checked.path.transport(), ours.base_address(), checked.path.remote());
         let role = self.claim.role;
         let priority = role.pair_priority(ours.candidate.priority(), theirs.candidate.priority());
         let listed = || Some(self.lists.list(stream_id)?.on_path(path)?.id);

@@ -50,7 +50,7 @@ impl Near {
             kin: local.kin,
             priority: local.candidate.priority(),
             transport: local.candidate.transport(),
-            base_address: local.base_address,
+            base_address: local.base_address(),
             likeness: likeness(local.component, local.candidate.transport(), address),
             address,
             is_relayed: local.candidate.kind() == CandidateKind::Relayed,
@@ -102,6 +102,7 @@ fn likeness(component: ComponentId, transport: Transport, address: SocketAddr) -
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ice::elsewhere::Elsewhere;
     use crate::ice::remote::{Added, RemoteCandidates, RemoteLimits};
     use crate::ice::{BaseId, Candidate, CandidateAddress, Foundation, MdnsName, StreamId};
 
@@ -115,12 +116,13 @@ mod tests {
 
     fn ours(kind: CandidateKind) -> LocalCandidate {
         let address = SocketAddr::from(([192, 0, 2, 1], 1000));
+        let candidate = candidate(kind, address.into());
         LocalCandidate {
             id: CandidateId::from_raw(1),
             component: StreamId::from_raw(0).component(1),
             base: BaseId::from_raw(0),
-            base_address: address,
-            candidate: candidate(kind, address.into()),
+            base_at: Elsewhere::new(&candidate, address),
+            candidate,
             kin: 1,
             signalled: true,
         }

@@ -227,7 +227,7 @@ impl Agent {
                     component,
                     local: local.id,
                     remote: remote.id,
-                    path: Path::new(ours.transport(), local.base_address, remote.address()),
+                    path: Path::new(ours.transport(), local.base_address(), remote.address()),
                     priority: role.pair_priority(ours.priority(), theirs.priority()),
                     nominated: None,
                     answered_at: now,

@@ -9,6 +9,7 @@ use crate::agent::stats::count;
 use crate::agent::stream::{Gathering, RemoteGathering};
 use crate::agent::{Agent, Error, Event};
 use crate::gather::{BaseEntry, RelayId};
+use crate::ice::elsewhere::Elsewhere;
 use crate::ice::local::LocalCandidate;
 use crate::ice::pair::{CandidatePair, PairFoundation, PairState};
 use crate::ice::remote::{Added, RemoteCandidate, RemoteLimits};
@@ -59,7 +60,7 @@ impl Agent {
             id,
             component,
             base,
-            base_address: local,
+            base_at: Elsewhere::new(&candidate, local),
             candidate,
             kin,
             signalled: false,

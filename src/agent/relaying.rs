@@ -9,6 +9,7 @@ use crate::agent::{Agent, Ignored, Output, Received, ServerError, StreamState, s
 use crate::entropy::{Purpose, Seed};
 use crate::gather::{Account, BaseEntry, Origin, Relay, RelayId, RelayState};
 use crate::ice::checklist::CheckList;
+use crate::ice::elsewhere::Elsewhere;
 use crate::ice::local::LocalCandidate;
 use crate::ice::{
     BaseId, Candidate, CandidateKind, ComponentId, FoundationKey, PairId, Priority, StreamId, TypePreferences,
@@ -154,16 +155,8 @@ impl Agent {
         });
         self.drop_pairs_with_ourselves();
         let id = self.next_candidate_id();
-        let (base_address, signalled) = (relayed, false);
-        self.announce(LocalCandidate {
-            id,
-            component,
-            base: base_id,
-            base_address,
-            candidate,
-            kin,
-            signalled,
-        });
+        let (base_at, signalled) = (Elsewhere::new(&candidate, relayed), false);
+        self.announce(LocalCandidate { id, component, base: base_id, base_at, candidate, kin, signalled });
     }
 
     /// The server lets nobody talk to that peer: pairs with it are out of the question, and nothing else is (L-53).

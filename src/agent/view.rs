@@ -296,7 +296,7 @@ fn previous_pair(path: &PreviousPath) -> Pair<'_> {
 fn heard_pair(stream: &Stream, id: PairId, role: Role) -> Option<Pair<'_>> {
     let known = stream.authenticated.of_pair(id)?;
     let (transport, source) = (known.path.transport(), unscoped(known.path.remote()));
-    let local = stream.locals.iter().find(|it| it.is_paired() && it.base_address == known.path.local())?;
+    let local = stream.locals.iter().find(|it| it.is_paired() && it.base_address() == known.path.local())?;
     let remote = stream.remotes.at(known.component, transport, source)?;
     let (local, remote) = (&local.candidate, &remote.candidate);
     Some(Pair {

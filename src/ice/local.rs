@@ -3,6 +3,7 @@
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 
+use crate::ice::elsewhere::Elsewhere;
 use crate::ice::{
     BaseId, Candidate, CandidateAddress, CandidateId, CandidateKind, ComponentId, Foundation, Priority,
 };
@@ -15,8 +16,8 @@ pub(crate) struct LocalCandidate {
     pub(crate) id: CandidateId,
     pub(crate) component: ComponentId,
     pub(crate) base: BaseId,
-    /// The address of the base: the candidate's own for host and relayed candidates.
-    pub(crate) base_address: SocketAddr,
+    /// Where the base is: where the candidate is, for host and relayed candidates.
+    pub(crate) base_at: Elsewhere,
     pub(crate) candidate: Candidate,
     /// The number of its foundation ([`Foundations`](crate::ice::Foundations)), where pairs are made with it.
     pub(crate) kin: u32,
@@ -31,9 +32,14 @@ impl LocalCandidate {
         matches!(self.candidate.kind(), CandidateKind::Host | CandidateKind::Relayed)
     }
 
+    /// The address of the base.
+    pub(crate) fn base_address(&self) -> SocketAddr {
+        *self.base_at.address(&self.candidate)
+    }
+
     /// Where it is, also if it is signalled with a name: that is the name of its base.
     pub(crate) fn address(&self) -> SocketAddr {
-        self.candidate.ip().unwrap_or_else(|| unscoped(self.base_address))
+        self.candidate.ip().unwrap_or_else(|| unscoped(self.base_address()))
     }
 }
 
@@ -129,14 +135,14 @@ impl Reflexive {
         );
         // mdns-private-1: what a name hides is not to be told here.
         let candidate = match host.candidate.address() {
-            CandidateAddress::Ip(_) => candidate.with_related(host.base_address),
+            CandidateAddress::Ip(_) => candidate.with_related(host.base_address()),
             CandidateAddress::Name(..) => candidate,
         };
         LocalCandidate {
             id: self.id,
             component: host.component,
             base: host.base,
-            base_address: host.base_address,
+            base_at: Elsewhere::new(&candidate, host.base_address()),
             candidate,
             // It is never paired.
             kin: 0,

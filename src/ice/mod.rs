@@ -7,6 +7,7 @@ pub(crate) mod checklist;
 pub(crate) mod consent;
 mod credentials;
 pub(crate) mod early;
+pub(crate) mod elsewhere;
 mod foundation;
 mod id;
 pub(crate) mod lite;

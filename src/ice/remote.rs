@@ -1,9 +1,9 @@
 //! The peer's candidates of one generation: signalled, or learned from its checks.
 
-use alloc::boxed::Box;
 use alloc::vec::Vec;
-use core::net::{IpAddr, Ipv4Addr, SocketAddr};
+use core::net::{IpAddr, SocketAddr};
 
+use crate::ice::elsewhere::Elsewhere;
 use crate::ice::{
     BaseId, Candidate, CandidateAddress, CandidateId, CandidateKind, ComponentId, Foundation, MdnsName,
     Priority,
@@ -20,7 +20,7 @@ pub(crate) struct RemoteCandidate {
     /// What was signalled first, or what was learned.
     pub(crate) candidate: Candidate,
     /// Where it is, if `candidate` does not say so itself.
-    elsewhere: Option<Box<SocketAddr>>,
+    elsewhere: Elsewhere,
     /// The first of the peer's candidates with the same foundation.
     pub(crate) kin: CandidateId,
     /// The id under which the peer's candidate is known, or `None` if it was learned.
@@ -169,7 +169,7 @@ impl RemoteCandidates {
         self.push(RemoteCandidate {
             id,
             component,
-            elsewhere: elsewhere(&candidate, address),
+            elsewhere: Elsewhere::new(&candidate, address),
             candidate,
             kin,
             signalled: Some(id),
@@ -239,7 +239,7 @@ impl RemoteCandidates {
         self.push(RemoteCandidate {
             id,
             component,
-            elsewhere: elsewhere(&candidate, address),
+            elsewhere: Elsewhere::new(&candidate, address),
             candidate,
             kin: id,
             signalled: None,
@@ -314,11 +314,7 @@ impl RemoteCandidate {
     }
 
     fn place(&self) -> &SocketAddr {
-        match (&self.elsewhere, self.candidate.address()) {
-            (Some(address), _) => address,
-            (None, CandidateAddress::Ip(address)) => address,
-            (None, CandidateAddress::Name(..)) => &NOWHERE,
-        }
+        self.elsewhere.address(&self.candidate)
     }
 
     /// Whether the peer makes a secret of the address: it has signalled a name, and nothing else that is there.
@@ -329,7 +325,7 @@ impl RemoteCandidate {
 
     /// It is another candidate with the same address.
     fn become_known_as(&mut self, candidate: Candidate) {
-        self.elsewhere = elsewhere(&candidate, self.address());
+        self.elsewhere = Elsewhere::new(&candidate, self.address());
         self.candidate = candidate;
     }
 
@@ -363,11 +359,3 @@ fn is_same_host(one: &SocketAddr, other: &SocketAddr) -> bool {
         (SocketAddr::V4(_), SocketAddr::V6(_)) | (SocketAddr::V6(_), SocketAddr::V4(_)) => false,
     }
 }
-
-/// The address of a candidate, unless it says so itself.
-fn elsewhere(candidate: &Candidate, address: SocketAddr) -> Option<Box<SocketAddr>> {
-    (candidate.ip() != Some(address)).then(|| Box::new(address))
-}
-
-/// No candidate is there: one with a name has its address from elsewhere.
-const NOWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
