@@ -5,10 +5,10 @@
 
 use alloc::vec::Vec;
 
+use crate::agent::component::Mobility;
 use crate::agent::freshness::Upkeep;
 use crate::agent::{Agent, Owner, StreamState};
 use crate::ice::consent::{self, Consent, EXPIRY, Standing};
-use crate::ice::nomination::Progress;
 use crate::ice::pair::CandidatePair;
 use crate::ice::valid::ValidPair;
 use crate::ice::{ComponentId, PairId};
@@ -27,7 +27,7 @@ impl Agent {
         else {
             return;
         };
-        let is_known = |pair: PairId| component.backups.iter().any(|backup| backup.pair == pair);
+        let is_known = |pair: PairId| component.backups().iter().any(|backup| backup.pair == pair);
         let legal = |pair: &ValidPair| {
             pair.component == id
                 && pair.path != selected.path
@@ -37,7 +37,7 @@ impl Agent {
         let kept = views.kept(&*self.config.policy, selected, stream.backups(), legal);
         let needed = |pair: &CandidatePair| {
             pair.state.is_open()
-                || component.nomination == Progress::Nominating(pair.id)
+                || component.nomination.nominated() == Some(pair.id)
                 || kept
                     .iter()
                     .copied()
@@ -61,20 +61,21 @@ impl Agent {
 
     /// Consent for exactly these pairs.
     fn keep(&mut self, id: ComponentId, kept: &[(PairId, Option<Timestamp>)]) {
-        let Some(known) = self.backups_mut(id) else { return };
-        known.retain(|backup| kept.iter().any(|(pair, _)| *pair == backup.pair));
+        let is_kept = |backup: &Consent| kept.iter().any(|(pair, _)| *pair == backup.pair);
+        self.change_backups(id, |known| known.retain(is_kept));
         for (pair, consented_at) in kept {
-            if self.backups_mut(id).is_some_and(|known| known.iter().all(|backup| backup.pair != *pair)) {
+            let is_new = |known: &mut Rare<Consent>| known.iter().all(|backup| backup.pair != *pair);
+            if self.change_backups(id, is_new).unwrap_or_default() {
                 let consent = self.consent_for(id.stream(), *pair, *consented_at);
-                self.backups_mut(id).into_iter().for_each(|known| known.push(consent));
+                self.change_backups(id, |known| known.push(consent));
             }
         }
     }
 
     /// rfc7675-5.1-17: what is lost is not asked again under these credentials.
     pub(super) fn give_up_lost_backups(&mut self, id: ComponentId) {
-        let Some(known) = self.backups_mut(id) else { return };
-        let lost = known.extract(|backup| matches!(backup.standing(), Standing::Lost(_)));
+        let is_lost = |backup: &Consent| matches!(backup.standing(), Standing::Lost(_));
+        let lost = self.change_backups(id, |known| known.extract(is_lost)).unwrap_or_default();
         for pair in lost.into_iter().map(|backup| backup.pair) {
             let Ok(stream) = self.stream_mut(id.stream()) else { return };
             let Some(path) = stream.valid.get(pair).map(|pair| pair.path) else { continue };
@@ -94,10 +95,7 @@ impl Agent {
         let entropy = &mut self.entropy;
         let stream = self.streams.get_mut(usize::from(id.stream().to_raw()));
         let Some(component) = stream.and_then(|stream| stream.component_mut(id)) else { return false };
-        if component.backups.is_empty() {
-            return false;
-        }
-        for backup in &mut component.backups {
+        for backup in component.backups_mut() {
             let (basic, before) = (backup.basic(), backup.standing());
             let check = backup.handle_timeout(now, || consent::draw(entropy, basic));
             due.extend(check.map(|check| (backup.pair, check)));
@@ -120,18 +118,22 @@ impl Agent {
         let stream = self.stream_mut(id.stream()).ok()?;
         // Only beside a selected pair are there others that are kept.
         let keeps = stream.backups() > 0 && stream.is_concluded(id) && next.is_some();
-        if !keeps && stream.component(id)?.backups.is_empty() {
+        if !keeps && stream.component(id)?.backups().is_empty() {
             return None;
         }
         let path = next.and_then(|next| stream.valid.get(next)).map(|next| next.path);
         let alike: Vec<PairId> =
             stream.valid.pairs().iter().filter(|pair| Some(pair.path) == path).map(|pair| pair.id).collect();
         let component = stream.component_mut(id)?;
-        let handed = component.backups.iter().position(|backup| alike.contains(&backup.pair));
-        let consent = handed.and_then(|at| component.backups.remove(at));
-        if keeps && let Some(Upkeep::Consent(before)) = component.upkeep {
-            component.backups.push(before);
-        }
+        let before = component.upkeep.filter(|_| keeps);
+        let consent = component.change_mobility(|Mobility { backups, .. }| {
+            let handed = backups.iter().position(|backup| alike.contains(&backup.pair));
+            let consent = handed.and_then(|at| backups.remove(at));
+            if let Some(Upkeep::Consent(before)) = before {
+                backups.push(before);
+            }
+            consent
+        });
         consent.zip(next).map(|(consent, pair)| self.rename_consent(consent, pair))
     }
 
@@ -147,7 +149,12 @@ impl Agent {
         consent
     }
 
-    fn backups_mut(&mut self, id: ComponentId) -> Option<&mut Rare<Consent>> {
-        Some(&mut self.stream_mut(id.stream()).ok()?.component_mut(id)?.backups)
+    fn change_backups<R>(
+        &mut self,
+        id: ComponentId,
+        change: impl FnOnce(&mut Rare<Consent>) -> R,
+    ) -> Option<R> {
+        let component = self.stream_mut(id.stream()).ok()?.component_mut(id)?;
+        Some(component.change_mobility(|mobility| change(&mut mobility.backups)))
     }
 }

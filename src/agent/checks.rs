@@ -90,10 +90,11 @@ impl Agent {
         let known = self.streams.get(usize::from(stream.to_raw()))?;
         let pair = self.lists.list_mut(stream)?.pair_mut(id)?;
         let component = known.component(pair.component)?;
-        let wanted = self.claim.role == Role::Controlling && component.nomination == Progress::Nominating(id);
+        let wanted = self.claim.role == Role::Controlling && component.nomination.nominated() == Some(id);
         let nominates = wanted.then_some(component.nominations);
         // An answer that came late has overtaken the triggered check, which is not needed any more, unless there is doubt.
-        let asked_again = component.trouble.is_some() || component.relocated.is_some();
+        let mobility = component.mobility();
+        let asked_again = mobility.trouble.is_some() || mobility.relocated.is_some();
         if pair.state == PairState::Succeeded && nominates.is_none() && !asked_again {
             return None;
         }
@@ -228,9 +229,9 @@ impl Agent {
         stream.valid.nominate(valid, nominated);
         if let Some(component) = stream.component_mut(component) {
             // The answer to a nomination that another one has replaced does not end that one.
-            let replaced =
-                matches!(component.nomination, Progress::Nominating(current) if current != owner.pair);
-            component.nomination = if replaced { component.nomination } else { Progress::Nothing };
+            if component.nomination.nominated().is_none_or(|current| current == owner.pair) {
+                component.nomination = Progress::Nothing;
+            }
         }
     }
 
@@ -423,7 +424,7 @@ impl Agent {
             }
         }
         if let Some(component) = stream.component_mut(component)
-            && component.nomination == Progress::Nominating(owner.pair)
+            && component.nomination.nominated() == Some(owner.pair)
         {
             component.nomination = Progress::Nothing;
         }

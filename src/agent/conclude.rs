@@ -10,7 +10,7 @@ use crate::agent::{Agent, Config, Error, Event, Reason, StreamState};
 use crate::ice::checklist::{CheckList, CheckListState};
 use crate::ice::consent::{Hold, Loss, Standing};
 use crate::ice::lite::Meeting;
-use crate::ice::nomination::{Nomination, Progress};
+use crate::ice::nomination::{Nomination, Progress, Wait};
 use crate::ice::pair::{PairEvent, PairState};
 use crate::ice::valid::{ValidList, ValidPair};
 use crate::ice::{ComponentId, PairId, Role, StreamId, Verdict};
@@ -128,26 +128,32 @@ impl Agent {
         let renominates = stream.renominates();
         let Some(best) = stream.valid.best(id).cloned() else { return };
         let Some(component) = stream.component_mut(id) else { return };
-        let (since, until, not_before) = match component.nomination {
-            Progress::Nominating(pair) if list.pair(pair).is_some() => return,
-            Progress::Valid { since, until, not_before } => (since, until, not_before),
+        let Wait { since, mut until, mut not_before } = match &component.nomination {
+            Progress::Nominating(pair) if list.pair(*pair).is_some() => return,
+            Progress::Valid(wait) => **wait,
             // The pair under nomination may have gone with its candidate.
-            Progress::Nominating(_) | Progress::Nothing => (now, Timestamp::MAX, Timestamp::ZERO),
+            Progress::Nominating(_) | Progress::Nothing => {
+                Wait { since: now, until: Timestamp::MAX, not_before: Timestamp::ZERO }
+            }
         };
-        component.nomination = Progress::Valid { since, until, not_before };
         let Some(views) = self.views(id.stream()) else { return };
-        let wait = match views.nominate(&*self.config.policy, &best, since, waits) {
-            Verdict::Nominate(pair) => return self.nominate_valid(id, pair, renominates),
-            Verdict::Wait(wait) => wait,
-        };
-        // Nobody wakes up more often to wait; whoever is asked in between comes to the same instant.
-        let not_before = if until <= now { now + WAIT_MIN } else { not_before };
-        let until = not_before.max(now + wait).min(since + waits.max(PATIENCE_MAX));
-        patience.at(until);
+        match views.nominate(&*self.config.policy, &best, since, waits) {
+            Verdict::Nominate(pair) if views.stream.valid.get(pair).is_some() => {
+                return self.nominate_valid(id, pair, renominates);
+            }
+            // There is no such pair.
+            Verdict::Nominate(_) => {}
+            Verdict::Wait(wait) => {
+                // Nobody wakes up more often to wait; whoever is asked in between comes to the same instant.
+                not_before = if until <= now { now + WAIT_MIN } else { not_before };
+                until = not_before.max(now + wait).min(since + waits.max(PATIENCE_MAX));
+                patience.at(until);
+            }
+        }
         if let Ok(stream) = self.stream_mut(id.stream())
             && let Some(component) = stream.component_mut(id)
         {
-            component.nomination = Progress::Valid { since, until, not_before };
+            component.nomination.wait(Wait { since, until, not_before });
         }
     }
 
@@ -174,9 +180,10 @@ impl Agent {
         // rfc8445-8.1.1-2: one nomination for a component, unless they may follow one another.
         let (selected, renominates) = (stream.valid.selected(pair.component), stream.renominates());
         let concluded = selected.is_some_and(|selected| !renominates || selected.id == id);
-        let component = stream.component_mut(pair.component).ok_or(Error::UnknownComponent)?.nomination;
+        let nominated =
+            stream.component(pair.component).ok_or(Error::UnknownComponent)?.nomination.nominated();
         let list = self.lists.list_mut(pair.component.stream()).ok_or(Error::UnknownStream)?;
-        let under_way = matches!(component, Progress::Nominating(pair) if list.pair(pair).is_some());
+        let under_way = nominated.is_some_and(|pair| list.pair(pair).is_some());
         if concluded || under_way {
             return Err(Error::CannotNominate);
         }
@@ -222,10 +229,10 @@ impl Agent {
         if component.selected.replace(selected.0) == Some(selected.0) {
             return;
         }
-        component.reopened = None;
-        component.trouble = None;
-        component.rival = None;
-        component.relocated = None;
+        component.change_mobility(|it| {
+            (it.trouble, it.reopened) = (None, None);
+            (it.rival, it.relocated) = (None, None);
+        });
         component.peer_priority = None;
         component.selected_at = now;
         component.base_lost = false;

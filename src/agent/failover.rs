@@ -7,9 +7,8 @@ use core::time::Duration;
 
 use crate::agent::Agent;
 use crate::agent::checks::peer_reflexive_priority;
-use crate::agent::stream::Component;
+use crate::agent::component::Component;
 use crate::ice::consent::{Loss, Standing};
-use crate::ice::nomination::Progress;
 use crate::ice::pair::PairState;
 use crate::ice::valid::ValidPair;
 use crate::ice::{ComponentId, PairId, Role};
@@ -29,18 +28,18 @@ impl Agent {
         let Some(component) = stream.component_mut(id).filter(|_| wanted) else { return };
         let standing = component.upkeep.map(|upkeep| upkeep.standing());
         if !withdrawn && !matches!(standing, Some(Standing::Overdue | Standing::Lost(_))) {
-            component.trouble = None;
+            component.change_mobility(|it| it.trouble = None);
             return;
         }
-        if component.trouble.is_some() {
+        if component.mobility().trouble.is_some() {
             return;
         }
-        component.trouble = Some(now);
-        let is_recent = component.reopened.is_some_and(|at| now < at + REOPENING_PAUSE);
+        component.change_mobility(|it| it.trouble = Some(now));
+        let is_recent = component.mobility().reopened.is_some_and(|at| now < at + REOPENING_PAUSE);
         let doubted = self.in_use(id);
         if !is_recent {
             if let Some(component) = self.component_mut(id) {
-                component.reopened = Some(now);
+                component.change_mobility(|it| it.reopened = Some(now));
             }
             self.forget_results(id, &doubted);
             self.form_all(id.stream(), |_| true, |_| true);
@@ -104,16 +103,16 @@ impl Agent {
     /// The pairs of the check list that stand for the selected pair and for those that are kept beside it.
     fn in_use(&self, id: ComponentId) -> Vec<PairId> {
         let Some(stream) = self.stream(id.stream()) else { return Vec::new() };
-        let backups = stream.component(id).map_or(&[][..], |component| &component.backups);
+        let backups = stream.component(id).map_or(&[][..], Component::backups);
         let kept = backups.iter().filter_map(|backup| stream.valid.get(backup.pair));
         stream.valid.selected(id).into_iter().chain(kept).map(|pair| pair.checked).collect()
     }
 
     /// What checks have shown while another pair was selected is old: all but these pairs are formed anew.
     fn forget_results(&mut self, id: ComponentId, in_use: &[PairId]) {
-        let nominated = self.component_mut(id).map(|component| component.nomination);
+        let nominated = self.component_mut(id).and_then(|component| component.nomination.nominated());
         self.drop_pairs(id.stream(), |pair| {
-            let is_needed = in_use.contains(&pair.id) || nominated == Some(Progress::Nominating(pair.id));
+            let is_needed = in_use.contains(&pair.id) || nominated == Some(pair.id);
             pair.component == id && !pair.state.is_open() && !is_needed
         });
     }
@@ -133,8 +132,7 @@ impl Agent {
         };
         component.selected = None;
         component.base_lost = true;
-        component.reopened = renominates.then_some(now);
-        component.trouble = None;
+        component.change_mobility(|it| (it.trouble, it.reopened) = (None, renominates.then_some(now)));
         if !renominates {
             return;
         }

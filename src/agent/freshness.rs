@@ -8,6 +8,7 @@ use core::time::Duration;
 use bytes::Bytes;
 
 use crate::agent::checks::{CheckOwner, peer_reflexive_priority};
+use crate::agent::component::Component;
 use crate::agent::sides::{LocalSide, RemoteSide};
 use crate::agent::stats::count;
 use crate::agent::stream::Stream;
@@ -162,7 +163,7 @@ impl Agent {
         let stream = self.stream(component.stream())?;
         let Target { valid, local, remote, priority } = stream.upkeep_target(pair)?;
         let path = valid.path;
-        let backups = stream.component(component).map_or(&[][..], |component| &component.backups);
+        let backups = stream.component(component).map_or(&[][..], Component::backups);
         let is_backup = backups.iter().any(|backup| backup.pair == pair);
         let repeats = match self.config.nominate_in_consent {
             NominateInConsent::Never => false,
@@ -364,16 +365,16 @@ impl Agent {
         let Some(stream) = self.stream(id.stream()) else { return pair };
         let path_of = |pair: PairId| stream.valid.get(pair).map(|valid| valid.path);
         let (Some(path), Some(component)) = (path_of(pair), stream.component(id)) else { return pair };
-        let backups = component.backups.iter().map(|backup| backup.pair);
+        let backups = component.backups().iter().map(|backup| backup.pair);
         let mut holders = component.upkeep.iter().map(Upkeep::pair).chain(backups);
         holders.find(|holder| path_of(*holder) == Some(path)).unwrap_or(pair)
     }
 
     fn consent_mut(&mut self, component: ComponentId, pair: PairId) -> Option<&mut Consent> {
         let stream = self.stream_mut(component.stream()).ok()?;
-        let mut backups = stream.component(component)?.backups.iter();
+        let mut backups = stream.component(component)?.backups().iter();
         if let Some(at) = backups.position(|backup| backup.pair == pair) {
-            return stream.component_mut(component)?.backups.get_mut(at);
+            return stream.component_mut(component)?.backups_mut().get_mut(at);
         }
         let which = if stream.valid.get(pair).is_some() { Which::Current } else { Which::Previous };
         match which.upkeep(stream, component)? {
@@ -429,7 +430,7 @@ impl Agent {
         self.transactions.retain(|owner| !owner.is_check_of(id));
         if let Ok(stream) = self.stream_mut(component.stream())
             && let Some(component) = stream.component_mut(component)
-            && component.nomination == Progress::Nominating(id)
+            && component.nomination.nominated() == Some(id)
         {
             component.nomination = Progress::Nothing;
         }
@@ -463,7 +464,7 @@ impl Agent {
     /// Adds the instants at which a path in use wants something.
     pub(super) fn upkeep_deadlines(&self, deadline: &mut Deadline) {
         let components = || self.streams.iter().flat_map(Stream::components);
-        components().flat_map(|component| &component.backups).for_each(|backup| backup.deadlines(deadline));
+        components().flat_map(Component::backups).for_each(|backup| backup.deadlines(deadline));
         for upkeep in self.streams.iter().flat_map(Stream::upkeeps) {
             match upkeep {
                 Upkeep::Consent(consent) => consent.deadlines(deadline),

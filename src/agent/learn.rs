@@ -256,7 +256,7 @@ impl Agent {
         if !stream.renominates() {
             return Some(Nominated::default());
         }
-        let followed = stream.component(request.component)?.followed;
+        let followed = stream.component(request.component)?.mobility().followed;
         // Somebody on the way may have sent it before from elsewhere: until a pair has been selected by it, it counts again.
         let is_open = || {
             let selected = stream.valid.selected(request.component);

@@ -28,6 +28,7 @@ mod allowance;
 mod backups;
 mod checks;
 mod choices;
+mod component;
 mod conclude;
 mod config;
 mod ends;

@@ -1,7 +1,6 @@
 //! The nomination moves to another pair, where both sides know renomination: off one that does not answer, and to one that the
 //! policy prefers, once that has lasted.
 
-use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::time::Duration;
 
@@ -9,7 +8,6 @@ use crate::agent::choices::Views;
 use crate::agent::relocation::{Relocation, relocation};
 use crate::agent::{Agent, Owner};
 use crate::ice::consent::Standing;
-use crate::ice::nomination::Progress;
 use crate::ice::valid::ValidPair;
 use crate::ice::{ComponentId, PairId};
 use crate::stun::{Transaction, TransactionId};
@@ -23,12 +21,9 @@ impl Agent {
         let now = self.now;
         let Some(views) = self.views(id.stream()).filter(|views| views.stream.renominates()) else { return };
         let Some(component) = views.stream.component(id) else { return };
-        let (selected_at, trouble) = (component.selected_at, component.trouble);
-        let rival = component.rival.as_deref().copied();
-        let under_way = match component.nomination {
-            Progress::Nominating(pair) => views.list.pair(pair).map(|pair| pair.id),
-            Progress::Valid { .. } | Progress::Nothing => None,
-        };
+        let selected_at = component.selected_at;
+        let (trouble, rival) = (component.mobility().trouble, component.mobility().rival);
+        let under_way = component.nomination.nominated().filter(|pair| views.list.pair(*pair).is_some());
         if under_way.is_some_and(|pair| !self.is_in_trouble(pair)) {
             return;
         }
@@ -83,7 +78,7 @@ impl Agent {
     fn await_rival(&mut self, id: ComponentId, rival: Option<(PairId, Timestamp)>) {
         if let Some(component) = self.stream_mut(id.stream()).ok().and_then(|stream| stream.component_mut(id))
         {
-            component.rival = rival.map(Box::new);
+            component.change_mobility(|it| it.rival = rival);
         }
     }
 
@@ -100,7 +95,7 @@ impl Agent {
         let withdrawn = stream.is_withdrawn(selected);
         let troubled = standing != Standing::Fresh || withdrawn;
         let is_fresh = |pair: &ValidPair| {
-            let mut backups = component.backups.iter();
+            let mut backups = component.backups().iter();
             // What the peer has answered before the last move says nothing about now.
             backups.any(|backup| backup.pair == pair.id && backup.standing() == Standing::Fresh)
                 && pair.answered_at > component.selected_at
@@ -115,7 +110,8 @@ impl Agent {
         };
         // All others are checked once there is trouble. What has answered since is a way out; what has not may be in the same
         // trouble, however well it stood before.
-        let has_answered = |pair: &ValidPair| component.trouble.is_some_and(|since| pair.answered_at > since);
+        let has_answered =
+            |pair: &ValidPair| component.mobility().trouble.is_some_and(|since| pair.answered_at > since);
         let answered = stream.valid.pairs().iter().any(|pair| legal(pair) && has_answered(pair));
         let eligible = |pair: &ValidPair| legal(pair) && (!answered || has_answered(pair));
         let pair = views.successor(&*self.config.policy, selected, troubled, eligible)?;

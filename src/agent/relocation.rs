@@ -3,7 +3,6 @@
 //! controlling side asks at both addresses at once, and moves when the new one answers and the old one does not, without waiting
 //! until an answer is overdue.
 
-use alloc::boxed::Box;
 use core::time::Duration;
 
 use crate::agent::choices::Views;
@@ -50,7 +49,7 @@ impl Agent {
     pub(super) fn stay(&mut self, id: ComponentId) {
         if let Some(component) = self.stream_mut(id.stream()).ok().and_then(|stream| stream.component_mut(id))
         {
-            component.relocated = None;
+            component.change_mobility(|it| it.relocated = None);
         }
     }
 
@@ -60,7 +59,7 @@ impl Agent {
         let Ok(stream) = self.stream_mut(id.stream()) else { return };
         let Some(selected) = stream.valid.selected(id).map(|pair| pair.checked) else { return };
         let Some(component) = stream.component_mut(id) else { return };
-        component.relocated = Some(Box::new((relocated, now)));
+        component.change_mobility(|it| it.relocated = Some((relocated, now)));
         if let Some(list) = self.lists.list_mut(id.stream()) {
             list.queue(selected);
         }
@@ -70,7 +69,7 @@ impl Agent {
 /// Whether the peer is to be followed, if it has been heard from elsewhere.
 pub(super) fn relocation(views: &Views<'_>, id: ComponentId) -> Option<Relocation> {
     let component = views.stream.component(id)?;
-    let (relocated, since) = *component.relocated.as_deref()?;
+    let (relocated, since) = component.mobility().relocated?;
     let selected = views.stream.valid.selected(id)?;
     let found = views.stream.valid.get(views.list.pair(relocated)?.valid?)?;
     if selected.answered_at >= since {

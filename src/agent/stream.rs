@@ -4,25 +4,23 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::time::Duration;
 
+use crate::agent::component::Component;
 use crate::agent::error::{Error, Reason};
 use crate::agent::event::StreamState;
-use crate::agent::freshness::Upkeep;
 use crate::agent::restart::Previous;
-use crate::agent::route::Announced;
 use crate::agent::sides::{LocalSide, RemoteSide};
 use crate::ice::authenticated::AuthenticatedPaths;
-use crate::ice::consent::{Consent, Standing};
+use crate::ice::consent::Standing;
 use crate::ice::early::EarlyRequests;
 use crate::ice::lite::Implementation;
 use crate::ice::local::LocalCandidates;
-use crate::ice::nomination::{Nominated, Progress};
+use crate::ice::nomination::Nominated;
 use crate::ice::remote::{RemoteCandidate, RemoteCandidates};
 use crate::ice::renomination::Renomination;
 use crate::ice::unresolved::UnresolvedCandidates;
 use crate::ice::valid::{ValidList, ValidPair};
 use crate::ice::{
-    Candidate, CandidateId, CandidateKind, ComponentId, Credentials, Generation, PairId, Priority, Role,
-    StreamId,
+    Candidate, CandidateId, CandidateKind, ComponentId, Credentials, Generation, Role, StreamId,
 };
 use crate::list::{Few, Rare};
 use crate::net::Path;
@@ -241,49 +239,6 @@ pub(crate) enum RemoteGathering {
     Reopened,
 }
 
-/// One component of a stream.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Component {
-    pub(crate) nomination: Progress,
-    /// The number of our last nomination, where they are numbered.
-    pub(crate) nominations: Nominated,
-    /// The largest nomination of the peer that we have followed.
-    pub(crate) followed: Option<Nominated>,
-    /// Since when an answer on the selected pair is overdue.
-    pub(crate) trouble: Option<Timestamp>,
-    /// When all other pairs were last looked at again, because the selected one was in trouble.
-    pub(crate) reopened: Option<Timestamp>,
-    /// The priority that the peer's checks on the selected pair name: it stands for the peer's base.
-    pub(crate) peer_priority: Option<Priority>,
-    /// The pair of the check list on which the peer has been heard from that base at another address, and when.
-    pub(crate) relocated: Option<Box<(PairId, Timestamp)>>,
-    /// The pair that the policy would move to, and since when.
-    pub(crate) rival: Option<Box<(PairId, Timestamp)>>,
-    /// When the selected pair was selected.
-    pub(crate) selected_at: Timestamp,
-    /// Consent on the pairs that are kept beside the selected one.
-    pub(crate) backups: Rare<Consent>,
-    /// The selected pair has gone with its base, and no other one is selected yet.
-    pub(crate) base_lost: bool,
-    /// May we go on sending on the pair that data uses?
-    pub(crate) upkeep: Option<Upkeep>,
-    /// As announced.
-    pub(crate) selected: Option<PairId>,
-    /// As announced: it is another one as soon as its bytes go out in another way.
-    pub(crate) route: Option<Announced>,
-}
-
-impl Component {
-    /// Forgets all that a restart ends, and hands over what kept the path in use (rfc8445-9-2).
-    ///
-    /// Our nominations go on counting, as a peer may; those of the peer may begin anew, as its process may have.
-    pub(crate) fn begin_generation(&mut self) -> Option<Upkeep> {
-        let (nominations, route, upkeep) = (self.nominations, self.route.take(), self.upkeep);
-        *self = Self { nominations, route, ..Self::default() };
-        upkeep
-    }
-}
-
 impl Stream {
     pub(crate) fn new(id: StreamId, components: u8, credentials: Credentials) -> Self {
         Self {
@@ -461,7 +416,7 @@ impl Stream {
         if self.renominates()
             && let Some(component) = self.component_mut(component)
         {
-            component.followed = component.followed.max(Some(how));
+            component.change_mobility(|it| it.followed = it.followed.max(Some(how)));
         }
     }
 
@@ -504,7 +459,8 @@ impl Stream {
 
     /// Whether no more pairs are wanted for a component.
     pub(crate) fn is_settled(&self, component: ComponentId) -> bool {
-        let reopened = self.component(component).is_some_and(|component| component.reopened.is_some());
+        let reopened =
+            self.component(component).is_some_and(|component| component.mobility().reopened.is_some());
         self.is_concluded(component) && !reopened && self.backups() == 0
     }
 

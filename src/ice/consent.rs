@@ -21,8 +21,8 @@ use crate::time::{Deadline, Timestamp};
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Consent {
     pub(crate) pair: PairId,
-    /// The time between checks in nanoseconds, on average.
-    basic: u64,
+    /// The time between checks in microseconds, on average: no more than `CONSENT_INTERVAL_MAX`.
+    basic: u32,
     state: State,
     /// When the next check is sent, answered or not.
     check_at: Timestamp,
@@ -79,21 +79,21 @@ impl Consent {
     ) -> Self {
         let Some(answered_at) = answered_at.filter(|at| *at + EXPIRY > now) else {
             let state = State::held(now, Hold::Unused, CHANCES);
-            return Self { pair, basic: nanos(CONSENT_INTERVAL), state, check_at: now, expires_at: now };
+            return Self { pair, basic: micros(CONSENT_INTERVAL), state, check_at: now, expires_at: now };
         };
         let expires_at = answered_at + EXPIRY;
         let state = State::Fresh { overdue_at: None };
-        Self { pair, basic: nanos(CONSENT_INTERVAL), state, check_at: answered_at + interval, expires_at }
+        Self { pair, basic: micros(CONSENT_INTERVAL), state, check_at: answered_at + interval, expires_at }
     }
 
     /// The same with so much time between checks.
     pub(crate) fn every(self, basic: Duration) -> Self {
-        Self { basic: nanos(basic), ..self }
+        Self { basic: micros(basic.min(CONSENT_INTERVAL_MAX)), ..self }
     }
 
     /// The time between checks, on average.
-    pub(crate) const fn basic(&self) -> Duration {
-        Duration::from_nanos(self.basic)
+    pub(crate) fn basic(&self) -> Duration {
+        Duration::from_micros(self.basic.into())
     }
 
     /// The same with its first check no earlier than this.
@@ -220,8 +220,8 @@ const ANSWER_OVERDUE: Duration = Duration::from_millis(2_500);
 /// machine that wakes up again and again, and an end where the peer is gone.
 const CHANCES: u8 = 3;
 
-fn nanos(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+fn micros(duration: Duration) -> u32 {
+    u32::try_from(duration.as_micros()).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! When the controlling agent nominates, and what (RFC 8445 section 8.1.1).
 
+use alloc::boxed::Box;
 use core::time::Duration;
 
 use crate::ice::PairId;
@@ -32,19 +33,41 @@ impl Default for Nomination {
 pub(crate) struct Nominated(pub(crate) u32);
 
 /// How far the nomination of one component has come on the controlling side.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub(crate) enum Progress {
     /// No pair is valid yet.
     #[default]
     Nothing,
     /// There is a valid pair, and perhaps a better one to come.
-    Valid {
-        since: Timestamp,
-        /// When the policy wants to be asked again; at no time yet if that cannot come.
-        until: Timestamp,
-        /// Not before, as it has gone on waiting when it was last asked.
-        not_before: Timestamp,
-    },
+    Valid(Box<Wait>),
     /// A check with USE-CANDIDATE is queued or under way on this pair of the check list.
     Nominating(PairId),
+}
+
+/// How long a better pair is waited for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Wait {
+    pub(crate) since: Timestamp,
+    /// When the policy wants to be asked again; at no time yet if that cannot come.
+    pub(crate) until: Timestamp,
+    /// Not before, as it has gone on waiting when it was last asked.
+    pub(crate) not_before: Timestamp,
+}
+
+impl Progress {
+    /// The pair under nomination.
+    pub(crate) const fn nominated(&self) -> Option<PairId> {
+        match self {
+            Self::Nominating(pair) => Some(*pair),
+            Self::Nothing | Self::Valid(_) => None,
+        }
+    }
+
+    /// A better pair is waited for, still or from now on.
+    pub(crate) fn wait(&mut self, wait: Wait) {
+        match self {
+            Self::Valid(known) => **known = wait,
+            Self::Nothing | Self::Nominating(_) => *self = Self::Valid(Box::new(wait)),
+        }
+    }
 }
