@@ -69,22 +69,25 @@ impl fmt::Display for Role {
 
 /// The random number that settles a role conflict; every value is legal, zero included.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
-pub struct TieBreaker(u64);
+pub struct TieBreaker(
+    /// As they are sent, in which order they compare as the number does.
+    [u8; 8],
+);
 
 impl TieBreaker {
     /// A random tie-breaker.
     pub(crate) fn generate(entropy: &mut Entropy) -> Self {
-        Self(u64::from_be_bytes(entropy.bytes(Purpose::TieBreaker)))
+        Self(entropy.bytes(Purpose::TieBreaker))
     }
 
     /// The tie-breaker with this value.
     pub const fn from_raw(raw: u64) -> Self {
-        Self(raw)
+        Self(raw.to_be_bytes())
     }
 
     /// The value, as it stands in ICE-CONTROLLING and ICE-CONTROLLED.
     pub const fn to_raw(self) -> u64 {
-        self.0
+        u64::from_be_bytes(self.0)
     }
 }
 
