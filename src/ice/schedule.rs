@@ -16,7 +16,7 @@ pub(crate) struct CheckListSet {
     /// A stream's list stands at the stream's number.
     lists: Few<CheckList>,
     /// Where the round robin goes on.
-    turn: usize,
+    turn: u16,
     /// Whether a check was taken since there were no pairs: before that the initial states hold, afterwards the rules for
     /// trickled pairs.
     started: bool,
@@ -181,13 +181,13 @@ impl CheckListSet {
         wish: impl Fn(StreamId, &CheckList) -> Option<PairId>,
     ) -> Option<(StreamId, PairId)> {
         for offset in 0..self.lists.len() {
-            let index = (self.turn + offset) % self.lists.len();
+            let index = (usize::from(self.turn) + offset) % self.lists.len();
             let stream = stream(index);
             if !self.is_running(index) || !ready(stream) {
                 continue;
             }
             if let Some(pair) = self.next_in(index, &wish) {
-                self.turn = index + 1;
+                self.turn = self::stream(index + 1).to_raw();
                 self.started = true;
                 return Some((stream, pair));
             }
