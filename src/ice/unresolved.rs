@@ -8,12 +8,12 @@
 //!
 //! A candidate waits as long as there is a question for its name; one that is ignored stays, for it was signalled.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::time::Duration;
 
 use crate::ice::remote::TooMany;
 use crate::ice::{Candidate, CandidateAddress, CandidateId, ComponentId, MdnsName};
-use crate::list::Rare;
 use crate::time::{Deadline, Timestamp};
 
 /// A candidate that was signalled with a name, and how many may be like it.
@@ -43,12 +43,16 @@ pub(crate) enum Named {
     Known(CandidateId),
 }
 
-/// The candidates of one generation, in the order in which they came.
+/// The candidates of one generation, once there was one: most peers use no names.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct UnresolvedCandidates {
-    candidates: Rare<NamedCandidate>,
+pub(crate) struct UnresolvedCandidates(Option<Box<Unresolved>>);
+
+/// In the order in which they came.
+#[derive(Clone, Debug, Default)]
+struct Unresolved {
+    candidates: Vec<NamedCandidate>,
     /// Invariant: at most one for a name, and for each a candidate that waits.
-    questions: Rare<Question>,
+    questions: Vec<Question>,
     accepted: u32,
 }
 
@@ -68,80 +72,84 @@ impl UnresolvedCandidates {
         named: NamedCandidate,
         limits: NameLimits,
     ) -> Result<Named, TooMany> {
-        if let Some(known) = self.candidates.iter().find(|known| known.is_same(&named)) {
+        if let Some(known) = self.iter().find(|known| known.is_same(&named)) {
             return Ok(Named::Known(known.id));
         }
         let Some(name) = named.name() else { return Err(TooMany) };
-        let asked = self.candidates.iter().any(|known| known.name() == Some(name));
+        let all = self.0.get_or_insert_default();
+        let asked = all.candidates.iter().any(|known| known.name() == Some(name));
         // mdns-process-7
-        if self.candidates.len() >= limits.live
-            || self.accepted >= limits.accepted
-            || (!asked && self.questions.len() >= limits.asked)
+        if all.candidates.len() >= limits.live
+            || all.accepted >= limits.accepted
+            || (!asked && all.questions.len() >= limits.asked)
         {
             return Err(TooMany);
         }
         if !asked {
             let until = now + ANSWER_WITHIN;
-            self.questions.push(Question { id: named.id, name: name.clone(), until });
+            all.questions.push(Question { id: named.id, name: name.clone(), until });
         }
-        self.accepted += 1;
-        self.candidates.push(named);
+        all.accepted += 1;
+        all.candidates.push(named);
         Ok(if asked { Named::Kept } else { Named::Asked })
     }
 
     /// Ends a question, and hands over the candidates that waited for it.
     pub(crate) fn answer(&mut self, id: CandidateId) -> Vec<NamedCandidate> {
-        let position = self.questions.iter().position(|question| question.id == id);
-        let Some(Question { name, .. }) = position.and_then(|at| self.questions.remove(at)) else {
-            return Vec::new();
-        };
-        self.candidates.extract(|named| named.name() == Some(&name))
+        let Some(all) = &mut self.0 else { return Vec::new() };
+        let Some(at) = all.questions.iter().position(|question| question.id == id) else { return Vec::new() };
+        let Question { name, .. } = all.questions.remove(at);
+        all.candidates.extract_if(.., |named| named.name() == Some(&name)).collect()
     }
 
     /// Puts back a candidate whose name was of no use.
     pub(crate) fn ignore(&mut self, named: NamedCandidate) {
-        self.candidates.push(named);
+        self.0.get_or_insert_default().candidates.push(named);
     }
 
     /// Ends the questions that nobody has answered in time; returns how many candidates have waited for them.
     pub(crate) fn give_up(&mut self, now: Timestamp) -> usize {
         let waited = self.waiting().count();
-        self.questions.retain(|question| question.until > now);
+        self.0.iter_mut().for_each(|all| all.questions.retain(|question| question.until > now));
         waited - self.waiting().count()
     }
 
     /// Takes candidates away, and the questions that are then nobody's.
     pub(crate) fn remove(&mut self, gone: impl Fn(&NamedCandidate) -> bool) {
-        self.candidates.retain(|named| !gone(named));
-        let candidates = &self.candidates;
-        self.questions.retain(|question| candidates.iter().any(|named| named.name() == Some(&question.name)));
+        let Some(Unresolved { candidates, questions, .. }) = self.0.as_deref_mut() else { return };
+        candidates.retain(|named| !gone(named));
+        questions.retain(|question| candidates.iter().any(|named| named.name() == Some(&question.name)));
     }
 
     /// All that were signalled, whether they wait or are ignored.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &NamedCandidate> {
-        self.candidates.iter()
+        self.0.iter().flat_map(|all| &all.candidates)
     }
 
     /// Whether this question is still open.
     pub(crate) fn asks(&self, id: CandidateId) -> bool {
-        self.questions.iter().any(|question| question.id == id)
+        self.questions().any(|question| question.id == id)
     }
 
     /// Whether candidates may still come of names.
     pub(crate) fn is_waiting(&self) -> bool {
-        !self.questions.is_empty()
+        self.questions().next().is_some()
     }
 
     /// Adds the instants at which questions are given up.
     pub(crate) fn deadlines(&self, deadline: &mut Deadline) {
-        for question in &self.questions {
+        for question in self.questions() {
             deadline.at(question.until);
         }
     }
 
+    fn questions(&self) -> impl Iterator<Item = &Question> {
+        self.0.iter().flat_map(|all| &all.questions)
+    }
+
     fn waiting(&self) -> impl Iterator<Item = &NamedCandidate> {
-        let asked = |name| self.questions.iter().any(|question| Some(&question.name) == name);
-        self.candidates.iter().filter(move |named| asked(named.name()))
+        let asked = |name| self.questions().any(|question| Some(&question.name) == name);
+        self.iter().filter(move |named| asked(named.name()))
     }
 }
 
