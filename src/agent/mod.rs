@@ -114,6 +114,8 @@ pub struct Agent {
     role_switches: u8,
     transactions: Transactions<Owner>,
     pacer: Pacer,
+    /// Who had the last slot: checks and gathering take turns.
+    gathered_last: bool,
     allowances: Allowances,
     /// Leave to answer requests without valid credentials.
     answers: Bucket,
@@ -170,6 +172,7 @@ impl Agent {
             role_switches: 0,
             transactions: Transactions::new(),
             pacer: Pacer::default(),
+            gathered_last: false,
             allowances: Allowances::default(),
             answers: Bucket::default(),
             gatherer: Gatherer::default(),

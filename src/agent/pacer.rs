@@ -9,8 +9,6 @@ use crate::time::Timestamp;
 pub(crate) struct Pacer {
     /// No new transaction before.
     next_at: Timestamp,
-    /// Who had the last slot: checks and gathering take turns.
-    pub(crate) gathered_last: bool,
     retransmissions: Bucket,
 }
 

@@ -81,7 +81,7 @@ impl Agent {
 
     /// Uses the slot of this Ta: for gathering and for checks in turn (rfc8445-14.2-3).
     fn send_next(&mut self) -> bool {
-        let gathering = !self.pacer.gathered_last;
+        let gathering = !self.gathered_last;
         let sent = self.take_turn(gathering) || self.take_turn(!gathering);
         if sent {
             self.pacer.sent(self.now, self.ta());
@@ -92,7 +92,7 @@ impl Agent {
     fn take_turn(&mut self, gathering: bool) -> bool {
         let sent = if gathering { self.ask_server() } else { self.send_check() };
         if sent {
-            self.pacer.gathered_last = gathering;
+            self.gathered_last = gathering;
         }
         sent
     }
