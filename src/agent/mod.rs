@@ -529,7 +529,7 @@ impl Agent {
             return Err(Error::BaseExists);
         }
         // mdns-gather-1, mdns-gather-2
-        if let Some(name) = &base.name
+        if let Some(name) = base.name()
             && (!name.is_uuid() || self.gatherer.bases().any(|entry| base.shares_name_with(&entry.base)))
         {
             return Err(Error::BaseName);

@@ -1,5 +1,6 @@
 //! The caller's sockets.
 
+use alloc::boxed::Box;
 use alloc::string::ToString;
 use core::net::SocketAddr;
 
@@ -18,28 +19,29 @@ pub struct Base {
     pub(crate) transport: Transport,
     pub(crate) local: SocketAddr,
     pub(crate) temporary: bool,
-    pub(crate) network: Option<Network>,
-    pub(crate) name: Option<MdnsName>,
+    /// Invariant: nothing rather than [`Details::default`].
+    details: Option<Box<Details>>,
+}
+
+/// What of most bases nobody knows.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+struct Details {
+    network: Option<Network>,
+    name: Option<MdnsName>,
 }
 
 /// The network that a base is on, as far as the caller knows it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) struct Network {
-    pub(crate) id: u16,
-    pub(crate) cost: u16,
+struct Network {
+    id: u16,
+    cost: u16,
 }
 
 impl Base {
     /// A UDP socket bound to `local`.
     #[must_use]
     pub fn udp(local: SocketAddr) -> Self {
-        Self {
-            transport: Transport::Udp,
-            local: canonical(local),
-            temporary: false,
-            network: None,
-            name: None,
-        }
+        Self { transport: Transport::Udp, local: canonical(local), temporary: false, details: None }
     }
 
     /// The address is a temporary IPv6 address (RFC 8981), which resists tracking: neither its stable neighbours of the
@@ -57,13 +59,15 @@ impl Base {
     /// carry both numbers as the extensions `network-id` and `network-cost`, unless they are 0.
     #[must_use]
     pub fn network(mut self, id: u16, cost: u16) -> Self {
-        self.network = Some(Network { id, cost });
+        self.details.get_or_insert_default().network = Some(Network { id, cost });
         self
     }
 
     /// A relayed address, on the network from which its server is reached.
     pub(crate) fn relayed(&self, address: SocketAddr) -> Self {
-        Self { network: self.network, ..Self::udp(address) }
+        let details =
+            self.known_network().map(|network| Box::new(Details { network: Some(network), name: None }));
+        Self { details, ..Self::udp(address) }
     }
 
     /// The address is not to be signalled: the host candidate has this name instead, and the server-reflexive ones do not
@@ -74,7 +78,7 @@ impl Base {
     /// again. The caller answers for it by multicast DNS; the candidate is signalled whether that works or not.
     #[must_use]
     pub fn named(mut self, name: MdnsName) -> Self {
-        self.name = Some(name);
+        self.details.get_or_insert_default().name = Some(name);
         self
     }
 
@@ -85,12 +89,21 @@ impl Base {
     }
 
     pub(crate) fn cost(&self) -> u16 {
-        self.network.map_or(0, |network| network.cost)
+        self.known_network().map_or(0, |network| network.cost)
+    }
+
+    fn known_network(&self) -> Option<Network> {
+        self.details.as_ref()?.network
+    }
+
+    /// The name that stands for the address.
+    pub(crate) fn name(&self) -> Option<&MdnsName> {
+        self.details.as_ref()?.name.as_ref()
     }
 
     /// What the host candidate is signalled with.
     pub(crate) fn signalled_as(&self) -> CandidateAddress {
-        match &self.name {
+        match self.name() {
             // mdns-encode-1
             Some(name) => CandidateAddress::Name(name.clone(), self.local.port()),
             None => CandidateAddress::Ip(unscoped(self.local)),
@@ -98,18 +111,18 @@ impl Base {
     }
 
     /// Whether its address is not to be signalled.
-    pub(crate) const fn is_hidden(&self) -> bool {
-        self.name.is_some()
+    pub(crate) fn is_hidden(&self) -> bool {
+        self.name().is_some()
     }
 
     /// Whether the name of this base is that of another address, too (mdns-gather-2).
     pub(crate) fn shares_name_with(&self, other: &Self) -> bool {
-        self.name.is_some() && self.name == other.name && self.local.ip() != other.local.ip()
+        self.is_hidden() && self.name() == other.name() && self.local.ip() != other.local.ip()
     }
 
     /// The candidate with what is known about the network.
     pub(crate) fn describe(&self, candidate: Candidate) -> Candidate {
-        let Some(Network { id, cost }) = self.network else { return candidate };
+        let Some(Network { id, cost }) = self.known_network() else { return candidate };
         [("network-id", id), ("network-cost", cost)].into_iter().filter(|(_, value)| *value > 0).fold(
             candidate,
             |candidate, (name, value)| {

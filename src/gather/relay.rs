@@ -2,6 +2,7 @@
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
+use core::num::NonZeroU32;
 
 use crate::ice::{BaseId, ComponentId, ConnectId, ServerId};
 use crate::list::Rare;
@@ -11,7 +12,7 @@ use crate::turn::{Client, Output, State};
 
 /// Never reused.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) struct RelayId(pub(super) u32);
+pub(crate) struct RelayId(NonZeroU32);
 
 /// One base at one TURN server.
 #[derive(Debug)]
@@ -216,8 +217,8 @@ impl Relays {
         socket_path: Path,
         awaited_until: Timestamp,
     ) {
+        let (id, state) = (RelayId(NonZeroU32::MIN.saturating_add(self.count)), RelayState::Queued);
         self.count += 1;
-        let (id, state) = (RelayId(self.count), RelayState::Queued);
         self.relays.push(Relay {
             id,
             base,
