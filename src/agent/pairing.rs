@@ -378,6 +378,7 @@ impl Agent {
             valid: None,
             nominated_by_peer: None,
             rtt: Measured::default(),
+            place: None,
             unanswered: 0,
         }
     }

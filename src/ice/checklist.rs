@@ -1,6 +1,7 @@
 //! A check list: the candidate pairs of one data stream in the order of their priority (RFC 8445 section 6.1.2).
 
 use alloc::vec::Vec;
+use core::num::NonZeroU32;
 
 use crate::ice::pair::{CandidatePair, PairEvent, PairState};
 use crate::ice::{CandidateId, PairId};
@@ -26,8 +27,8 @@ pub(crate) struct CheckList {
     pub(crate) state: CheckListState,
     /// Highest priority first, then lowest component. Invariant: no two have the same path.
     pairs: Few<CandidatePair>,
-    /// First in, first out. Invariant: no pair twice, and every pair is in `pairs`.
-    triggered: Few<PairId>,
+    /// The last place in the queue of triggered checks that was given out; 0 while no pair has one.
+    last_place: u32,
 }
 
 impl CheckList {
@@ -89,7 +90,7 @@ impl CheckList {
         removed.extend(self.pairs.iter().filter(|pair| gone(pair)).map(|pair| pair.id));
         self.pairs.retain(|pair| !gone(pair));
         self.pairs.shrink();
-        self.triggered.retain(|id| !removed.contains(id));
+        self.close_queue();
         removed
     }
 
@@ -111,25 +112,42 @@ impl CheckList {
     /// Puts a pair at the end of the triggered queue as it is: a nomination repeats the check of a pair that succeeded
     /// (RFC 8445 section 8.1.1).
     pub(crate) fn queue(&mut self, id: PairId) {
+        let next = NonZeroU32::MIN.saturating_add(self.last_place);
         // rfc8445-6.1.4.1-1
-        if !self.triggered.contains(&id) && self.pair(id).is_some() {
-            self.triggered.push(id);
+        if let Some(pair) = self.pair_mut(id).filter(|pair| pair.place.is_none()) {
+            pair.place = Some(next);
+            self.last_place = next.get();
         }
     }
 
     pub(crate) fn next_triggered(&mut self) -> Option<PairId> {
-        self.triggered.remove(0)
+        if !self.has_triggered() {
+            return None;
+        }
+        let queued = self.pairs.iter_mut().filter(|pair| pair.place.is_some());
+        let first = queued.min_by_key(|pair| pair.place)?;
+        let id = first.id;
+        first.place = None;
+        self.close_queue();
+        Some(id)
+    }
+
+    /// Gives out the first place next if nobody has one.
+    fn close_queue(&mut self) {
+        if self.has_triggered() && self.pairs.iter().all(|pair| pair.place.is_none()) {
+            self.last_place = 0;
+        }
     }
 
     /// What is queued for a triggered check is Waiting, whatever its foundation says.
     pub(crate) fn keep_triggered_waiting(&mut self) {
-        for pair in self.pairs.iter_mut().filter(|pair| self.triggered.contains(&pair.id)) {
+        for pair in self.pairs.iter_mut().filter(|pair| pair.place.is_some()) {
             pair.apply(PairEvent::Trigger);
         }
     }
 
     pub(crate) fn has_triggered(&self) -> bool {
-        !self.triggered.is_empty()
+        self.last_place > 0
     }
 
     /// The best pair that waits for an ordinary check (rfc8445-6.1.4.2-4).

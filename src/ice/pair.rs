@@ -1,5 +1,7 @@
 //! A candidate pair and its five states (RFC 8445 sections 6.1.2.2 and 6.1.2.6).
 
+use core::num::NonZeroU32;
+
 use crate::ice::nomination::Nominated;
 use crate::ice::{CandidateId, ComponentId, PairId, PairPriority};
 use crate::net::Path;
@@ -114,6 +116,8 @@ pub(crate) struct CandidatePair {
     pub(crate) nominated_by_peer: Option<Nominated>,
     /// Round-trip time of the last check that was answered without a retransmission.
     pub(crate) rtt: Measured,
+    /// Its place in the queue of triggered checks: first in, first out (RFC 8445 section 6.1.4.1).
+    pub(crate) place: Option<NonZeroU32>,
     /// How many checks were begun since the last success.
     pub(crate) unanswered: u8,
 }
