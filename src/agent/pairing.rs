@@ -424,7 +424,7 @@ impl Agent {
     /// Removes a remote candidate and its pairs. One whose pair is selected goes when another pair is.
     pub(super) fn forget_remote(&mut self, stream: StreamId, id: CandidateId) {
         let Ok(known) = self.stream_mut(stream) else { return };
-        known.coming.retain(|(coming, _)| *coming != id);
+        known.coming.iter_mut().for_each(|all| all.candidates.retain(|(coming, _)| *coming != id));
         known.unresolved.remove(|named| named.id == id);
         self.withdraw_questions();
         let Ok(known) = self.stream_mut(stream) else { return };

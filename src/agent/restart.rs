@@ -122,10 +122,7 @@ impl Agent {
             Some(remote) if remote.credentials.ufrag() == ufrag => {
                 known.remote_gathering = RemoteGathering::Complete;
             }
-            _ => {
-                known.coming_end = Rare::new();
-                known.coming_end.push(ufrag.into());
-            }
+            _ => known.coming.get_or_insert_default().end = Some(ufrag.into()),
         }
         self.settle();
         Ok(())
@@ -154,7 +151,8 @@ impl Agent {
     /// Takes up the candidates that came before the credentials they belong to.
     pub(super) fn take_coming(&mut self, stream: StreamId) {
         let Ok(known) = self.stream_mut(stream) else { return };
-        let mut coming = known.coming.take();
+        let Some(coming) = &mut known.coming else { return };
+        let mut coming = core::mem::take(&mut coming.candidates);
         let ufrag = known.remote.as_ref().map(|remote| remote.credentials.ufrag());
         coming.retain(|(_, candidate)| candidate.ufrag() == ufrag);
         for (id, candidate) in coming {

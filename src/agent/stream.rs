@@ -167,10 +167,8 @@ pub(crate) struct Stream {
     pub(crate) previous: Option<Box<Previous>>,
     /// The peer's credentials before the last restart: what still arrives under them is late.
     pub(crate) superseded: Option<Box<Credentials>>,
-    /// Candidates that were signalled under credentials of the peer that are not known yet.
-    pub(crate) coming: Rare<(CandidateId, Candidate)>,
-    /// The fragment under which their end was signalled.
-    pub(crate) coming_end: Rare<Box<str>>,
+    /// What was signalled under credentials of the peer that are not known yet.
+    pub(crate) coming: Option<Box<Coming>>,
     pub(crate) locals: LocalCandidates,
     pub(crate) remotes: RemoteCandidates,
     /// Signalled with names that have not been resolved.
@@ -190,6 +188,14 @@ pub(crate) struct Stream {
     pub(crate) search: Search,
     /// A pair of this generation was dropped for want of room, and the application knows.
     pub(crate) is_crowded: bool,
+}
+
+/// What was signalled of a generation of the peer before its credentials.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Coming {
+    pub(crate) candidates: Vec<(CandidateId, Candidate)>,
+    /// The fragment under which their end was signalled.
+    pub(crate) end: Option<Box<str>>,
 }
 
 /// Since when a stream looks for a path without having one.
@@ -251,8 +257,7 @@ impl Stream {
             remote: None,
             previous: None,
             superseded: None,
-            coming: Rare::new(),
-            coming_end: Rare::new(),
+            coming: None,
             locals: LocalCandidates::default(),
             remotes: RemoteCandidates::default(),
             unresolved: UnresolvedCandidates::default(),
@@ -297,8 +302,7 @@ impl Stream {
         self.early = EarlyRequests::default();
         self.remote = None;
         self.previous = None;
-        self.coming = Rare::new();
-        self.coming_end = Rare::new();
+        self.coming = None;
         self.unresolved = UnresolvedCandidates::default();
         self.lost = Rare::new();
         self.disproven = Rare::new();
@@ -394,7 +398,9 @@ impl Stream {
     /// Whether the end of the peer's candidates was signalled before the credentials that it came under, which are known now.
     pub(crate) fn take_coming_end(&mut self) -> bool {
         let ufrag = self.remote.as_ref().map(|remote| remote.credentials.ufrag());
-        self.coming_end.take().pop().is_some_and(|under| ufrag == Some(&*under))
+        let end = self.coming.as_mut().and_then(|coming| coming.end.take());
+        self.coming.take_if(|coming| coming.candidates.is_empty());
+        end.is_some_and(|under| ufrag == Some(&*under))
     }
 
     /// Keeps a candidate of a generation that is not known yet: its credentials may be on their way (L-47).
@@ -404,10 +410,11 @@ impl Stream {
         candidate: Candidate,
         limit: usize,
     ) -> Result<CandidateId, Error> {
-        if self.coming.len() >= limit {
+        let coming = self.coming.get_or_insert_default();
+        if coming.candidates.len() >= limit {
             return Err(Error::Limit);
         }
-        self.coming.push((id, candidate));
+        coming.candidates.push((id, candidate));
         Ok(id)
     }
 
