@@ -62,7 +62,7 @@ use core::time::Duration;
 
 use crate::agent::allowance::Allowances;
 use crate::agent::gathering::AttemptOwner;
-use crate::agent::pacer::{Bucket, Pacer, Waits};
+use crate::agent::pacer::{Bucket, Pacer, Slot, Waits};
 use crate::agent::sides::RemoteSide;
 use crate::agent::stats::Counters;
 use crate::agent::stream::{Gathering, RemoteGathering, Stream};
@@ -114,8 +114,7 @@ pub struct Agent {
     role_switches: u8,
     transactions: Transactions<Owner>,
     pacer: Pacer,
-    /// Who had the last slot: checks and gathering take turns.
-    gathered_last: bool,
+    last_slot: Slot,
     allowances: Allowances,
     /// Leave to answer requests without valid credentials.
     answers: Bucket,
@@ -172,7 +171,7 @@ impl Agent {
             role_switches: 0,
             transactions: Transactions::new(),
             pacer: Pacer::default(),
-            gathered_last: false,
+            last_slot: Slot::Check,
             allowances: Allowances::default(),
             answers: Bucket::default(),
             gatherer: Gatherer::default(),

@@ -12,6 +12,22 @@ pub(crate) struct Pacer {
     retransmissions: Bucket,
 }
 
+/// What a slot is used for: checks and gathering take turns.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Slot {
+    Check,
+    Gathering,
+}
+
+impl Slot {
+    pub(crate) const fn other(self) -> Self {
+        match self {
+            Self::Check => Self::Gathering,
+            Self::Gathering => Self::Check,
+        }
+    }
+}
+
 impl Pacer {
     /// The earliest instant for the next new transaction.
     pub(crate) const fn next_at(&self) -> Timestamp {

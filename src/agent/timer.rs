@@ -1,5 +1,6 @@
 //! The walk of a timer: what is repeated, what is given up, what is sent next.
 
+use crate::agent::pacer::Slot;
 use crate::agent::stats::count;
 use crate::agent::stream::Stream;
 use crate::agent::{Agent, Owner, Reason, ServerError};
@@ -81,18 +82,21 @@ impl Agent {
 
     /// Uses the slot of this Ta: for gathering and for checks in turn (rfc8445-14.2-3).
     fn send_next(&mut self) -> bool {
-        let gathering = !self.gathered_last;
-        let sent = self.take_turn(gathering) || self.take_turn(!gathering);
+        let next = self.last_slot.other();
+        let sent = self.take_turn(next) || self.take_turn(next.other());
         if sent {
             self.pacer.sent(self.now, self.ta());
         }
         sent
     }
 
-    fn take_turn(&mut self, gathering: bool) -> bool {
-        let sent = if gathering { self.ask_server() } else { self.send_check() };
+    fn take_turn(&mut self, slot: Slot) -> bool {
+        let sent = match slot {
+            Slot::Check => self.send_check(),
+            Slot::Gathering => self.ask_server(),
+        };
         if sent {
-            self.gathered_last = gathering;
+            self.last_slot = slot;
         }
         sent
     }
