@@ -135,16 +135,20 @@ fn silence(play: &Play<'_>, states: [StreamState; 2]) {
                     Happening::Unplug(at, _) => *at != end,
                     _ => false,
                 }));
-        // An application that nominates once does not follow the other end to another address, which a NAT gives it that has
-        // forgotten the first one while everybody slept: the answer that was to select the pair came too late.
-        let outslept = state == StreamState::Connected
+        // An application that nominates once does not follow an end to another address, which a NAT gives it that has forgotten
+        // the first one, while everybody slept or as it started again: what was to select the pair came too late.
+        let outrun = state == StreamState::Connected
             && play.plan.ends[1 - end].setting.manual
-            && play.plan.events.iter().any(|(_, it)| matches!(it, Happening::Suspend(_)));
+            && play
+                .plan
+                .events
+                .iter()
+                .any(|(_, it)| matches!(it, Happening::Suspend(_) | Happening::Reboot(..)));
         // rfc7675-5.2-3: whom the other end wants nothing more from has no check answered but with 403, and can follow no nomination.
         let refused = state == StreamState::Connected
             && play.plan.events.iter().any(|(_, it)| *it == Happening::Revoke(1 - end));
         assert!(
-            over || abandoned || misled || unnoticed || refused || outslept,
+            over || abandoned || misled || unnoticed || refused || outrun,
             "INV-13: end {end} is {state:?}, the other {:?}\n{}",
             states[1 - end],
             tail(play)
