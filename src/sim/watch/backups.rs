@@ -91,11 +91,5 @@ fn is_still_good(agent: &Agent, wire: &Wire, spare: &Spare, now: Timestamp) -> b
     let stream = spare.component.stream();
     let ours = agent.local_candidates(stream).any(|(_, it)| it.ip() == Some(spare.path.local()));
     let theirs = agent.remote_candidates(stream).any(|(_, it)| it.ip() == Some(spare.path.remote()));
-    let answered_at = wire.answered_at(spare.path);
-    ours && theirs
-        && !wire.is_relayed(spare.path)
-        && answered_at.is_some_and(|at| now.saturating_since(at) < CONSENT)
+    ours && theirs && !wire.is_relayed(spare.path) && wire.is_sound(spare.path, now)
 }
-
-/// RFC 7675 section 5.1.
-const CONSENT: core::time::Duration = core::time::Duration::from_secs(30);

@@ -47,6 +47,8 @@ pub(super) struct Wire {
     answered: BTreeMap<(Path, usize), Timestamp>,
     /// Where consent has ended, under which of our generations: a check of ours was answered with 403, or for 30 s not at all.
     revoked: BTreeSet<(Path, usize)>,
+    /// Where a nomination of ours was refused, and nothing was granted since.
+    refused: BTreeSet<Path>,
     /// Where a check of ours was ever answered.
     proven: BTreeSet<Path>,
     /// By which address of ours a peer at which address has seen a check of ours, as it says.
@@ -158,6 +160,17 @@ impl Wire {
     /// When our check on this path was last answered, unless that was revoked since.
     pub(super) fn answered_at(&self, path: Path) -> Option<Timestamp> {
         self.answered.iter().filter(|((answered, _), _)| *answered == path).map(|(_, at)| *at).max()
+    }
+
+    /// Whether the peer consents to data on this path under the last generation of ours that it was asked under, and has not
+    /// refused a nomination there since, which ends the pair (RFC 8445 section 7.2.5.3.4).
+    pub(super) fn is_sound(&self, path: Path, now: Timestamp) -> bool {
+        let answered = self.answered.iter().filter(|((known, _), _)| *known == path);
+        let Some((generation, at)) = answered.map(|((_, generation), at)| (*generation, *at)).max() else {
+            return false;
+        };
+        let is_over = self.revoked.iter().any(|(known, under)| *known == path && *under >= generation);
+        !is_over && !self.refused.contains(&path) && now.saturating_since(at) < CONSENT
     }
 
     /// Whether our check on this path was ever answered.

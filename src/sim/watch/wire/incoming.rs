@@ -8,7 +8,7 @@ use super::{Answer, CONSENT, Kind, Leg, Moment, Verdict, Wire};
 use crate::ice::Credentials;
 use crate::sim::watch::decode::{
     BINDING, Class, DATA, DATA_VALUE, MESSAGE_INTEGRITY, MESSAGE_INTEGRITY_SHA256, Packet, Stun,
-    XOR_MAPPED_ADDRESS, XOR_PEER_ADDRESS,
+    USE_CANDIDATE, XOR_MAPPED_ADDRESS, XOR_PEER_ADDRESS,
 };
 use crate::sim::watch::streams::Place;
 use crate::{Path, Timestamp};
@@ -173,10 +173,18 @@ impl Wire {
     /// Takes note of what the last answer has proven.
     pub(in crate::sim::watch) fn learn(&mut self) {
         let Some(Proof { at, id, place, answer, path, seen, is_refusal }) = self.proof.take() else { return };
+        let mut nominates = false;
         if let Some(request) = self.requests.get_mut(&id) {
             request.answered = answer;
+            nominates =
+                matches!(Packet::read(&request.payload), Ok(Packet::Stun(it)) if it.has(USE_CANDIDATE));
         }
         let Some(path) = path else { return };
+        if seen.is_some() {
+            self.refused.remove(&path);
+        } else if nominates {
+            self.refused.insert(path);
+        }
         if let Some(seen) = seen {
             // RFC 7675 section 5.1: an answer that comes later than that brings consent back no more than a 403 does.
             let before = self.answered.insert((path, place.generation), at);
