@@ -46,12 +46,12 @@ impl Near {
         let address = local.address();
         Self {
             id: local.id,
-            component: local.component,
+            component: local.component(),
             kin: local.kin,
             priority: local.candidate.priority(),
             transport: local.candidate.transport(),
             base_address: local.base_address(),
-            likeness: likeness(local.component, local.candidate.transport(), address),
+            likeness: likeness(local.component(), local.candidate.transport(), address),
             address,
             is_relayed: local.candidate.kind() == CandidateKind::Relayed,
         }
@@ -119,7 +119,7 @@ mod tests {
         let candidate = candidate(kind, address.into());
         LocalCandidate {
             id: CandidateId::from_raw(1),
-            component: StreamId::from_raw(0).component(1),
+            stream: StreamId::from_raw(0),
             base: BaseId::from_raw(0),
             base_at: Elsewhere::new(&candidate, address),
             candidate,

@@ -218,7 +218,7 @@ impl Agent {
             return Vec::new();
         }
         let mut pairs = Vec::new();
-        for local in stream.locals.iter().filter(|local| local.component == component) {
+        for local in stream.locals.iter().filter(|local| local.component() == component) {
             for remote in stream.remotes.iter().filter(|remote| matches(local, remote)) {
                 let (ours, theirs) = (&local.candidate, &remote.candidate);
                 pairs.push(ValidPair {

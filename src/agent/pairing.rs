@@ -58,7 +58,7 @@ impl Agent {
         let (component, base) = (entry.component, entry.id);
         self.announce(LocalCandidate {
             id,
-            component,
+            stream: component.stream(),
             base,
             base_at: Elsewhere::new(&candidate, local),
             candidate,
@@ -69,7 +69,7 @@ impl Agent {
 
     /// Takes a new candidate of ours: hands it over for signalling, then pairs it (rfc8838-10-1).
     pub(super) fn announce(&mut self, local: LocalCandidate) {
-        let (id, component) = (local.id, local.component);
+        let (id, component) = (local.id, local.component());
         let Ok(stream) = self.stream_mut(component.stream()) else { return };
         let candidate = local.candidate.clone().with_ufrag_of(&stream.local.credentials);
         let (generation, complete) = (stream.generation, stream.gathering == Gathering::Complete);

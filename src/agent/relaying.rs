@@ -156,7 +156,15 @@ impl Agent {
         self.drop_pairs_with_ourselves();
         let id = self.next_candidate_id();
         let (base_at, signalled) = (Elsewhere::new(&candidate, relayed), false);
-        self.announce(LocalCandidate { id, component, base: base_id, base_at, candidate, kin, signalled });
+        self.announce(LocalCandidate {
+            id,
+            stream: component.stream(),
+            base: base_id,
+            base_at,
+            candidate,
+            kin,
+            signalled,
+        });
     }
 
     /// The server lets nobody talk to that peer: pairs with it are out of the question, and nothing else is (L-53).

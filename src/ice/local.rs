@@ -6,6 +6,7 @@ use core::net::SocketAddr;
 use crate::ice::elsewhere::Elsewhere;
 use crate::ice::{
     BaseId, Candidate, CandidateAddress, CandidateId, CandidateKind, ComponentId, Foundation, Priority,
+    StreamId,
 };
 use crate::list::Few;
 use crate::net::{Transport, canonical, unscoped};
@@ -14,7 +15,7 @@ use crate::net::{Transport, canonical, unscoped};
 #[derive(Clone, Debug)]
 pub(crate) struct LocalCandidate {
     pub(crate) id: CandidateId,
-    pub(crate) component: ComponentId,
+    pub(crate) stream: StreamId,
     pub(crate) base: BaseId,
     /// Where the base is: where the candidate is, for host and relayed candidates.
     pub(crate) base_at: Elsewhere,
@@ -30,6 +31,10 @@ impl LocalCandidate {
     /// (rfc8445-6.1.2.4-1, rfc8838-10-4).
     pub(crate) fn is_paired(&self) -> bool {
         matches!(self.candidate.kind(), CandidateKind::Host | CandidateKind::Relayed)
+    }
+
+    pub(crate) fn component(&self) -> ComponentId {
+        self.stream.component(self.candidate.component())
     }
 
     /// The address of the base.
@@ -78,7 +83,7 @@ impl LocalCandidates {
         base: BaseId,
     ) -> Option<&LocalCandidate> {
         let named = || {
-            self.candidates.iter().filter(|known| known.component == component && known.address() == mapped)
+            self.candidates.iter().filter(|known| known.component() == component && known.address() == mapped)
         };
         named().find(|known| known.base == base).or_else(|| named().next())
     }
@@ -93,7 +98,7 @@ impl LocalCandidates {
     /// have come in the place of another whose candidates are still there.
     pub(crate) fn free_preference(&self, component: ComponentId, kind: CandidateKind, highest: u16) -> u16 {
         let is_taken = |preference: u16| {
-            let mut same = self.candidates.iter().filter(|known| known.component == component);
+            let mut same = self.candidates.iter().filter(|known| known.component() == component);
             same.any(|known| {
                 known.candidate.kind() == kind && known.candidate.priority().local_preference() == preference
             })
@@ -127,7 +132,7 @@ impl Reflexive {
         let address = canonical(self.mapped);
         let candidate = Candidate::new(
             self.kind,
-            host.component.number(),
+            host.candidate.component(),
             Transport::Udp,
             address,
             self.priority,
@@ -140,7 +145,7 @@ impl Reflexive {
         };
         LocalCandidate {
             id: self.id,
-            component: host.component,
+            stream: host.stream,
             base: host.base,
             base_at: Elsewhere::new(&candidate, host.base_address()),
             candidate,
