@@ -80,14 +80,8 @@ impl Relays {
     pub(super) fn answered(&mut self, now: Timestamp, path: Path, request: &Stun<'_>, answer: &Stun<'_>) {
         if answer.method == ALLOCATE {
             self.allocated = Some(path);
-            let known = self.relayed.entry(path).or_default();
             let relayed = answer.attributes().filter(|it| it.kind == XOR_RELAYED_ADDRESS);
-            for address in relayed.filter_map(|it| answer.uncovered(it)) {
-                if !known.contains(&address) {
-                    known.push(address);
-                    self.claimed.push((path, address));
-                }
-            }
+            self.claimed.extend(relayed.filter_map(|it| Some((path, answer.uncovered(it)?))));
         }
         self.granted.clear();
         let seconds = answer.word(LIFETIME).unwrap_or_default();
@@ -104,6 +98,7 @@ impl Relays {
     /// Whatever was granted, the agent has not taken it yet.
     pub(super) fn begin(&mut self) {
         self.granted.clear();
+        self.claimed.clear();
         self.allocated = None;
     }
 
@@ -114,6 +109,12 @@ impl Relays {
             self.leases.retain(|(known, _), _| *known != path);
             self.channels.retain(|(known, _), _| *known != path);
         }
+        self.claimed.retain(|(path, address)| {
+            let known = self.relayed.entry(*path).or_default();
+            let is_new = !known.contains(address);
+            known.extend(is_new.then_some(*address));
+            is_new
+        });
         for (key, lease) in self.granted.drain(..) {
             if !self.released.contains(&key.0) {
                 self.leases.insert(key, lease);
