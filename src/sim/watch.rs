@@ -177,7 +177,8 @@ impl Watch {
         self.wire.heard(matches!(received, Received::Ignored(Ignored::UnknownTransaction)));
         if let Received::Data { component, provenance, .. } = received {
             // INV-26
-            if !self.wire.has_heard(&self.streams, component.stream(), path, *provenance) {
+            let moment = Moment { now: self.now, streams: &self.streams };
+            if !self.wire.has_heard(moment, component.stream(), path, *provenance) {
                 self.fail(format_args!("INV-26: data from {path:?}, which nobody has vouched for"));
             }
         }
@@ -289,7 +290,7 @@ impl Watch {
     fn event(&mut self, agent: &Agent, event: &Event) {
         let told = match event {
             Event::State { stream, state } => {
-                let told = self.streams.enter(*stream, *state);
+                let told = self.streams.enter(*stream, *state, self.now);
                 // INV-23
                 let is_invented =
                     *state == StreamState::Failed(Reason::IntegrityViolated) && !self.wire.is_attacked();

@@ -4,10 +4,11 @@ use alloc::collections::BTreeSet;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
+use core::time::Duration;
 
 use super::decode::{Password, Stun};
 use crate::ice::{Generation, StreamId};
-use crate::{Agent, StreamState};
+use crate::{Agent, StreamState, Timestamp};
 
 /// All streams of an agent.
 #[derive(Debug, Default)]
@@ -33,7 +34,8 @@ struct OneGeneration {
     key: Option<Password>,
     /// Whether it ever had a valid pair.
     connected: bool,
-    completed: bool,
+    /// When it was first complete.
+    completed: Option<Timestamp>,
 }
 
 /// A generation of a stream, by number.
@@ -75,7 +77,7 @@ impl Streams {
                 password: credentials.password().to_string(),
                 key: super::password(credentials),
                 connected: false,
-                completed: false,
+                completed: None,
             });
         }
         told
@@ -98,12 +100,17 @@ impl Streams {
     }
 
     /// INV-11
-    pub(super) fn enter(&mut self, stream: StreamId, state: StreamState) -> Result<(), String> {
+    pub(super) fn enter(
+        &mut self,
+        stream: StreamId,
+        state: StreamState,
+        now: Timestamp,
+    ) -> Result<(), String> {
         let Some(known) = self.known.get_mut(usize::from(stream.to_raw())) else { return Ok(()) };
         let before = core::mem::replace(&mut known.state, state);
         let anew = known.restarted && state == StreamState::New && before != StreamState::Closed;
-        if let Some(current) = known.generations.last_mut() {
-            current.completed |= state == StreamState::Completed;
+        if let Some(current) = known.generations.last_mut().filter(|_| state == StreamState::Completed) {
+            current.completed.get_or_insert(now);
         }
         match anew || may_follow(before, state) {
             true => Ok(()),
@@ -126,13 +133,16 @@ impl Streams {
     }
 
     /// Whether this generation may still authenticate: the current one, the one before, and that which carries the data. That
-    /// is one which has connected, be it for one component alone, as long as none after it has completed; of several the
-    /// first that the peer still consents to data on.
-    pub(super) fn counts(&self, place: Place) -> bool {
+    /// is one which has connected, be it for one component alone, until one after it has completed and the peer had its time to
+    /// follow; of several the first that the peer still consents to data on.
+    pub(super) fn counts(&self, place: Place, now: Timestamp) -> bool {
         let Some(known) = self.known.get(usize::from(place.stream.to_raw())) else { return false };
         let last = known.generations.len().saturating_sub(1);
         let before = || known.generations.iter().enumerate().take(last);
-        let completed = before().rfind(|(_, old)| old.completed).map(|(at, _)| at);
+        let has_taken_over = |old: &OneGeneration| {
+            old.completed.is_some_and(|at| now.saturating_since(at) > HEARD_AFTER_HANDOVER)
+        };
+        let completed = before().rfind(|(_, old)| has_taken_over(old)).map(|(at, _)| at);
         let connected = known.generations.get(place.generation).is_some_and(|old| old.connected);
         place.generation + 1 >= last || connected && Some(place.generation) >= completed
     }
@@ -160,15 +170,18 @@ impl Streams {
     }
 
     /// Whether a message is signed with a password of ours that counts.
-    pub(super) fn has_signed_any(&self, message: &Stun<'_>) -> bool {
+    pub(super) fn has_signed_any(&self, message: &Stun<'_>, now: Timestamp) -> bool {
         (0..).zip(&self.known).any(|(number, known)| {
             let stream = StreamId::from_raw(number);
             let mut places =
                 (0..known.generations.len()).rev().map(|generation| Place { stream, generation });
-            places.any(|place| self.counts(place) && self.has_signed(place, message))
+            places.any(|place| self.counts(place, now) && self.has_signed(place, message))
         })
     }
 }
+
+/// Whoever is slow to move is heard for so long on the generation before.
+const HEARD_AFTER_HANDOVER: Duration = Duration::from_secs(10);
 
 /// The graph of [`StreamState`].
 fn may_follow(before: StreamState, after: StreamState) -> bool {

@@ -125,7 +125,7 @@ pub(super) struct Moment<'a> {
 impl Moment<'_> {
     /// The generation of this user-name fragment of ours, if it may still authenticate.
     fn named(&self, ufrag: &[u8]) -> Option<Place> {
-        self.streams.named(ufrag).filter(|place| self.streams.counts(*place))
+        self.streams.named(ufrag).filter(|place| self.streams.counts(*place, self.now))
     }
 }
 
@@ -141,12 +141,12 @@ impl Wire {
     /// Whether data from there may be handed up.
     pub(super) fn has_heard(
         &self,
-        streams: &Streams,
+        moment: Moment<'_>,
         stream: StreamId,
         path: Path,
         provenance: Provenance,
     ) -> bool {
-        let counts = |place: &Place| place.stream == stream && streams.counts(*place);
+        let counts = |place: &Place| place.stream == stream && moment.streams.counts(*place, moment.now);
         // By way of a relay the path is another one; two lite agents go by what was signalled.
         let heard = self.heard.get(&path).is_some_and(|under| under.iter().any(counts));
         self.relays.relayed.contains_key(&path) || provenance == Provenance::Signalled || heard
