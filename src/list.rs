@@ -196,8 +196,10 @@ impl<T> Queue<T> {
 
     pub(crate) fn pop_front(&mut self) -> Option<T> {
         match self {
+            // As mostly, and then nothing is moved.
+            Self::Empty => None,
             Self::Many(items) => items.pop_front(),
-            Self::Empty | Self::One(_) => match mem::take(self) {
+            Self::One(_) => match mem::take(self) {
                 Self::One(item) => Some(item),
                 Self::Empty | Self::Many(_) => None,
             },

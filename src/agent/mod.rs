@@ -482,13 +482,15 @@ impl Agent {
 
     /// The next thing to do, oldest first.
     pub fn poll_output(&mut self) -> Option<Output> {
-        let output = self.outputs.pop_front();
-        if output.is_none() && self.at_rest {
+        if !self.outputs.is_empty() {
+            return self.outputs.pop_front();
+        }
+        if self.at_rest {
             // Room that connecting took: from now on the session says one thing at a time, and mostly waits for nothing.
             self.outputs.shrink();
             self.transactions.shrink();
         }
-        output
+        None
     }
 
     /// When to call [`handle_timeout`](Self::handle_timeout): now or in the past while there is something to do, which
