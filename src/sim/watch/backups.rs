@@ -58,6 +58,16 @@ impl Backups {
                     |pair: &&Pair<'_>| pair.component() == component && pair.state() == PairState::Succeeded;
                 let kept = kept.iter().filter(is_over).map(Spare::of);
                 let in_use: Vec<Spare> = [Spare::of(&selected)].into_iter().chain(kept).collect();
+                // What is valid under the address that the peer has seen is in no check list (RFC 8445 section 7.2.5.3.2): the
+                // pair that was checked is there for it, on the same path.
+                let pairs = || agent.pairs(stream).filter(|pair| pair.component() == component);
+                let found = |path: Path| {
+                    let mut found = pairs().filter(|pair| pair.is_valid() && !pair.is_listed());
+                    found.any(|pair| pair.path() == path && !pair.is_selected())
+                };
+                let checked = pairs().filter(|pair| pair.is_listed() && !pair.is_valid());
+                let stands = |pair: &Pair<'_>| is_over(&pair) && found(pair.path());
+                let standing: Vec<Spare> = checked.filter(stands).map(|pair| Spare::of(&pair)).collect();
                 // One that is checked again, since a 487 came in, has been given up no more than it is kept yet.
                 let is_gone = |spare: &&Spare| {
                     spare.component == component
@@ -71,7 +81,7 @@ impl Backups {
                         && !wire.stands_for(kept.path, in_use[0].path.local())
                         && !wire.is_relayed(kept.path)
                 };
-                let unlike = |spare: &&Spare| in_use.iter().all(|kept| !kept.shares(spare));
+                let unlike = |spare: &&Spare| in_use.iter().chain(&standing).all(|kept| !kept.shares(spare));
                 if let Some(alike) = in_use.iter().skip(1).find(is_alike)
                     && let Some(gone) = before.iter().filter(is_gone).find(unlike)
                 {
