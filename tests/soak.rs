@@ -521,3 +521,13 @@ fn what_is_no_answer_is_not_taken_for_one() {
         run(&Plan::new(seed, false));
     }
 }
+
+/// Worlds that call for a timeout after every input. The peer is heard from another address while the selected pair is lost, and
+/// what it answers there moves the nomination at once: the instant until which its old address was to answer is none to wake
+/// up for any more.
+#[test]
+fn a_move_for_another_reason_ends_the_wait_for_the_old_address() {
+    for seed in [2_215_496, 2_451_196] {
+        run(&Plan::new(seed, false));
+    }
+}

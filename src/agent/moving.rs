@@ -30,16 +30,18 @@ impl Agent {
         if let Some(newer) = rebound(&views, id) {
             return self.nominate_valid(id, newer, true);
         }
-        match relocation(&views, id) {
+        let relocated_by = match relocation(&views, id) {
             Some(Relocation::Found(pair)) => return self.nominate_valid(id, pair, true),
             Some(Relocation::Denied) => {
                 self.stay(id);
                 return self.consider_move(id, patience);
             }
-            Some(Relocation::Wait(until)) => patience.at(until),
-            None => {}
-        }
+            Some(Relocation::Wait(until)) => Some(until),
+            None => None,
+        };
+        // Nobody waits for the old address any more once the nomination moves for another reason.
         let Some((pair, urgent)) = self.preferred(&views, id, under_way) else {
+            patience.at(relocated_by);
             return self.await_rival(id, None);
         };
         let since = match rival {
@@ -51,6 +53,7 @@ impl Agent {
         let due = since.max(selected_at) + wait;
         if due > now {
             patience.at(due);
+            patience.at(relocated_by);
             return self.await_rival(id, Some((pair, since)));
         }
         self.await_rival(id, None);
