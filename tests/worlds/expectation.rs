@@ -219,7 +219,7 @@ fn fails_in_time(play: &Play<'_>, end: usize) {
     let taken = over.saturating_since(begun);
     assert!(taken >= FAILURE_NOT_BEFORE, "INV-13: end {end} has given up after {taken:?}\n{}", tail(play));
     let literal = play.plan.ends[end].setting.profile == Profile::Rfc8445;
-    let late = over.saturating_since(begun.max(last_candidate(play)));
+    let late = over.saturating_since(begun.max(last_candidate(play, over)));
     // While the caller slept, nothing could be found: that time does not count.
     let sleeps = !play.plan.lateness.is_zero();
     assert!(
@@ -276,9 +276,17 @@ fn all_known(play: &Play<'_>, end: usize) -> Timestamp {
     gathered.map_or(called, |(at, _)| called.max(*at)) + signal.delay + signal.jitter
 }
 
-/// When both ends knew all candidates of each other.
-fn last_candidate(play: &Play<'_>) -> Timestamp {
-    all_known(play, 0).max(all_known(play, 1))
+/// When both ends knew all candidates of each other that there were by then: a relay that its server has forgotten is asked for
+/// again, and while that lasts more may come (RFC 8838 section 8).
+fn last_candidate(play: &Play<'_>, by: Timestamp) -> Timestamp {
+    let signal = play.plan.signalling;
+    let gathered = |end: usize| {
+        let events = play.session.peer(end).events().iter();
+        let complete = events.filter(|(_, event)| matches!(event, Event::GatheringComplete { .. }));
+        let known = complete.map(|(at, _)| *at + signal.delay + signal.jitter);
+        known.filter(|at| *at <= by).max().unwrap_or_default()
+    };
+    [all_known(play, 0), all_known(play, 1), gathered(0), gathered(1)].into_iter().max().unwrap_or_default()
 }
 
 /// When an end first entered such a state.
