@@ -85,6 +85,10 @@ impl Wire {
             }
             (Class::Indication, DATA) => {
                 let Some(peer) = message.xor_address(XOR_PEER_ADDRESS) else { return Verdict::Unknown };
+                // RFC 8656 section 11.4: discarded, so that whatever is in it proves nothing. Nobody signs an indication.
+                if !self.relays.permits(moment.now, path, peer.ip()) {
+                    return Verdict::Unknown;
+                }
                 let leg = Leg { path: self.relays.inner(path, peer), relayed: true };
                 let payload = message.attribute(DATA_VALUE).map(|data| data.value).unwrap_or_default();
                 return self.judge_inner(moment, leg, payload);

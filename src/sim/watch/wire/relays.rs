@@ -133,6 +133,12 @@ impl Relays {
         }
     }
 
+    /// Whether the server may deliver what that address sends.
+    pub(super) fn permits(&self, now: Timestamp, path: Path, peer: IpAddr) -> bool {
+        let lease = self.leases.get(&(path, Held::Permission(peer)));
+        lease.is_some_and(|lease| now <= lease.ends_at)
+    }
+
     /// What the agent has not taken was nobody's answer; and what it needs it has asked for in time.
     pub(super) fn quiet(&mut self, agent: &Agent, now: Timestamp, is_excused: bool) -> Result<(), String> {
         let ours = || crate::sim::watch::streams(agent).flat_map(|stream| agent.local_candidates(stream));

@@ -123,6 +123,20 @@ fn a_permission_is_for_all_ports_of_one_address_and_a_channel_brings_one() {
     assert!(relays.may_use(at(1), Path::udp(address("10.0.0.2:4000"), address(PEER)), channel).is_err());
 }
 
+/// World 227420 with an enemy: one bit of a Data indication was flipped, and the answer in it seemed to come from another peer.
+#[test]
+fn a_server_delivers_only_what_a_permitted_address_sends() {
+    let (mut relays, peer) = (Relays::default(), address(PEER));
+    let permission = Exchange::permission(peer);
+    permission.ask(&mut relays).unwrap();
+    permission.answer(&mut relays, at(1));
+    assert!(!relays.permits(at(1), server(), peer.ip()), "granted, and the answer was not taken");
+    relays.taken();
+    assert!(relays.permits(at(301), server(), peer.ip()));
+    assert!(!relays.permits(at(302), server(), peer.ip()), "over after five minutes");
+    assert!(!relays.permits(at(1), server(), [203, 0, 113, 10].into()));
+}
+
 #[test]
 fn what_is_held_is_asked_for_again_a_minute_before_its_end() {
     let (mut relays, peer) = (Relays::default(), address(PEER));
