@@ -16,9 +16,7 @@ use streams::Streams;
 use wire::{Moment, Verdict, Wire};
 
 use crate::ice::{BaseId, Credentials, ServerId, StreamId};
-use crate::{
-    Agent, Event, Ignored, Output, Path, Reason, Received, ServerError, Stats, StreamState, Timestamp,
-};
+use crate::{Agent, Event, Output, Path, Reason, Received, ServerError, Stats, StreamState, Timestamp};
 
 /// Looks over the shoulder of an [`Agent`] and remembers the first rule that it breaks.
 ///
@@ -174,7 +172,7 @@ impl Watch {
         if matches!(received, Received::Control) {
             self.wire.taken();
         }
-        self.wire.heard(matches!(received, Received::Ignored(Ignored::UnknownTransaction)));
+        self.wire.heard(received);
         if let Received::Data { component, provenance, .. } = received {
             // INV-26
             let moment = Moment { now: self.now, streams: &self.streams };

@@ -11,7 +11,7 @@ use crate::sim::watch::decode::{
     USE_CANDIDATE, XOR_MAPPED_ADDRESS, XOR_PEER_ADDRESS,
 };
 use crate::sim::watch::streams::Place;
-use crate::{Path, Timestamp};
+use crate::{Ignored, Path, Received, Timestamp};
 
 impl Wire {
     pub(in crate::sim::watch) fn meet(&mut self, credentials: &Credentials) {
@@ -140,7 +140,7 @@ impl Wire {
             self.is_attacked = true;
             return Verdict::Forged("an answer with a wrong signature");
         }
-        // What comes in where no socket is was not received.
+        // What comes in where no socket is was not received. Where it is another one of ours, the agent says whether it was.
         let is_received = leg.path.map(|path| path.local()) == request.path.map(|path| path.local());
         let is_understood = message.attributes().all(|it| is_known(it.kind));
         let seen = message.xor_address(XOR_MAPPED_ADDRESS);
@@ -153,7 +153,8 @@ impl Wire {
             at: now,
             id: message.id,
             place,
-            answer: (signed.is_some() && is_received).then_some(answer),
+            answer: signed.is_some().then_some(answer),
+            is_received,
             path: leg.path.filter(|_| is_symmetric || request.path.is_none()),
             seen: seen.filter(|_| is_success),
             is_refusal: is_understood && message.error_code() == Some(403),
@@ -163,23 +164,29 @@ impl Wire {
     }
 
     /// The agent has said what it makes of an answer. One that comes when its transaction is over is nobody's, and proves
-    /// nothing (RFC 8489 section 6.2.1).
-    pub(in crate::sim::watch) fn heard(&mut self, is_unasked: bool) {
-        let is_over = |proof: &Proof| {
-            let request = self.requests.get(&proof.id);
-            is_unasked && request.is_some_and(|it| proof.at.saturating_since(it.first_at) >= SHORTEST)
-        };
-        if self.proof.as_ref().is_some_and(is_over) {
-            self.proof = None;
+    /// nothing (RFC 8489 section 6.2.1). One that is taken ends its transaction, were it to come in at another base than that
+    /// which has asked (RFC 8445 section 7.2.5.2.1): the one that goes the right way after it comes too late.
+    pub(in crate::sim::watch) fn heard(&mut self, received: &Received<'_>) {
+        let Some(proof) = &mut self.proof else { return };
+        match received {
+            Received::Control => proof.is_received = true,
+            Received::Ignored(Ignored::UnknownTransaction) => {
+                let asked_at = self.requests.get(&proof.id).map(|request| request.first_at);
+                if asked_at.is_some_and(|asked_at| proof.at.saturating_since(asked_at) >= SHORTEST) {
+                    self.proof = None;
+                }
+            }
+            _ => {}
         }
     }
 
     /// Takes note of what the last answer has proven.
     pub(in crate::sim::watch) fn learn(&mut self) {
-        let Some(Proof { at, id, place, answer, path, seen, is_refusal }) = self.proof.take() else { return };
+        let Some(proof) = self.proof.take() else { return };
+        let Proof { at, id, place, path, seen, .. } = proof;
         let mut nominates = false;
         if let Some(request) = self.requests.get_mut(&id) {
-            request.answered = answer;
+            request.answered = proof.answer.filter(|_| proof.is_received);
             nominates =
                 matches!(Packet::read(&request.payload), Ok(Packet::Stun(it)) if it.has(USE_CANDIDATE));
         }
@@ -199,7 +206,7 @@ impl Wire {
             self.seen_at.insert((seen, path.remote()));
             self.seen_as.insert(path, seen);
             self.heard.entry(path).or_default().insert(place);
-        } else if is_refusal {
+        } else if proof.is_refusal {
             // Each generation has a consent of its own.
             self.answered.remove(&(path, place.generation));
             self.revoked.insert((path, place.generation));
@@ -216,6 +223,7 @@ pub(super) struct Proof {
     id: [u8; 12],
     place: Place,
     answer: Option<Answer>,
+    is_received: bool,
     /// Where it came from, if it was asked there.
     path: Option<Path>,
     /// The address of ours that it names, if it is a success.
