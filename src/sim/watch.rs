@@ -1,6 +1,8 @@
 //! What must hold for an agent after everything that is done to it, whatever the network and the peer are like.
 
 mod backups;
+#[cfg(test)]
+mod bench;
 mod decode;
 mod lists;
 mod streams;

@@ -181,3 +181,6 @@ fn on_path<'a>(agent: &'a Agent, request: &Request) -> Option<Pair<'a>> {
 
 /// After so many checks without an answer an agent triggers no more.
 const CHECKS_IN_VAIN: usize = 6;
+
+#[cfg(test)]
+mod tests;
