@@ -114,6 +114,15 @@ impl Entropy {
         *drawn = drawn.wrapping_add(words);
     }
 
+    /// `N` bytes that are always the same, and say nothing of all that is drawn: what tables are hashed with.
+    pub(crate) fn apart<const N: usize>(&self) -> [u8; N] {
+        let mut rng = ChaCha12Rng::from_seed(self.seed.0);
+        rng.set_stream(APART);
+        let mut bytes = [0; N];
+        rng.fill_bytes(&mut bytes);
+        bytes
+    }
+
     /// `N` bytes from the stream of `purpose`.
     pub(crate) fn bytes<const N: usize>(&mut self, purpose: Purpose) -> [u8; N] {
         let mut bytes = [0; N];
@@ -121,6 +130,9 @@ impl Entropy {
         bytes
     }
 }
+
+/// The stream of [`Entropy::apart`].
+const APART: u64 = 5;
 
 /// Streams from here on belong to [`Seed::child`], those below to [`Purpose`].
 const CHILDREN: u64 = 1 << 63;
@@ -141,6 +153,17 @@ mod tests {
         mixed.bytes::<8>(Purpose::TieBreaker);
         assert_eq!(mixed.bytes::<12>(Purpose::Transactions), second);
         assert_ne!(first, second);
+    }
+
+    #[test]
+    fn what_is_apart_is_the_same_whatever_was_drawn_and_in_no_stream() {
+        let mut entropy = Entropy::new(Seed::from([4; 32]));
+        let apart: [u8; 8] = entropy.apart();
+        for purpose in [Purpose::Credentials, Purpose::Transactions, Purpose::TieBreaker, Purpose::Jitter] {
+            assert_ne!(entropy.bytes(purpose), apart);
+        }
+        assert_ne!(entropy.bytes(Purpose::Relays), apart);
+        assert_eq!(entropy.apart(), apart);
     }
 
     #[test]

@@ -1,9 +1,12 @@
 //! Many agents on one socket.
 
+mod chunks;
 mod claims;
+mod hash;
 mod index;
 mod ledger;
 mod pace;
+mod table;
 mod timers;
 
 use alloc::boxed::Box;
@@ -156,6 +159,7 @@ struct PlaceId(u32);
 impl PlaceId {
     /// Stands for none in particular.
     const SEVERAL: Self = Self(u32::MAX);
+    const NOBODY: Self = Self(u32::MAX - 1);
 
     const fn index(self) -> usize {
         self.0 as usize

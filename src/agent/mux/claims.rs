@@ -5,6 +5,7 @@ use core::net::SocketAddr;
 
 use crate::agent::Agent;
 use crate::agent::mux::PlaceId;
+use crate::agent::mux::hash::HashKey;
 use crate::agent::mux::index::{Claimants, Index};
 use crate::agent::route::Announced;
 use crate::agent::stream::Stream;
@@ -39,7 +40,7 @@ pub(super) enum PathKey {
 }
 
 /// The agents by what they claim.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Claims {
     ufrags: Index<UfragKey>,
     routes: Paths,
@@ -47,13 +48,28 @@ pub(super) struct Claims {
     transactions: Index<u128>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Paths {
     narrow: Index<u128>,
     wide: Index<[u128; 3]>,
 }
 
 impl Claims {
+    pub(super) fn new(hash_key: HashKey) -> Self {
+        let paths = || Paths { narrow: Index::new(hash_key), wide: Index::new(hash_key) };
+        Self {
+            ufrags: Index::new(hash_key),
+            routes: paths(),
+            paths: paths(),
+            transactions: Index::new(hash_key),
+        }
+    }
+
+    pub(super) const fn is_empty(&self) -> bool {
+        let no_paths = self.routes.is_empty() && self.paths.is_empty();
+        no_paths && self.ufrags.is_empty() && self.transactions.is_empty()
+    }
+
     pub(super) fn insert(&mut self, claim: Claim, place: PlaceId) {
         match claim {
             Claim::Ufrag(key) => self.ufrags.insert(key, place),
@@ -109,6 +125,10 @@ impl Claims {
 }
 
 impl Paths {
+    const fn is_empty(&self) -> bool {
+        self.narrow.is_empty() && self.wide.is_empty()
+    }
+
     fn first(&self, key: PathKey) -> Option<PlaceId> {
         match key {
             PathKey::Narrow(key) => self.narrow.first(key),

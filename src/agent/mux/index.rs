@@ -4,6 +4,8 @@ use alloc::collections::BTreeMap;
 use alloc::collections::btree_map::Entry;
 
 use crate::agent::mux::PlaceId;
+use crate::agent::mux::hash::{HashKey, Hashed};
+use crate::agent::mux::table::Table;
 
 /// A table from keys to the agents that claim them: mostly one, now and then several, in the order in which they came.
 ///
@@ -11,7 +13,7 @@ use crate::agent::mux::PlaceId;
 #[derive(Debug)]
 pub(super) struct Index<Key> {
     /// The claimant, or [`PlaceId::SEVERAL`].
-    claimants: BTreeMap<Key, PlaceId>,
+    claimants: Table<Key>,
     /// Those of the keys that have several. Invariant: at least two of a key.
     shared: BTreeMap<(Key, Arrival), PlaceId>,
     /// When each of those came.
@@ -29,18 +31,31 @@ pub(super) enum Claimants<I> {
 /// Counts the claims to keys that have a claimant already.
 type Arrival = u64;
 
-impl<Key: Copy + Ord> Index<Key> {
+impl<Key: Hashed> Index<Key> {
+    pub(super) fn new(hash_key: HashKey) -> Self {
+        Self {
+            claimants: Table::new(hash_key),
+            shared: BTreeMap::new(),
+            arrivals: BTreeMap::new(),
+            next_arrival: 0,
+        }
+    }
+
+    pub(super) const fn is_empty(&self) -> bool {
+        self.claimants.is_empty()
+    }
+
     /// The oldest claimant.
     pub(super) fn first(&self, key: Key) -> Option<PlaceId> {
-        match self.claimants.get(&key) {
-            Some(&PlaceId::SEVERAL) => self.sharers(key).next(),
-            claimant => claimant.copied(),
+        match self.claimants.get(key) {
+            Some(PlaceId::SEVERAL) => self.sharers(key).next(),
+            claimant => claimant,
         }
     }
 
     /// All claimants, if there is any.
     pub(super) fn get(&self, key: Key) -> Option<Claimants<impl Iterator<Item = PlaceId>>> {
-        Some(match *self.claimants.get(&key)? {
+        Some(match self.claimants.get(key)? {
             PlaceId::SEVERAL => Claimants::Several(self.sharers(key)),
             place => Claimants::One(place),
         })
@@ -53,31 +68,30 @@ impl<Key: Copy + Ord> Index<Key> {
 
     /// Takes note of a claim; one that is known already keeps its rank.
     pub(super) fn insert(&mut self, key: Key, place: PlaceId) {
-        match self.claimants.entry(key) {
-            Entry::Vacant(vacant) => {
-                vacant.insert(place);
-            }
-            Entry::Occupied(claimant) if *claimant.get() == place => {}
-            Entry::Occupied(mut claimant) => {
-                let first = claimant.insert(PlaceId::SEVERAL);
-                if first != PlaceId::SEVERAL {
-                    self.share(key, first);
-                }
-                self.share(key, place);
-            }
+        let first = match self.claimants.get(key) {
+            Some(claimant) if claimant == place => return,
+            claimant => claimant,
+        };
+        let Some(first) = first else {
+            self.claimants.insert(key, place);
+            return;
+        };
+        if first != PlaceId::SEVERAL {
+            self.claimants.insert(key, PlaceId::SEVERAL);
+            self.share(key, first);
         }
+        self.share(key, place);
     }
 
     /// Forgets a claim.
     pub(super) fn remove(&mut self, key: Key, place: PlaceId) {
-        let Entry::Occupied(mut claimant) = self.claimants.entry(key) else { return };
-        if *claimant.get() == place {
-            claimant.remove();
+        if self.claimants.get(key) == Some(place) {
+            self.claimants.remove(key);
         } else if let Some(arrival) = self.arrivals.remove(&(key, place)) {
             self.shared.remove(&(key, arrival));
             let mut rest = self.shared.range((key, Arrival::MIN)..=(key, Arrival::MAX));
             if let (Some((&last, &place)), None) = (rest.next(), rest.next()) {
-                claimant.insert(place);
+                self.claimants.insert(key, place);
                 self.shared.remove(&last);
                 self.arrivals.remove(&(key, place));
             }
@@ -92,24 +106,13 @@ impl<Key: Copy + Ord> Index<Key> {
         }
     }
 
-    /// Every claim, in the order of the keys.
+    /// Every claim, in no order.
     #[cfg(test)]
     pub(super) fn iter(&self) -> impl Iterator<Item = (Key, PlaceId)> {
         self.claimants.iter().flat_map(|(key, claimant)| {
-            let one = (*claimant != PlaceId::SEVERAL).then_some(*claimant);
-            one.into_iter().chain(self.sharers(*key)).map(|place| (*key, place))
+            let one = (claimant != PlaceId::SEVERAL).then_some(claimant);
+            one.into_iter().chain(self.sharers(key)).map(move |place| (key, place))
         })
-    }
-}
-
-impl<Key> Default for Index<Key> {
-    fn default() -> Self {
-        Self {
-            claimants: BTreeMap::new(),
-            shared: BTreeMap::new(),
-            arrivals: BTreeMap::new(),
-            next_arrival: 0,
-        }
     }
 }
 
@@ -123,9 +126,9 @@ mod tests {
         /// Against a list in which everything is looked for.
         #[test]
         fn claimants_are_those_of_a_plain_list(
-            steps in prop::collection::vec((any::<bool>(), 0_u8..4, 0_u32..5), 0..200),
+            steps in prop::collection::vec((any::<bool>(), 0_u128..4, 0_u32..5), 0..200),
         ) {
-            let (mut index, mut list) = (Index::default(), Vec::<(u8, PlaceId)>::new());
+            let (mut index, mut list) = (Index::new(HashKey::default()), Vec::<(u128, PlaceId)>::new());
             for (adds, key, place) in steps {
                 let claim = (key, PlaceId(place));
                 let known = list.contains(&claim);

@@ -7,6 +7,7 @@ use core::time::Duration;
 use crate::agent::Agent;
 use crate::agent::mux::PlaceId;
 use crate::agent::mux::claims::{Claim, Claims};
+use crate::agent::mux::hash::HashKey;
 use crate::agent::mux::pace::Pace;
 use crate::agent::mux::timers::Timers;
 use crate::time::Timestamp;
@@ -36,7 +37,7 @@ impl Ledger {
     pub(super) fn new(interval: Duration) -> Self {
         Self {
             now: Timestamp::ZERO,
-            claims: Claims::default(),
+            claims: Claims::new(HashKey::default()),
             pace: Pace::new(interval),
             timers: Timers::default(),
             speakers: Speakers::default(),
@@ -49,6 +50,10 @@ impl Ledger {
 
     /// An agent has come.
     pub(super) fn admit(&mut self, place: PlaceId, agent: &Agent) {
+        if self.claims.is_empty() {
+            // Drawn by whoever is first: a `Mux` has no randomness of its own.
+            self.claims = Claims::new(HashKey::new(agent.entropy.apart()));
+        }
         self.lent = Some(place);
         self.before.clear();
         self.take_back(agent);
@@ -67,7 +72,7 @@ impl Ledger {
 
     /// Nobody is left: nothing is kept but the time and the pace.
     pub(super) fn clear(&mut self) {
-        self.claims = Claims::default();
+        self.claims = Claims::new(HashKey::default());
         self.timers = Timers::default();
         self.pace.clear();
         self.speakers = Speakers::default();
