@@ -14,6 +14,7 @@ use crate::ice::unresolved::{NameLimits, Named, NamedCandidate};
 use crate::ice::{
     AddressError, CandidateAddress, CandidateId, CandidateKind, MdnsName, StreamId, admit_peer_address,
 };
+use crate::net::Path;
 use crate::time::{Deadline, Timestamp};
 
 impl Agent {
@@ -122,13 +123,17 @@ impl Agent {
         known.remotes.add((id, kin), component, address, named.candidate.clone(), &limits).ok()
     }
 
-    /// Pairs that were made before it was known that a name hides the address (mdns-privacy-1).
+    /// Pairs that were made before it was known that a name hides the address (mdns-privacy-1). Where the peer's own check has
+    /// come from, it has shown itself: that pair stays, for it may be the one that the peer has nominated.
     fn drop_unmatched(&mut self, stream: StreamId, id: CandidateId) {
         let Some(known) = self.stream(stream) else { return };
         let Some(theirs) = known.remotes.get(id).cloned() else { return };
         let is_match = |ours: &&LocalCandidate| matches(ours, &theirs);
         let matching: Vec<CandidateId> = known.locals.iter().filter(is_match).map(|ours| ours.id).collect();
-        self.drop_pairs(stream, |pair: &CandidatePair| pair.remote == id && !matching.contains(&pair.local));
+        let heard: Vec<Path> = known.authenticated.iter().map(|known| known.path).collect();
+        self.drop_pairs(stream, |pair: &CandidatePair| {
+            pair.remote == id && !matching.contains(&pair.local) && !heard.contains(&pair.path)
+        });
     }
 
     fn ignore_named(&mut self, stream: StreamId, named: NamedCandidate) {
