@@ -238,36 +238,39 @@ fn what_one_socket_hears_leaves_room_for_what_another_one_hears() {
     assert_eq!(locals.map(&mut heard), [12, 2, 2]);
 }
 
-/// World 776756: of all that the checks of a peer behind two translators had told of, the nomination came from where there was no
-/// room left to learn of; it was affirmed, and not followed.
+/// Worlds 776756 and 2501460: of all that the checks of a peer behind two translators had told of, the nomination came from where
+/// there was no room left to learn of; it was affirmed, and not followed.
 ///
 /// Proves: rfc8445-7.3.1.3-1, rfc8445-7.3.1.5-2
 #[test]
-fn a_nomination_from_elsewhere_takes_the_room_of_what_has_come_to_nothing() {
+fn a_nomination_from_elsewhere_takes_the_room_of_what_was_not_nominated() {
     let mut limits = Limits::default();
     limits.peer_reflexive = 2;
-    let mut bench = Bench::bare(Config::new().limits(limits), Role::Controlled);
+    let mut bench = Bench::bare(Config::new().limits(limits).consent(false), Role::Controlled);
     bench.base(LOCAL);
     bench.remote();
-    let (dead, late) = (["198.51.100.7:1", "198.51.100.7:2"], "198.51.100.7:3");
-    for from in dead {
+    let [works, dead, third, fourth, fifth] = [1, 2, 3, 4, 5].map(|port| format!("198.51.100.7:{port}"));
+    for from in [&works, &dead] {
         assert_eq!(check_from(&mut bench, from), Fed::Control);
     }
-    let nominate = |bench: &mut Bench| {
+    bench.run_answering(at(40_000), |check| {
+        (check.path.remote() == address("198.51.100.7:1")).then_some(ms(20))
+    });
+    assert_eq!(states_of(&bench, &works), [PairState::Succeeded]);
+    check_from(&mut bench, &third);
+    assert_eq!(states_of(&bench, &third), [], "no nomination");
+    let nominate = |bench: &mut Bench, from: &str| {
         let check = PeerCheck { use_candidate: true, ..bench.peer_check() };
-        bench.feed_on(LOCAL, late, &check.encode())
+        bench.feed_on(LOCAL, from, &check.encode());
+        [&works, &dead, &third, &fourth, &fifth].map(|from| !states_of(bench, from).is_empty())
     };
-    nominate(&mut bench);
-    assert_eq!(states_of(&bench, late), [], "the others may work yet");
-    bench.run_for(ms(40_000));
-    check_from(&mut bench, late);
-    assert_eq!(states_of(&bench, late), [], "no nomination");
-    nominate(&mut bench);
-    assert_eq!(states_of(&bench, dead[0]), []);
-    let triggered = bench.next_check();
-    assert_eq!(triggered.path.remote(), address(late));
-    bench.answer(&triggered);
-    assert_eq!(bench.selections(), [address(late)]);
+    assert_eq!(nominate(&mut bench, &third), [true, false, true, false, false], "what has come to nothing");
+    assert_eq!(nominate(&mut bench, &fourth), [false, false, true, true, false]);
+    assert_eq!(nominate(&mut bench, &fifth), [false, false, true, true, false], "nothing that is nominated");
+    bench.run_answering(at(41_000), |check| {
+        (check.path.remote() == address("198.51.100.7:4")).then_some(ms(20))
+    });
+    assert_eq!(bench.selections(), [address(&fourth)]);
 }
 
 /// World 750004: the peer nominated a pair that had found no room among a hundred better ones; it was affirmed, and not followed.

@@ -315,19 +315,29 @@ impl Agent {
         learned
     }
 
-    /// A nomination that is not followed leaves the peer alone with its selected pair: what was learned before and has come to
-    /// nothing gives way to it.
+    /// A nomination that is not followed leaves the peer alone with its selected pair: what was learned before gives way to it,
+    /// what has come to nothing first, but nothing that the peer has nominated as well.
     fn make_room_for_nominated(&mut self, stream: StreamId) {
         let limit = self.config.limits.peer_reflexive;
         let Some((known, list)) = self.stream(stream).zip(self.lists.list(stream)) else { return };
+        let listed = |id: CandidateId| list.pairs().iter().filter(move |pair| pair.remote == id);
+        let valid = |id: CandidateId| known.valid.pairs().iter().filter(move |pair| pair.remote == id);
+        let is_wanted = |id: CandidateId| {
+            listed(id).any(|pair| pair.nominated_by_peer.is_some())
+                || valid(id).any(|pair| pair.nominated.is_some())
+                || known.selected_pairs().any(|pair| pair.remote == id)
+        };
         let is_idle = |id: CandidateId| {
-            let mut listed = list.pairs().iter().filter(|pair| pair.remote == id);
-            listed.all(|pair| pair.state == PairState::Failed)
-                && known.valid.pairs().iter().all(|pair| pair.remote != id)
+            listed(id).all(|pair| pair.state == PairState::Failed) && valid(id).next().is_none()
+        };
+        let worth = |id: CandidateId| {
+            let priority = known.remotes.get(id).map(|learned| learned.candidate.priority());
+            (!is_idle(id), priority)
         };
         let learned = known.remotes.learned();
-        let idle = learned.clone().find(|id| is_idle(*id)).filter(|_| learned.count() >= limit);
-        idle.into_iter().for_each(|idle| self.forget_remote(stream, idle));
+        let least = learned.clone().filter(|id| !is_wanted(*id)).min_by_key(|id| worth(*id));
+        let least = least.filter(|_| learned.count() >= limit);
+        least.into_iter().for_each(|least| self.forget_remote(stream, least));
     }
 
     /// The same for its pair: the worst one that the peer has not nominated as well leaves the list. If it has succeeded it stays
