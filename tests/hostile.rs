@@ -386,6 +386,33 @@ fn an_address_that_answers_is_asked_as_often_as_it_takes() {
     assert_eq!(asked.len(), 6, "what was withheld is repeated");
 }
 
+/// World 310828: a peer behind two translators was asked so often in vain, and restarted, that it got nothing more for a minute.
+/// What it nominated then was never checked, for none of the checks that were withheld had been answered.
+#[test]
+fn checks_that_were_withheld_do_not_wear_a_pair_out() {
+    let mut limits = floe::Limits::default();
+    limits.unanswered_packets = 3;
+    let mut bench = Bench::bare(manual().limits(limits), Role::Controlled);
+    bench.base(LOCAL);
+    bench.remote();
+    for port in 0..3 {
+        bench.trickle(host(&port.to_string(), 1, &format!("198.51.100.1:{}", 4_000 + port)));
+    }
+    bench.run_for(ms(300));
+    assert_eq!(bench.requests().len(), 3);
+    let from = "198.51.100.1:5000";
+    for second in 0..80 {
+        let check = bench.peer_check().encode();
+        bench.feed_on(LOCAL, from, &check);
+        bench.run_for(ms(1_000));
+        let asked = bench.requests().iter().filter(|sent| sent.path.remote() == address(from)).count();
+        assert_eq!(asked > 0, second >= 70, "after {second} s");
+    }
+    let asked = bench.requests().into_iter().find(|sent| sent.path.remote() == address(from)).unwrap();
+    bench.answer(&asked);
+    assert!(bench.agent.pairs(bench.stream).any(|pair| pair.path() == asked.path && pair.is_valid()));
+}
+
 /// A check of the peer cancels ours and has it repeated; but a peer that never answers cannot have that without end, and what
 /// was asked last is repeated as any other check.
 #[test]

@@ -117,21 +117,32 @@ impl Agent {
         let owner = CheckOwner { stream, pair: id, role: self.claim.role, priority, nominates };
         self.transactions.start(self.now, transaction, path, payload.clone(), rto, Owner::Check(owner));
         count(&mut self.stats.checks_sent);
-        self.transmit_check(path, payload);
+        if !self.transmit_check(path, payload) {
+            self.acquit(stream, id);
+        }
         self.postpone_keepalive(path);
         Some(())
     }
 
+    /// A check that nobody was sent says nothing against its pair: the peer's next one has it checked anew, when more may go there.
+    fn acquit(&mut self, stream: StreamId, id: PairId) {
+        if let Some(pair) = self.lists.list_mut(stream).and_then(|list| list.pair_mut(id)) {
+            pair.unanswered = pair.unanswered.saturating_sub(1);
+        }
+    }
+
     /// Sends a check, or sends it again, if its destination may have more of them. To the check it is as if the network had
-    /// lost it.
-    pub(super) fn transmit_check(&mut self, path: Path, payload: Bytes) {
+    /// lost it; `false` then.
+    pub(super) fn transmit_check(&mut self, path: Path, payload: Bytes) -> bool {
         let limits = &self.config.limits;
         let allowed = Allowed { packets: limits.unanswered_packets, bytes: limits.unanswered_bytes };
-        if self.allowances.take(self.now, path.remote().ip(), payload.len(), allowed) {
+        let is_allowed = self.allowances.take(self.now, path.remote().ip(), payload.len(), allowed);
+        if is_allowed {
             self.transmit(path, payload);
         } else {
             count(&mut self.stats.others().checks_withheld);
         }
+        is_allowed
     }
 
     /// RFC 8445 section 14.3.

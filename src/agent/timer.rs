@@ -61,7 +61,9 @@ impl Agent {
                     self.pacer.retransmitted(self.now, ta);
                     count(&mut self.stats.others().retransmissions);
                     match self.transactions.get(id).map(Transaction::owner) {
-                        Some(Owner::Check(_)) => self.transmit_check(path, payload),
+                        Some(Owner::Check(_)) => {
+                            self.transmit_check(path, payload);
+                        }
                         _ => self.transmit(path, payload),
                     }
                 }
