@@ -531,3 +531,19 @@ fn a_move_for_another_reason_ends_the_wait_for_the_old_address() {
         run(&Plan::new(seed, false));
     }
 }
+
+/// World 2726105: after a restart the peer nominated a pair by its relay before its credentials were here, and hid behind a name.
+/// When that was resolved the pair went, for relays are not told what a name hides, though the peer had shown itself to this one.
+///
+/// Proves: rfc8445-7.3.1.5-2
+#[test]
+fn a_pair_that_the_peers_own_check_has_made_outlives_the_resolution_of_a_name() {
+    run(&Plan::new(2_726_105, false));
+}
+
+/// World 338153 with an enemy: a relay that was not needed any more was to be given back, and the caller was late; what then came
+/// with the server's address, and was not the server's, had it done.
+#[test]
+fn what_is_not_authentic_has_nothing_done_that_is_overdue() {
+    run(&Plan::new(338_153, true));
+}

@@ -361,7 +361,7 @@ impl Agent {
         }
     }
 
-    fn compute_deadline(&mut self) {
+    pub(super) fn compute_deadline(&mut self) {
         let mut deadline = Deadline::default();
         deadline.at(self.reconsider_at);
         if let Some(due) = self.transactions.deadline() {

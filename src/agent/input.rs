@@ -178,7 +178,8 @@ impl Agent {
                 // A refusal by way of a relay waits with its client.
                 let may_be_relayed = !self.gatherer.relays.is_empty();
                 if may_be_relayed && self.gatherer.base_of(&path).is_some_and(|entry| !entry.is_socket()) {
-                    self.settle();
+                    self.serve_relays();
+                    self.compute_deadline();
                 }
                 self.ignore(reason)
             }
