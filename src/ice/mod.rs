@@ -47,6 +47,18 @@ pub use role::{Resolution, Role, RoleClaim, TieBreaker};
 pub use ufrag_prefix::UfragPrefix;
 
 /// Whether `text` consists of ice-chars: letters, digits, `+` and `/` (RFC 8839 section 5.1).
+#[expect(clippy::indexing_slicing, reason = "there is an entry for every byte")]
 pub(crate) fn is_ice_chars(text: &str) -> bool {
-    text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'+' || byte == b'/')
+    text.bytes().all(|byte| ICE_CHARS[usize::from(byte)])
 }
+
+const ICE_CHARS: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < table.len() {
+        let char = byte as u8;
+        table[byte] = char.is_ascii_alphanumeric() || char == b'+' || char == b'/';
+        byte += 1;
+    }
+    table
+};

@@ -5,6 +5,7 @@
 //! of a hasher and its buffer.
 
 use core::hint::black_box;
+use core::slice;
 
 use sha1::Sha1;
 use sha1::block_api::compress;
@@ -88,17 +89,18 @@ pub(super) struct Keyed<H: Hash> {
 
 impl<H: Hash> Keyed<H> {
     pub(super) fn new(key: &[u8]) -> Self {
-        Self::by(&Block::of::<H::Digest>(key))
+        Self::by(Block::of::<H::Digest>(key))
     }
 
-    pub(super) fn by(key: &Block) -> Self {
-        let after = |pad: u8| {
-            let padded = Zeroizing::new(key.0.map(|byte| byte ^ pad));
+    pub(super) fn by(mut key: Block) -> Self {
+        let mut after = |pad: u8| {
+            key.0.iter_mut().for_each(|byte| *byte ^= pad);
             let mut state = H::INITIAL;
-            state.compress(&[*padded]);
+            state.compress(slice::from_ref(&*key.0));
             state
         };
-        Self { inner: after(0x36), outer: after(0x5c) }
+        // In the place of the key, and the second in that of the first.
+        Self { inner: after(INNER_PAD), outer: after(INNER_PAD ^ OUTER_PAD) }
     }
 
     /// The tag of `start` and `rest`: a tag covers a header whose length field is not always the one that was received.
@@ -198,6 +200,10 @@ fn fill(to: &mut [u8], from: &[u8]) {
         to.copy_from_slice(from);
     }
 }
+
+/// RFC 2104 section 2.
+const INNER_PAD: u8 = 0x36;
+const OUTER_PAD: u8 = 0x5c;
 
 /// Of SHA-1 and SHA-256 alike.
 const BLOCK_LEN: usize = 64;

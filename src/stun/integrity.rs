@@ -119,7 +119,7 @@ impl Key {
     }
 
     fn keyed_sha256(&self) -> Option<Keyed<[u32; 8]>> {
-        self.secret.as_deref().map(Keyed::by)
+        self.secret.as_deref().cloned().map(Keyed::by)
     }
 }
 
