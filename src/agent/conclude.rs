@@ -55,6 +55,22 @@ impl Agent {
         }
     }
 
+    /// Ends a check of the peer's that was answered, before which the first of our own requests was `due`. At rest, and but for
+    /// what a lite agent has heard, one that brings no news moves no instant: at the most it asks for a check, or has pairs make
+    /// room.
+    pub(super) fn settle_answered(&mut self, news: bool, due: Option<Timestamp>) {
+        let moves_nothing = !news
+            && self.at_rest
+            && !self.is_lite()
+            && self.waits.are_for_a_timer(self.now)
+            && self.transactions.deadline() == due
+            && !self.has_check();
+        if !moves_nothing {
+            return self.settle_if(news);
+        }
+        debug_assert_eq!(self.waits, self.found_waits(), "what to wait for has changed");
+    }
+
     /// Whatever the simulator of the crate's own tests comes to: conclusions that are left out would have changed nothing.
     #[cfg(test)]
     fn assert_settled(&mut self) {
@@ -362,6 +378,10 @@ impl Agent {
     }
 
     pub(super) fn compute_deadline(&mut self) {
+        self.waits = self.found_waits();
+    }
+
+    fn found_waits(&self) -> Waits {
         let mut deadline = Deadline::default();
         deadline.at(self.reconsider_at);
         if let Some(due) = self.transactions.deadline() {
@@ -378,7 +398,7 @@ impl Agent {
         let gathers = || !self.at_rest && self.gatherer.next().is_some();
         let wants_slot = gathers() || self.has_check();
         let slot_at = wants_slot.then(|| self.pacer.next_at().max(self.now));
-        self.waits = Waits::new(deadline.earliest(), slot_at);
+        Waits::new(deadline.earliest(), slot_at)
     }
 }
 
@@ -436,7 +456,7 @@ fn judge(
     // rfc8445-7.2.5.4-1, rfc8838-8-3: nothing is left to check, and nothing more is to come.
     let checked = list.pairs().iter().all(|pair| !pair.state.is_open());
     let end = stream.presumed_end().filter(|_| checked);
-    let limit = search_limit(stream, config).filter(|_| !checked);
+    let limit = if checked { None } else { search_limit(stream, config) };
     let exhausted = checked && (!stream.expects_candidates() || end.is_some_and(|end| end <= now))
         || limit.is_some_and(|limit| limit <= now);
     match &stream.remote {

@@ -50,11 +50,11 @@ impl Agent {
     pub(super) fn follow_route(&mut self, id: ComponentId) {
         let Some(stream) = self.stream(id.stream()) else { return };
         let usable = stream.valid.route(id).filter(|_| !stream.is_abandoned(id));
-        let route = usable.map(|pair| (pair.id, stream.valid.consented_at(pair.path)));
         let Some(component) = stream.component(id) else { return };
-        if component.upkeep.map(|upkeep| upkeep.pair()) == route.map(|(pair, _)| pair) {
+        if component.upkeep.as_ref().map(Upkeep::pair) == usable.map(|pair| pair.id) {
             return;
         }
+        let route = usable.map(|pair| (pair.id, stream.valid.consented_at(pair.path)));
         let kept = self.exchange_backup(id, route.map(|(pair, _)| pair));
         let upkeep = kept
             .map(Upkeep::Consent)
@@ -463,14 +463,13 @@ impl Agent {
 
     /// Adds the instants at which a path in use wants something.
     pub(super) fn upkeep_deadlines(&self, deadline: &mut Deadline) {
-        let components = || self.streams.iter().flat_map(Stream::components);
-        components().flat_map(Component::backups).for_each(|backup| backup.deadlines(deadline));
-        for upkeep in self.streams.iter().flat_map(Stream::upkeeps) {
-            match upkeep {
-                Upkeep::Consent(consent) => consent.deadlines(deadline),
-                Upkeep::Keepalive { at, .. } => deadline.at(*at),
-                Upkeep::Heard(heard) => heard.deadlines(deadline),
+        for stream in &self.streams {
+            for component in stream.components() {
+                component.backups().iter().for_each(|backup| backup.deadlines(deadline));
+                component.upkeep.iter().for_each(|upkeep| upkeep.deadlines(deadline));
             }
+            let previous = stream.previous.iter().flat_map(|previous| &previous.paths);
+            previous.filter_map(|path| path.upkeep.as_ref()).for_each(|upkeep| upkeep.deadlines(deadline));
         }
     }
 }
@@ -502,6 +501,14 @@ impl Upkeep {
             Self::Consent(consent) => consent.standing(),
             Self::Keepalive { .. } => Standing::Fresh,
             Self::Heard(heard) => heard.standing(),
+        }
+    }
+
+    fn deadlines(&self, deadline: &mut Deadline) {
+        match self {
+            Self::Consent(consent) => consent.deadlines(deadline),
+            Self::Keepalive { at, .. } => deadline.at(*at),
+            Self::Heard(heard) => heard.deadlines(deadline),
         }
     }
 }
@@ -550,12 +557,6 @@ impl Stream {
     /// The peer's credentials under which a pair in use is checked.
     pub(super) fn remote_of(&self, pair: PairId) -> Option<&RemoteSide> {
         self.upkeep_target(pair).map(|target| target.remote)
-    }
-
-    fn upkeeps(&self) -> impl Iterator<Item = &Upkeep> {
-        let current = self.components().filter_map(|component| component.upkeep.as_ref());
-        let previous = self.previous.iter().flat_map(|previous| &previous.paths);
-        current.chain(previous.filter_map(|path| path.upkeep.as_ref()))
     }
 }
 

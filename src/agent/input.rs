@@ -169,9 +169,10 @@ impl Agent {
         if message.fingerprint() != Fingerprint::Valid {
             return self.ignore(Ignored::Fingerprint);
         }
+        let due = self.transactions.deadline();
         match self.answer_request(component, path, message) {
             Ok(news) => {
-                self.settle_if(news);
+                self.settle_answered(news, due);
                 Received::Control
             }
             Err(reason) => {

@@ -48,17 +48,17 @@ impl Pacer {
 
     /// One has left.
     pub(crate) fn retransmitted(&mut self, now: Timestamp, ta: Duration) {
-        self.retransmissions.take(now, ta / RETRANSMISSIONS_PER_TA, RETRANSMISSIONS_PER_TA);
+        self.retransmissions.take_at(now, retransmissions(ta));
     }
 
     /// The earliest instant for the next retransmission.
     pub(crate) fn next_retransmission_at(&self, ta: Duration) -> Timestamp {
-        self.retransmissions.next_at(ta / RETRANSMISSIONS_PER_TA, RETRANSMISSIONS_PER_TA)
+        self.retransmissions.next_at(retransmissions(ta))
     }
 }
 
 /// What an agent waits for. An instant that cannot come stands for nothing: two words are enough.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Waits {
     /// When a timer runs out.
     pub(crate) timer_at: Timestamp,
@@ -71,6 +71,11 @@ impl Waits {
     pub(crate) fn new(timer_at: Option<Timestamp>, slot_at: Option<Timestamp>) -> Self {
         let [timer_at, slot_at] = [timer_at, slot_at].map(|at| at.unwrap_or(Timestamp::MAX));
         Self { timer_at, slot_at }
+    }
+
+    /// Whether nothing but time is waited for, and that is not over yet.
+    pub(crate) fn are_for_a_timer(self, now: Timestamp) -> bool {
+        self.slot_at == Timestamp::MAX && self.timer_at > now
     }
 
     /// The earlier of the two.
@@ -86,19 +91,25 @@ impl Default for Waits {
     }
 }
 
-/// How often something may be done. Kept as what a [`Bucket`] asks for, so that nothing is divided for each datagram.
+/// How often something may be done. Kept as what a [`Bucket`] asks for, so that nothing is computed for each datagram.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Rate {
+    /// What it takes to gain a token.
     interval: Duration,
-    /// How many at once; zero is never.
-    burst: u32,
+    /// How far from full a bucket may be that has one; `None` is never.
+    depth: Option<Duration>,
 }
 
 impl Rate {
     /// So often, with a burst of two seconds' worth.
     pub(crate) fn per_second(count: u32) -> Self {
         let interval = Duration::from_secs(1).checked_div(count).unwrap_or(Duration::ZERO);
-        Self { interval, burst: count.saturating_mul(2) }
+        Self::new(interval, count.saturating_mul(2))
+    }
+
+    /// Every `interval`, and `burst` at once.
+    fn new(interval: Duration, burst: u32) -> Self {
+        Self { interval, depth: burst.checked_sub(1).map(|others| interval.saturating_mul(others)) }
     }
 }
 
@@ -109,28 +120,24 @@ pub(crate) struct Bucket {
 }
 
 impl Bucket {
+    /// Takes a token, if there is one.
     pub(crate) fn take_at(&mut self, now: Timestamp, rate: Rate) -> bool {
-        rate.burst > 0 && self.take(now, rate.interval, rate.burst)
-    }
-
-    /// Takes a token of a bucket that holds `burst` and gains one every `interval`.
-    pub(crate) fn take(&mut self, now: Timestamp, interval: Duration, burst: u32) -> bool {
-        let has_one = self.full_at <= now + missing_at_most(interval, burst);
+        let has_one = rate.depth.is_some_and(|depth| self.full_at <= now + depth);
         if has_one {
-            self.full_at = self.full_at.max(now) + interval;
+            self.full_at = self.full_at.max(now) + rate.interval;
         }
         has_one
     }
 
     /// When there is a token.
-    pub(crate) fn next_at(&self, interval: Duration, burst: u32) -> Timestamp {
-        Timestamp::from(self.full_at.since_epoch().saturating_sub(missing_at_most(interval, burst)))
+    fn next_at(&self, rate: Rate) -> Timestamp {
+        rate.depth
+            .map_or(Timestamp::MAX, |depth| Timestamp::from(self.full_at.since_epoch().saturating_sub(depth)))
     }
 }
 
-/// How far from full a bucket is that has one token.
-fn missing_at_most(interval: Duration, burst: u32) -> Duration {
-    interval.saturating_mul(burst.saturating_sub(1))
+fn retransmissions(ta: Duration) -> Rate {
+    Rate::new(ta / RETRANSMISSIONS_PER_TA, RETRANSMISSIONS_PER_TA)
 }
 
 /// Enough for every schedule that Ta lets begin, and a bound on what a late caller releases at once.
@@ -166,7 +173,8 @@ mod tests {
     #[test]
     fn an_idle_bucket_holds_no_more_than_its_burst() {
         let mut bucket = Bucket::default();
-        let (later, second) = (Timestamp::from_millis(3_600_000), Duration::from_secs(1));
-        assert_eq!((0..100).filter(|_| bucket.take(later, second, 20)).count(), 20);
+        let later = Timestamp::from_millis(3_600_000);
+        assert_eq!((0..100).filter(|_| bucket.take_at(later, Rate::per_second(10))).count(), 20);
+        assert!(!Bucket::default().take_at(later, Rate::per_second(0)));
     }
 }

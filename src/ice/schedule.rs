@@ -231,13 +231,17 @@ impl CheckListSet {
 
     /// Whether [`next`](Self::next) would find a pair.
     pub(crate) fn has_next(&self, ready: impl Fn(StreamId) -> bool) -> bool {
-        let lists =
-            || self.lists.iter().enumerate().filter(|(i, _)| self.is_running(*i) && ready(stream(*i)));
-        if lists().any(|(_, list)| list.has_triggered() || list.best_waiting().is_some()) {
-            return true;
-        }
-        let mut frozen =
-            lists().flat_map(|(_, list)| list.pairs()).filter(|pair| pair.state == PairState::Frozen);
+        let mut lists =
+            self.lists.iter().enumerate().filter(|(_, list)| list.state == CheckListState::Running);
+        lists.any(|(index, list)| {
+            ready(stream(index))
+                && (list.has_triggered() || list.best_waiting().is_some() || self.can_thaw(list))
+        })
+    }
+
+    /// Whether a frozen pair of the list is of a foundation that nobody is checking.
+    fn can_thaw(&self, list: &CheckList) -> bool {
+        let mut frozen = list.pairs().iter().filter(|pair| pair.state == PairState::Frozen);
         // Asked after every datagram, so without a set: neighbours mostly share their foundation, and few are active.
         let mut last = None;
         frozen.any(|pair| {
