@@ -16,13 +16,16 @@ use support::Table;
 fn main() {
     let table = Table::from_args();
     let mut alice = established();
-    let (check, forged) = (alice.check(true), alice.check(false));
+    let ours = alice.agent.local_credentials(alice.stream).unwrap().clone();
+    let stranger = alice.check("Zz9Y", ours.password());
+    let (check, forged) = (alice.check(ours.ufrag(), ours.password()), alice.check(ours.ufrag(), "wrong"));
     table.case("answer a check on an established pair", || alice.feed(&check));
     // The leave to answer strangers is used up in the rounds that warm up.
     for _ in 0..40 {
         alice.feed(&forged);
     }
     table.case("ignore a forged check", || alice.feed(&forged));
+    table.case("ignore a check under another fragment", || alice.feed(&stranger));
     table.case("ignore data of a stranger", || {
         let path = Path::udp(alice.path.local(), "203.0.113.9:9".parse().unwrap());
         matches!(alice.agent.handle_datagram(alice.now, path, &[0x80; 1_200]), Received::Ignored(_))
@@ -50,13 +53,12 @@ struct Established {
 }
 
 impl Established {
-    /// A check as the peer sends it, or one with a password that is wrong.
-    fn check(&self, authentic: bool) -> Vec<u8> {
-        let local = self.agent.local_credentials(self.stream).unwrap();
-        let key = Key::short_term(if authentic { local.password() } else { "wrong" }.as_bytes());
+    /// A check as the peer sends it, if these are our credentials.
+    fn check(&self, ufrag: &str, password: &str) -> Vec<u8> {
+        let key = Key::short_term(password.as_bytes());
         let mut out = Vec::new();
         Builder::request(&mut out, Method::BINDING, [7; 12].into())
-            .attribute(&Username::new(&format!("{}:{}", local.ufrag(), credentials(1).ufrag())).unwrap())
+            .attribute(&Username::new(&format!("{ufrag}:{}", credentials(1).ufrag())).unwrap())
             .attribute(&Priority(1_862_270_975))
             .attribute(&IceControlled(7))
             .integrity(&key, Integrity::Sha1)

@@ -199,9 +199,11 @@ pub(crate) fn is_deprecated(address: Ipv6Addr) -> bool {
 /// Whether datagrams may be sent to `address` at all: unspecified, multicast and broadcast addresses and port 0 name
 /// no peer, whatever a candidate line or a server says.
 pub(crate) fn is_sendable(address: SocketAddr) -> bool {
-    let ip = address.ip();
-    let broadcast = matches!(ip, IpAddr::V4(v4) if v4.is_broadcast() || v4.octets()[0] == 0);
-    address.port() != 0 && !ip.is_unspecified() && !ip.is_multicast() && !broadcast
+    let is_one = match address.ip() {
+        IpAddr::V4(v4) => v4.octets()[0] != 0 && !v4.is_multicast() && !v4.is_broadcast(),
+        IpAddr::V6(v6) => !v6.is_unspecified() && !v6.is_multicast(),
+    };
+    is_one && address.port() != 0
 }
 
 /// The IP address of 16 bytes that stands for this one.

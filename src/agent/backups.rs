@@ -19,9 +19,12 @@ use crate::time::Timestamp;
 impl Agent {
     /// Decides anew which pairs are kept, and drops what is not.
     pub(super) fn tend_backups(&mut self, id: ComponentId) {
+        if self.stream(id.stream()).is_none_or(|stream| stream.backups() == 0) {
+            return;
+        }
         let Some(views) = self.views(id.stream()) else { return };
         let stream = views.stream;
-        let wanted = stream.backups() > 0 && !matches!(stream.state, StreamState::Failed(_));
+        let wanted = !matches!(stream.state, StreamState::Failed(_));
         let Some((selected, component)) =
             stream.valid.selected(id).zip(stream.component(id)).filter(|_| wanted)
         else {
@@ -74,6 +77,9 @@ impl Agent {
 
     /// rfc7675-5.1-17: what is lost is not asked again under these credentials.
     pub(super) fn give_up_lost_backups(&mut self, id: ComponentId) {
+        if !self.has_backups(id) {
+            return;
+        }
         let is_lost = |backup: &Consent| matches!(backup.standing(), Standing::Lost(_));
         let lost = self.change_backups(id, |known| known.extract(is_lost)).unwrap_or_default();
         for pair in lost.into_iter().map(|backup| backup.pair) {
@@ -90,6 +96,9 @@ impl Agent {
 
     /// Asks for consent where it is due; `true` if a pair stands otherwise now.
     pub(super) fn serve_backups(&mut self, id: ComponentId) -> bool {
+        if !self.has_backups(id) {
+            return false;
+        }
         let (now, mut changed) = (self.now, false);
         let (mut due, mut held) = (Vec::new(), Vec::new());
         let entropy = &mut self.entropy;
@@ -147,6 +156,12 @@ impl Agent {
         }
         consent.pair = pair;
         consent
+    }
+
+    /// Whether pairs are kept beside the selected one, which is seldom.
+    fn has_backups(&self, id: ComponentId) -> bool {
+        let component = self.stream(id.stream()).and_then(|stream| stream.component(id));
+        component.is_some_and(|component| !component.backups().is_empty())
     }
 
     fn change_backups<R>(

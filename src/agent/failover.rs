@@ -22,10 +22,13 @@ impl Agent {
     pub(super) fn consider_reopening(&mut self, id: ComponentId) {
         let (now, give_up_at) = (self.now, self.now + self.config.gathering_limit);
         let Ok(stream) = self.stream_mut(id.stream()) else { return };
+        if !stream.renominates() {
+            return;
+        }
         let continual = stream.is_continual();
-        let wanted = stream.renominates() && stream.is_concluded(id);
-        let withdrawn = stream.valid.selected(id).is_some_and(|selected| stream.is_withdrawn(selected));
-        let Some(component) = stream.component_mut(id).filter(|_| wanted) else { return };
+        let Some(selected) = stream.valid.selected(id) else { return };
+        let withdrawn = stream.is_withdrawn(selected);
+        let Some(component) = stream.component_mut(id) else { return };
         let standing = component.upkeep.map(|upkeep| upkeep.standing());
         if !withdrawn && !matches!(standing, Some(Standing::Overdue | Standing::Lost(_))) {
             component.change_mobility(|it| it.trouble = None);

@@ -52,8 +52,9 @@ impl Agent {
     /// Repeats and gives up requests; `true` if there were any to.
     fn serve_transactions(&mut self) -> bool {
         let (ta, mut any) = (self.ta(), false);
+        let is_due = |agent: &Self| agent.transactions.deadline().is_some_and(|due| due <= agent.now);
         // A late caller finds many requests overdue; they are spread, not sent at once.
-        while self.pacer.may_retransmit(self.now, ta) {
+        while is_due(self) && self.pacer.may_retransmit(self.now, ta) {
             let Some(due) = self.transactions.next_due(self.now) else { break };
             any = true;
             match due {

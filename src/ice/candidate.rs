@@ -461,10 +461,11 @@ pub enum AddressError {
 }
 
 fn admit(address: SocketAddr) -> Result<(), AddressError> {
-    let ip = address.ip();
     if net::is_sendable(address) {
-        Ok(())
-    } else if address.port() == 0 {
+        return Ok(());
+    }
+    let ip = address.ip();
+    if address.port() == 0 {
         Err(AddressError::Port)
     } else if ip.is_multicast() || ip == IpAddr::V4(Ipv4Addr::BROADCAST) {
         Err(AddressError::Multicast)
