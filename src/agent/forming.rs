@@ -96,11 +96,27 @@ struct Rows {
 }
 
 /// The best pair that is left of a row. Of equal pairs the remote candidate that came first is ahead (rfc8838-17-2).
+///
+/// One number, as thousands are compared: the priority of the pair, above the place of the remote candidate from the end,
+/// above that of the local one.
 #[derive(Clone, Copy, Eq, Ord, PartialEq, PartialOrd)]
-struct Head {
-    priority: PairPriority,
-    order: Reverse<usize>,
-    at: Reverse<usize>,
+struct Head(u128);
+
+impl Head {
+    fn new(priority: PairPriority, order: usize, at: usize) -> Self {
+        let [order, at] = [order, at].map(|place| u32::try_from(place).unwrap_or(u32::MAX));
+        Self(u128::from(priority.get()) << 64 | u128::from(!order) << 32 | u128::from(at))
+    }
+
+    /// The place of the remote candidate.
+    const fn order(self) -> usize {
+        !(self.0 >> 32) as u32 as usize
+    }
+
+    /// The place of the local one.
+    const fn at(self) -> usize {
+        self.0 as u32 as usize
+    }
 }
 
 impl Rows {
@@ -120,12 +136,11 @@ impl Rows {
     /// Takes the best pair of all; the next of its row comes in its place.
     fn take(&self, heads: &mut BinaryHeap<Head>) -> Option<(&Near, &Far)> {
         let mut head = heads.peek_mut()?;
-        let (Reverse(order), Reverse(at)) = (head.order, head.at);
+        let (order, at) = (head.order(), head.at());
         let (ours, theirs) = self.locals.get(at).zip(self.remotes.get(order))?;
         match self.locals.get(at + 1).filter(|next| next.likeness == theirs.likeness) {
             Some(next) => {
-                head.priority = self.role.pair_priority(next.priority, theirs.priority);
-                head.at = Reverse(at + 1);
+                *head = Head::new(self.role.pair_priority(next.priority, theirs.priority), order, at + 1);
             }
             None => drop(PeekMut::pop(head)),
         }
@@ -136,14 +151,14 @@ impl Rows {
     fn head(&self, order: usize, at: usize) -> Option<Head> {
         let (local, remote) = self.locals.get(at).zip(self.remotes.get(order))?;
         let priority = self.role.pair_priority(local.priority, remote.priority);
-        let head = Head { priority, order: Reverse(order), at: Reverse(at) };
+        let head = Head::new(priority, order, at);
         (local.likeness == remote.likeness).then_some(head)
     }
 
     /// How many pairs are left.
     fn left(&self, heads: &BinaryHeap<Head>) -> usize {
         let end = |likeness: u64| self.locals.partition_point(|local| local.likeness <= likeness);
-        let rest = |head: &Head| Some(end(self.remotes.get(head.order.0)?.likeness) - head.at.0);
+        let rest = |head: &Head| Some(end(self.remotes.get(head.order())?.likeness) - head.at());
         heads.iter().filter_map(rest).sum()
     }
 }

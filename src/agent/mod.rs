@@ -526,7 +526,7 @@ impl Agent {
         if local.ip().is_loopback() && !self.config.loopback {
             return Err(Error::Loopback);
         }
-        if self.gatherer.base_of(&Path::new(base.transport, local, local)).is_some() {
+        if self.gatherer.has_base(base.transport, local) {
             return Err(Error::BaseExists);
         }
         // mdns-gather-1, mdns-gather-2

@@ -315,7 +315,8 @@ impl Agent {
         }
     }
 
-    /// The path of the pair that two ends can make.
+    /// The path of the pair that two ends can make. Inlined, as is what follows, it is written once, to its place in the pair.
+    #[inline(always)]
     pub(super) fn path_between(&self, ours: &Near, theirs: &Far) -> Option<Path> {
         let path = Path::new(ours.transport, ours.base_address, theirs.address);
         // Nor does an agent talk to itself across two of its sockets, of which the peer may have named one: where both are
@@ -360,7 +361,7 @@ impl Agent {
     }
 
     /// The pair of two ends that is to be added.
-    #[inline]
+    #[inline(always)]
     pub(super) fn new_pair(&mut self, ours: &Near, theirs: &Far, path: Path) -> CandidatePair {
         let (component, id) = (ours.component, self.next_pair_id());
         if !self.gatherer.relays.is_empty() && !self.may_nominate_first(component.stream()) {
@@ -394,6 +395,9 @@ impl Agent {
 
     /// Drops the pairs with an address that the peer has named as its own, and that is ours now.
     pub(super) fn drop_pairs_with_ourselves(&mut self) {
+        if self.lists.len() == 0 {
+            return;
+        }
         let ours = |path: Path| self.gatherer.leads_to_a_base(&path);
         let pairs = self.streams.iter().filter_map(|stream| Some((stream.id, self.lists.list(stream.id)?)));
         let pairs = pairs.flat_map(|(id, list)| list.pairs().iter().map(move |pair| (id, pair)));

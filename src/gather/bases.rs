@@ -48,7 +48,7 @@ impl Bases {
         self.iter().find(|entry| path.is_to(entry.base.transport, &entry.base.local))
     }
 
-    fn at(&self, transport: Transport, address: SocketAddr) -> Option<&BaseEntry> {
+    pub(crate) fn at(&self, transport: Transport, address: SocketAddr) -> Option<&BaseEntry> {
         self.entries.get(self.position(transport, address).ok()?)
     }
 
@@ -60,10 +60,6 @@ impl Bases {
     }
 
     pub(crate) fn insert(&mut self, entry: BaseEntry) {
-        // They mostly come in their order.
-        if self.entries.last().is_none_or(|last| last.base.local < entry.base.local) {
-            return self.entries.push(entry);
-        }
         let (Ok(at) | Err(at)) = self.position(entry.base.transport, entry.base.local);
         self.entries.insert(at, entry);
     }
@@ -76,6 +72,10 @@ impl Bases {
     }
 
     fn position(&self, transport: Transport, address: SocketAddr) -> Result<usize, usize> {
+        // They mostly come in their order.
+        if self.entries.last().is_none_or(|last| last.base.local < address) {
+            return Err(self.entries.len());
+        }
         let key = |entry: &BaseEntry| (entry.base.local, entry.base.transport);
         self.entries.binary_search_by_key(&(address, transport), key)
     }

@@ -14,7 +14,7 @@ use core::net::SocketAddr;
 
 use crate::ice::{BaseId, ComponentId, ServerId};
 use crate::list::Rare;
-use crate::net::Path;
+use crate::net::{Path, Transport};
 use crate::stun::TransactionId;
 use crate::time::{Deadline, Timestamp};
 
@@ -162,6 +162,11 @@ impl Gatherer {
     /// Whether a path leads to one of our own sockets.
     pub(crate) fn leads_to_a_base(&self, path: &Path) -> bool {
         self.bases.to(path).is_some()
+    }
+
+    /// Whether there is a base at an address.
+    pub(crate) fn has_base(&self, transport: Transport, address: SocketAddr) -> bool {
+        self.bases.at(transport, address).is_some()
     }
 
     /// Whether one of our own sockets has this address, on whatever link: no path to another one leads to a base.
