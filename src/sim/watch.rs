@@ -278,7 +278,7 @@ impl Watch {
     fn begin(&mut self, agent: &Agent, now: Timestamp) {
         self.now = self.now.max(now);
         self.wire.learn();
-        let told = self.streams.sync(agent);
+        let told = self.streams.sync(agent, self.now);
         self.note(told);
     }
 

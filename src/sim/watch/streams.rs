@@ -15,6 +15,8 @@ use crate::{Agent, StreamState, Timestamp};
 pub(super) struct Streams {
     known: Vec<Known>,
     all_closed: bool,
+    /// When nothing was due that the agent had not been told of.
+    served_at: Timestamp,
 }
 
 #[derive(Debug)]
@@ -47,8 +49,11 @@ pub(super) struct Place {
 
 impl Streams {
     /// Takes note of streams and credentials that are new.
-    pub(super) fn sync(&mut self, agent: &Agent) -> Result<(), String> {
+    pub(super) fn sync(&mut self, agent: &Agent, now: Timestamp) -> Result<(), String> {
         let mut told = Ok(());
+        if agent.deadline().is_none_or(|due| due > now) {
+            self.served_at = now;
+        }
         for (index, stream) in super::streams(agent).enumerate() {
             let Some(credentials) = agent.local_credentials(stream) else { continue };
             if self.known.len() <= index {
@@ -61,7 +66,10 @@ impl Streams {
                 });
             }
             let Some(known) = self.known.get_mut(index) else { continue };
-            if known.generations.last().is_some_and(|last| last.ufrag == credentials.ufrag()) {
+            let is_known = |last: &OneGeneration| {
+                last.ufrag == credentials.ufrag() && last.password == credentials.password()
+            };
+            if known.generations.last().is_some_and(is_known) {
                 continue;
             }
             // INV-31
@@ -134,15 +142,16 @@ impl Streams {
 
     /// Whether this generation may still authenticate: the current one, the one before, and that which carries the data. That
     /// is one which has connected, be it for one component alone, until one after it has completed and the peer had its time to
-    /// follow; of several the first that the peer still consents to data on.
+    /// follow; of several the first that the peer still consents to data on. An agent that nobody has told that the time is over
+    /// hears on.
     pub(super) fn counts(&self, place: Place, now: Timestamp) -> bool {
         let Some(known) = self.known.get(usize::from(place.stream.to_raw())) else { return false };
         let last = known.generations.len().saturating_sub(1);
-        let before = || known.generations.iter().enumerate().take(last);
         let has_taken_over = |old: &OneGeneration| {
-            old.completed.is_some_and(|at| now.saturating_since(at) > HEARD_AFTER_HANDOVER)
+            old.completed
+                .is_some_and(|at| now.min(self.served_at).saturating_since(at) > HEARD_AFTER_HANDOVER)
         };
-        let completed = before().rfind(|(_, old)| has_taken_over(old)).map(|(at, _)| at);
+        let completed = known.generations.iter().rposition(has_taken_over);
         let connected = known.generations.get(place.generation).is_some_and(|old| old.connected);
         place.generation + 1 >= last || connected && Some(place.generation) >= completed
     }
@@ -198,3 +207,6 @@ fn may_follow(before: StreamState, after: StreamState) -> bool {
         _ => false,
     }
 }
+
+#[cfg(test)]
+mod tests;
