@@ -6,18 +6,20 @@ mod hash;
 mod index;
 mod ledger;
 mod pace;
+mod places;
+mod rows;
+mod speakers;
 mod table;
 mod timers;
 
-use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
-use alloc::vec::Vec;
 use core::fmt;
 use core::ops::{Deref, DerefMut};
 use core::time::Duration;
 
 use crate::agent::mux::index::Claimants;
 use crate::agent::mux::ledger::Ledger;
+use crate::agent::mux::places::{Places, Resident};
 use crate::agent::{Agent, Output, Received};
 use crate::net::Path;
 use crate::stun::{Class, Message, Peek};
@@ -139,17 +141,8 @@ use crate::time::Timestamp;
 /// [`UfragPrefix`](crate::ice::UfragPrefix) can say.
 pub struct Mux<K> {
     keys: BTreeMap<K, PlaceId>,
-    places: Vec<Option<Resident<K>>>,
-    /// Places without an agent.
-    vacant: Vec<PlaceId>,
+    places: Places<K>,
     ledger: Ledger,
-}
-
-/// An agent and its name outside.
-struct Resident<K> {
-    key: K,
-    /// Boxed, so that growing moves pointers.
-    agent: Box<Agent>,
 }
 
 /// Where an agent stands. Used again once the agent is gone.
@@ -177,22 +170,17 @@ impl<K: Copy + Ord> Mux<K> {
     /// each takes its share: with four threads 20 ms.
     #[must_use]
     pub fn with_pace(interval: Duration) -> Self {
-        Self { keys: BTreeMap::new(), places: Vec::new(), vacant: Vec::new(), ledger: Ledger::new(interval) }
+        Self { keys: BTreeMap::new(), places: Places::default(), ledger: Ledger::new(interval) }
     }
 
     /// Takes over an agent, in whatever state it is; returns the one that had the key before.
     pub fn insert(&mut self, key: K, mut agent: Agent) -> Option<Agent> {
         let before = self.remove(key);
         agent.gatherer.shares_sockets = true;
-        let agent = Box::new(agent);
-        let place = self.vacant.pop().unwrap_or_else(|| {
-            self.places.push(None);
-            PlaceId(u32::try_from(self.places.len().saturating_sub(1)).unwrap_or(u32::MAX))
-        });
-        self.ledger.admit(place, &agent);
+        let place = self.places.insert(key, agent);
         self.keys.insert(key, place);
-        if let Some(resident) = self.places.get_mut(place.index()) {
-            *resident = Some(Resident { key, agent });
+        if let Some(resident) = self.places.get(place) {
+            self.ledger.admit(place, &resident.agent);
         }
         before
     }
@@ -201,14 +189,12 @@ impl<K: Copy + Ord> Mux<K> {
     pub fn remove(&mut self, key: K) -> Option<Agent> {
         self.take_back();
         let place = self.keys.remove(&key)?;
-        let resident = self.places.get_mut(place.index())?.take()?;
-        let mut agent = *resident.agent;
+        let mut agent = self.places.remove(place)?;
         self.ledger.dismiss(place, &agent);
         agent.gatherer.shares_sockets = false;
-        self.vacant.push(place);
         if self.keys.is_empty() {
             // A map that has become empty keeps a node.
-            (self.keys, self.places, self.vacant) = (BTreeMap::new(), Vec::new(), Vec::new());
+            (self.keys, self.places) = (BTreeMap::new(), Places::default());
             self.ledger.clear();
         }
         Some(agent)
@@ -218,7 +204,7 @@ impl<K: Copy + Ord> Mux<K> {
     #[must_use]
     pub fn get(&self, key: K) -> Option<&Agent> {
         let place = *self.keys.get(&key)?;
-        Some(&self.resident(place)?.agent)
+        Some(&self.places.get(place)?.agent)
     }
 
     /// The agent of this key, to be given commands. When the guard is dropped, everything is put right that they have changed.
@@ -229,7 +215,7 @@ impl<K: Copy + Ord> Mux<K> {
     pub fn get_mut(&mut self, key: K) -> Option<AgentMut<'_>> {
         self.take_back();
         let place = *self.keys.get(&key)?;
-        let resident = self.places.get_mut(place.index())?.as_mut()?;
+        let resident = self.places.get_mut(place)?;
         self.ledger.lend(place, &resident.agent);
         Some(AgentMut { agent: &mut resident.agent, ledger: &mut self.ledger })
     }
@@ -265,8 +251,8 @@ impl<K: Copy + Ord> Mux<K> {
             Some(peek) => self.find(path, datagram, peek)?,
             None => self.ledger.claims.on_path(path)?,
         };
-        let resident = self.places.get_mut(place.index())?.as_mut()?;
-        let (key, agent) = (resident.key, &mut *resident.agent);
+        let resident = self.places.get_mut(place)?;
+        let (key, agent) = (resident.key, &mut resident.agent);
         // What a server relays may be anything within; other data changes nothing.
         if peek.is_none() && agent.gatherer.relays.is_empty() {
             return Some((key, agent.handle_datagram(now, path, datagram)));
@@ -288,10 +274,10 @@ impl<K: Copy + Ord> Mux<K> {
             self.advance(*place, now, false);
         }
         self.ledger.put_back_due(due);
-        for _ in 0..self.ledger.pace.len() {
-            let Some(place) = self.ledger.pace.next(now) else { break };
+        for _ in 0..self.ledger.waiting() {
+            let Some(place) = self.ledger.next_in_turn(now) else { break };
             if self.advance(place, now, true) {
-                self.ledger.pace.sent(now);
+                self.ledger.has_sent(now);
             }
         }
     }
@@ -301,7 +287,7 @@ impl<K: Copy + Ord> Mux<K> {
     pub fn poll_output(&mut self) -> Option<(K, Output)> {
         self.take_back();
         let place = self.ledger.speaker()?;
-        let resident = self.places.get_mut(place.index())?.as_mut()?;
+        let resident = self.places.get_mut(place)?;
         let output = resident.agent.poll_output();
         self.ledger.has_spoken(place, &resident.agent);
         Some((resident.key, output?))
@@ -317,10 +303,6 @@ impl<K: Copy + Ord> Mux<K> {
     fn begin(&mut self, now: Timestamp) {
         self.take_back();
         self.ledger.now = self.ledger.now.max(now);
-    }
-
-    fn resident(&self, place: PlaceId) -> Option<&Resident<K>> {
-        self.places.get(place.index())?.as_ref()
     }
 
     /// Whose message it is.
@@ -348,11 +330,11 @@ impl<K: Copy + Ord> Mux<K> {
         let first = sharers.peek().copied();
         let Ok(message) = Message::parse(datagram) else { return first };
         let is_asked = |resident: &Resident<K>| resident.agent.is_asked_by(&message);
-        sharers.find(|place| self.resident(*place).is_some_and(is_asked)).or(first)
+        sharers.find(|place| self.places.get(*place).is_some_and(is_asked)).or(first)
     }
 
     fn advance(&mut self, place: PlaceId, now: Timestamp, leave: bool) -> bool {
-        let Some(Some(resident)) = self.places.get_mut(place.index()) else { return false };
+        let Some(resident) = self.places.get_mut(place) else { return false };
         self.ledger.lend(place, &resident.agent);
         let sent = resident.agent.handle_timeout_with(now, leave);
         self.ledger.take_back(&resident.agent);
@@ -362,7 +344,7 @@ impl<K: Copy + Ord> Mux<K> {
     /// Takes back an agent whose guard was not dropped but forgotten.
     fn take_back(&mut self) {
         if let Some(place) = self.ledger.lent()
-            && let Some(Some(resident)) = self.places.get_mut(place.index())
+            && let Some(resident) = self.places.get_mut(place)
         {
             self.ledger.take_back(&resident.agent);
         }

@@ -1,6 +1,5 @@
 //! What has to be known of the agents without asking them.
 
-use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 use core::time::Duration;
 
@@ -9,6 +8,8 @@ use crate::agent::mux::PlaceId;
 use crate::agent::mux::claims::{Claim, Claims};
 use crate::agent::mux::hash::HashKey;
 use crate::agent::mux::pace::Pace;
+use crate::agent::mux::rows::Rows;
+use crate::agent::mux::speakers::Speakers;
 use crate::agent::mux::timers::Timers;
 use crate::time::Timestamp;
 
@@ -22,7 +23,8 @@ pub(super) struct Ledger {
     /// The latest instant that any input has named.
     pub(super) now: Timestamp,
     pub(super) claims: Claims,
-    pub(super) pace: Pace,
+    pace: Pace,
+    rows: Rows,
     timers: Timers,
     speakers: Speakers,
     /// Whose timers have just run out; kept for its memory.
@@ -39,6 +41,7 @@ impl Ledger {
             now: Timestamp::ZERO,
             claims: Claims::new(HashKey::default()),
             pace: Pace::new(interval),
+            rows: Rows::default(),
             timers: Timers::default(),
             speakers: Speakers::default(),
             due: Vec::new(),
@@ -54,6 +57,7 @@ impl Ledger {
             // Drawn by whoever is first: a `Mux` has no randomness of its own.
             self.claims = Claims::new(HashKey::new(agent.entropy.apart()));
         }
+        self.rows.reserve(place);
         self.lent = Some(place);
         self.before.clear();
         self.take_back(agent);
@@ -65,9 +69,9 @@ impl Ledger {
         for claim in &self.before {
             self.claims.remove(*claim, place);
         }
-        self.timers.remove(place);
-        self.pace.remove(place);
-        self.speakers.set(place, false);
+        self.timers.remove(&mut self.rows, place);
+        self.pace.remove(&mut self.rows, place);
+        self.speakers.set(&mut self.rows, place, false);
     }
 
     /// Nobody is left: nothing is kept but the time and the pace.
@@ -76,6 +80,7 @@ impl Ledger {
         self.timers = Timers::default();
         self.pace.clear();
         self.speakers = Speakers::default();
+        self.rows = Rows::default();
         (self.due, self.before, self.after) = (Vec::new(), Vec::new(), Vec::new());
     }
 
@@ -98,15 +103,15 @@ impl Ledger {
             self.enter_difference(place);
         }
         self.now = self.now.max(agent.now);
-        self.timers.set(place, agent.waits.timer_at);
-        self.pace.want(self.now, place, agent.waits.slot_at);
-        self.speakers.set(place, !agent.outputs.is_empty());
+        self.timers.set(&mut self.rows, place, agent.waits.timer_at);
+        self.pace.want(&mut self.rows, self.now, place, agent.waits.slot_at);
+        self.speakers.set(&mut self.rows, place, !agent.outputs.is_empty());
     }
 
     /// Takes out all whose timers have run out. Each is served once, whatever it says of its next timer.
     pub(super) fn take_due(&mut self) -> Vec<PlaceId> {
-        let (timers, now, mut due) = (&mut self.timers, self.now, core::mem::take(&mut self.due));
-        due.extend(core::iter::from_fn(|| timers.next_due(now)));
+        let mut due = core::mem::take(&mut self.due);
+        due.extend(core::iter::from_fn(|| self.timers.next_due(&mut self.rows, self.now)));
         due
     }
 
@@ -118,17 +123,32 @@ impl Ledger {
 
     /// Who has had outputs for the longest time.
     pub(super) fn speaker(&self) -> Option<PlaceId> {
-        self.speakers.queue.first_key_value().map(|(_, place)| *place)
+        self.speakers.first()
     }
 
     /// An output has been taken from an agent.
     pub(super) fn has_spoken(&mut self, place: PlaceId, agent: &Agent) {
-        self.speakers.set(place, !agent.outputs.is_empty());
+        self.speakers.set(&mut self.rows, place, !agent.outputs.is_empty());
+    }
+
+    /// How many agents wait for leave to send something new.
+    pub(super) fn waiting(&self) -> usize {
+        self.pace.len()
+    }
+
+    /// Takes out the agent whose turn it is to send something new, if anybody may.
+    pub(super) fn next_in_turn(&mut self, now: Timestamp) -> Option<PlaceId> {
+        self.pace.next(&mut self.rows, now)
+    }
+
+    /// Something new has been sent.
+    pub(super) fn has_sent(&mut self, now: Timestamp) {
+        self.pace.sent(now);
     }
 
     pub(super) fn deadline(&self) -> Option<Timestamp> {
         let at = self.timers.first_at().min(self.pace.deadline());
-        if self.speakers.queue.is_empty() { (at < Timestamp::MAX).then_some(at) } else { Some(self.now) }
+        if self.speakers.is_empty() { (at < Timestamp::MAX).then_some(at) } else { Some(self.now) }
     }
 
     fn enter_difference(&mut self, place: PlaceId) {
@@ -142,35 +162,6 @@ impl Ledger {
         }
         for new in after.iter().filter(|claim| before.binary_search(claim).is_err()) {
             self.claims.insert(*new, place);
-        }
-    }
-}
-
-/// The agents that have outputs, in the order in which they came to have some.
-#[derive(Debug, Default)]
-struct Speakers {
-    queue: BTreeMap<u64, PlaceId>,
-    /// By place: its number in the queue, 0 if it has nothing to say.
-    numbers: Vec<u64>,
-    last_number: u64,
-}
-
-impl Speakers {
-    fn set(&mut self, place: PlaceId, has_outputs: bool) {
-        if self.numbers.len() <= place.index() {
-            self.numbers.resize(place.index().saturating_add(1), 0);
-        }
-        let Some(number) = self.numbers.get_mut(place.index()) else { return };
-        if has_outputs == (*number > 0) {
-            return;
-        }
-        if has_outputs {
-            self.last_number = self.last_number.wrapping_add(1);
-            *number = self.last_number;
-            self.queue.insert(*number, place);
-        } else {
-            self.queue.remove(number);
-            *number = 0;
         }
     }
 }

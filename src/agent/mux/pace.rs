@@ -1,10 +1,10 @@
 //! One Ta for all: who may send something new, and when (RFC 8445 section 14.2).
 
 use alloc::collections::BTreeSet;
-use alloc::vec::Vec;
 use core::time::Duration;
 
 use crate::agent::mux::PlaceId;
+use crate::agent::mux::rows::{Row, Rows};
 use crate::time::Timestamp;
 
 /// The queue of the agents that have something new to send: who has waited longest goes first. Each keeps to its own Ta
@@ -14,27 +14,23 @@ pub(super) struct Pace {
     interval: Duration,
     /// Nobody sends anything new before.
     next_at: Timestamp,
+    /// Those that wait, each since it wants to send something, or from when on.
     queue: BTreeSet<(Timestamp, PlaceId)>,
-    /// By place: since when, or from when on, it wants to send; [`Timestamp::MAX`] if it does not.
-    wanted_at: Vec<Timestamp>,
 }
 
 impl Pace {
     pub(super) fn new(interval: Duration) -> Self {
         let interval = interval.max(INTERVAL_MIN);
-        Self { interval, next_at: Timestamp::ZERO, queue: BTreeSet::new(), wanted_at: Vec::new() }
+        Self { interval, next_at: Timestamp::ZERO, queue: BTreeSet::new() }
     }
 
     /// An agent wants to send something new from `at` on; [`Timestamp::MAX`] if it does not. One that waits already keeps
     /// its turn.
-    pub(super) fn want(&mut self, now: Timestamp, place: PlaceId, at: Timestamp) {
-        if self.wanted_at.len() <= place.index() {
-            self.wanted_at.resize(place.index().saturating_add(1), Timestamp::MAX);
-        }
+    pub(super) fn want(&mut self, rows: &mut Rows, now: Timestamp, place: PlaceId, at: Timestamp) {
         if at == Timestamp::MAX {
-            return self.remove(place);
+            return self.remove(rows, place);
         }
-        let Some(wanted_at) = self.wanted_at.get_mut(place.index()) else { return };
+        let Some(Row { wanted_at, .. }) = rows.get_mut(place) else { return };
         // An agent that could go at once says so anew with each input.
         let keeps_turn = *wanted_at <= at && at <= now;
         if !keeps_turn && *wanted_at != at {
@@ -44,8 +40,8 @@ impl Pace {
         }
     }
 
-    pub(super) fn remove(&mut self, place: PlaceId) {
-        let Some(wanted_at) = self.wanted_at.get_mut(place.index()) else { return };
+    pub(super) fn remove(&mut self, rows: &mut Rows, place: PlaceId) {
+        let Some(Row { wanted_at, .. }) = rows.get_mut(place) else { return };
         if *wanted_at < Timestamp::MAX {
             self.queue.remove(&(*wanted_at, place));
             *wanted_at = Timestamp::MAX;
@@ -53,12 +49,12 @@ impl Pace {
     }
 
     /// Takes out the agent whose turn it is, if anybody may send something new at `now`.
-    pub(super) fn next(&mut self, now: Timestamp) -> Option<PlaceId> {
+    pub(super) fn next(&mut self, rows: &mut Rows, now: Timestamp) -> Option<PlaceId> {
         let &(at, place) = self.queue.first().filter(|_| self.next_at <= now)?;
         if at > now {
             return None;
         }
-        self.remove(place);
+        self.remove(rows, place);
         Some(place)
     }
 
@@ -74,7 +70,7 @@ impl Pace {
 
     /// Nobody wants to send any more; the pace goes on.
     pub(super) fn clear(&mut self) {
-        (self.queue, self.wanted_at) = (BTreeSet::new(), Vec::new());
+        self.queue = BTreeSet::new();
     }
 
     /// How many wait.
@@ -93,44 +89,45 @@ mod tests {
 
     const AT: fn(u64) -> Timestamp = Timestamp::from_millis;
 
-    fn pace(wants: &[(u32, u64)]) -> Pace {
-        let mut pace = Pace::new(Duration::ZERO);
+    fn pace(wants: &[(u32, u64)]) -> (Pace, Rows) {
+        let (mut pace, mut rows) = (Pace::new(Duration::ZERO), Rows::of(3));
         for (place, at) in wants {
-            pace.want(AT(0), PlaceId(*place), AT(*at));
+            pace.want(&mut rows, AT(0), PlaceId(*place), AT(*at));
         }
-        pace
+        (pace, rows)
     }
 
     /// Proves: rfc8445-14.2-3
     #[test]
     fn nobody_sends_within_five_milliseconds_of_another() {
-        let mut pace = pace(&[(0, 0), (1, 0)]);
-        assert_eq!(pace.next(AT(0)), Some(PlaceId(0)));
+        let (mut pace, mut rows) = pace(&[(0, 0), (1, 0)]);
+        assert_eq!(pace.next(&mut rows, AT(0)), Some(PlaceId(0)));
         pace.sent(AT(0));
-        assert_eq!((pace.next(AT(4)), pace.deadline()), (None, AT(5)));
-        assert_eq!(pace.next(AT(5)), Some(PlaceId(1)));
+        assert_eq!((pace.next(&mut rows, AT(4)), pace.deadline()), (None, AT(5)));
+        assert_eq!(pace.next(&mut rows, AT(5)), Some(PlaceId(1)));
         assert_eq!(pace.deadline(), Timestamp::MAX);
     }
 
     #[test]
     fn who_has_waited_longest_goes_first() {
-        let mut pace = pace(&[(0, 3), (1, 2), (2, 1)]);
-        let order = [(); 3].map(|()| pace.next(AT(9)).unwrap().0);
+        let (mut pace, mut rows) = pace(&[(0, 3), (1, 2), (2, 1)]);
+        let order = [(); 3].map(|()| pace.next(&mut rows, AT(9)).unwrap().0);
         assert_eq!(order, [2, 1, 0]);
     }
 
     #[test]
     fn an_agent_that_says_again_that_it_waits_keeps_its_turn() {
-        let mut pace = pace(&[(0, 0), (1, 1)]);
-        pace.want(AT(2), PlaceId(0), AT(2));
-        assert_eq!(pace.next(AT(2)), Some(PlaceId(0)));
+        let (mut pace, mut rows) = pace(&[(0, 0), (1, 1)]);
+        pace.want(&mut rows, AT(2), PlaceId(0), AT(2));
+        assert_eq!(pace.next(&mut rows, AT(2)), Some(PlaceId(0)));
     }
 
     #[test]
     fn an_agent_that_has_to_wait_for_its_own_ta_goes_then() {
-        let mut pace = pace(&[(0, 0), (1, 1)]);
-        pace.want(AT(2), PlaceId(0), AT(52));
-        let served = vec![pace.next(AT(51)), pace.next(AT(51)), pace.next(AT(52))];
+        let (mut pace, mut rows) = pace(&[(0, 0), (1, 1)]);
+        pace.want(&mut rows, AT(2), PlaceId(0), AT(52));
+        let served =
+            vec![pace.next(&mut rows, AT(51)), pace.next(&mut rows, AT(51)), pace.next(&mut rows, AT(52))];
         assert_eq!(served, [Some(PlaceId(1)), None, Some(PlaceId(0))]);
     }
 }
