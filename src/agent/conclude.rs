@@ -12,7 +12,7 @@ use crate::ice::consent::{Hold, Loss, Standing};
 use crate::ice::lite::Meeting;
 use crate::ice::nomination::{Nomination, Progress, Wait};
 use crate::ice::pair::{PairEvent, PairState};
-use crate::ice::valid::{ValidList, ValidPair};
+use crate::ice::valid::ValidPair;
 use crate::ice::{ComponentId, PairId, Role, StreamId, Verdict};
 use crate::time::{Deadline, Timestamp};
 use core::time::Duration;
@@ -439,18 +439,15 @@ fn judge(
     now: Timestamp,
     config: &Config,
 ) -> (StreamState, Option<Timestamp>) {
-    let needed = stream.needed_components();
-    let all = |has: fn(&ValidList, ComponentId) -> bool| {
-        let mut needed = needed.clone().peekable();
-        needed.peek().is_some() && needed.all(|component| has(&stream.valid, component))
-    };
-    let abandoned = needed.clone().any(|component| stream.is_abandoned(component));
-    if !abandoned && all(|valid, component| valid.best(component).is_some()) {
-        let concluded = all(|valid, component| valid.selected(component).is_some());
+    let mut needed = stream.needed_components().peekable();
+    let is_needed = needed.peek().is_some();
+    let works = |component| stream.valid.best(component).is_some() && !stream.is_abandoned(component);
+    if is_needed && needed.clone().all(works) {
+        let concluded = needed.all(|component| stream.is_concluded(component));
         let sound = if concluded { StreamState::Completed } else { StreamState::Connected };
         return (soundness(stream).unwrap_or(sound), None);
     }
-    if was_connected(stream) && needed.clone().any(|component| stream.has_lost_base(component)) {
+    if was_connected(stream) && needed.any(|component| stream.has_lost_base(component)) {
         return (StreamState::Lost(Reason::BaseRemoved), None);
     }
     // rfc8445-7.2.5.4-1, rfc8838-8-3: nothing is left to check, and nothing more is to come.

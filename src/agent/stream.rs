@@ -347,14 +347,15 @@ impl Stream {
         let theirs = self.remotes.iter().filter(signalled).map(|remote| remote.component).chain(named);
         let theirs = theirs.map(ComponentId::number).max();
         let theirs = theirs.filter(|_| self.remote_gathering != RemoteGathering::Open).unwrap_or(u16::MAX);
-        let numbered = (1..=self.provided.ours().min(theirs)).zip(&self.components);
+        let count = usize::from(self.provided.ours().min(theirs));
+        let numbered = (1..).zip(&self.components).take(count);
         numbered.filter(|(_, ours)| ours.is_some()).map(|(number, _)| self.id.component(number))
     }
 
     /// All components that the stream ever had.
     pub(crate) fn component_ids(&self) -> impl Iterator<Item = ComponentId> + use<> {
         let (stream, count) = (self.id, u16::try_from(self.components.len()).unwrap_or(u16::MAX));
-        (1..=count).map(move |number| stream.component(number))
+        (0..count).map(move |before| stream.component(before + 1))
     }
 
     /// Whether either side may still come up with candidates.

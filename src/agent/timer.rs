@@ -42,7 +42,8 @@ impl Agent {
             self.settle();
         }
         let has_turn = leave && self.pacer.next_at() <= self.now;
-        let sent = has_turn && self.send_next();
+        // At rest no server is asked, and mostly there is nothing to check.
+        let sent = has_turn && (!self.at_rest || self.has_check()) && self.send_next();
         // That a pair is being checked matters where others are valid already.
         let has_valid = |stream: &Stream| !stream.valid.pairs().is_empty();
         self.settle_if(if self.at_rest { sent } else { has_turn && self.streams.iter().any(has_valid) });
@@ -51,10 +52,13 @@ impl Agent {
 
     /// Repeats and gives up requests; `true` if there were any to.
     fn serve_transactions(&mut self) -> bool {
-        let (ta, mut any) = (self.ta(), false);
-        let is_due = |agent: &Self| agent.transactions.deadline().is_some_and(|due| due <= agent.now);
-        // A late caller finds many requests overdue; they are spread, not sent at once.
-        while is_due(self) && self.pacer.may_retransmit(self.now, ta) {
+        let mut any = false;
+        while self.transactions.deadline().is_some_and(|due| due <= self.now) {
+            let ta = self.ta();
+            // A late caller finds many requests overdue; they are spread, not sent at once.
+            if !self.pacer.may_retransmit(self.now, ta) {
+                break;
+            }
             let Some(due) = self.transactions.next_due(self.now) else { break };
             any = true;
             match due {
