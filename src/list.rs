@@ -57,12 +57,9 @@ impl<T> Few<T> {
         }
     }
 
-    /// `keep` may be asked twice of an item: it has no memory.
-    pub(crate) fn retain(&mut self, keep: impl Fn(&T) -> bool) {
-        if self.iter().all(&keep) {
-            return;
-        }
+    pub(crate) fn retain(&mut self, mut keep: impl FnMut(&T) -> bool) {
         match self {
+            Self::One(item) if keep(item) => {}
             Self::One(_) => *self = Self::new(),
             Self::Many(_) => self.change(|list| list.retain(keep)),
         }

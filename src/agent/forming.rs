@@ -127,9 +127,9 @@ impl Rows {
 
     /// The best pair of each row.
     fn heads(&self) -> BinaryHeap<Head> {
-        let head = |(order, remote): (usize, &Far)| {
-            self.head(order, self.locals.partition_point(|local| local.likeness < remote.likeness))
-        };
+        let mut start =
+            once_for_alike(|likeness| self.locals.partition_point(|local| local.likeness < likeness));
+        let head = |(order, remote): (usize, &Far)| self.head(order, start(remote.likeness));
         self.remotes.iter().enumerate().filter_map(head).collect()
     }
 
@@ -157,8 +157,22 @@ impl Rows {
 
     /// How many pairs are left.
     fn left(&self, heads: &BinaryHeap<Head>) -> usize {
-        let end = |likeness: u64| self.locals.partition_point(|local| local.likeness <= likeness);
+        let mut end =
+            once_for_alike(|likeness| self.locals.partition_point(|local| local.likeness <= likeness));
         let rest = |head: &Head| Some(end(self.remotes.get(head.order())?.likeness) - head.at());
         heads.iter().filter_map(rest).sum()
+    }
+}
+
+/// Asks `find` once for remote candidates in a row that are alike, as they mostly are.
+fn once_for_alike(find: impl Fn(u64) -> usize) -> impl FnMut(u64) -> usize {
+    let mut last = None;
+    move |likeness| match last {
+        Some((known, found)) if known == likeness => found,
+        _ => {
+            let found = find(likeness);
+            last = Some((likeness, found));
+            found
+        }
     }
 }

@@ -87,8 +87,11 @@ impl CheckList {
         }
         // Mostly nearly all of them.
         let mut removed = Vec::with_capacity(self.pairs.len());
-        removed.extend(self.pairs.iter().filter(|pair| gone(pair)).map(|pair| pair.id));
-        self.pairs.retain(|pair| !gone(pair));
+        self.pairs.retain(|pair| {
+            let goes = gone(pair);
+            removed.extend(goes.then_some(pair.id));
+            !goes
+        });
         self.pairs.shrink();
         self.close_queue();
         removed

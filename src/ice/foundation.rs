@@ -187,7 +187,12 @@ impl Foundations {
 
     fn number_of(&mut self, key: FoundationKey) -> u32 {
         // rfc8445-5.1.1.3-1, rfc8445-5.1.1.3-2
-        match self.numbers.binary_search_by(|(known, _)| known.order(&key)) {
+        let at = match self.numbers.last() {
+            // They mostly come in their order.
+            Some((last, _)) if last.order(&key).is_lt() => Err(self.numbers.len()),
+            _ => self.numbers.binary_search_by(|(known, _)| known.order(&key)),
+        };
+        match at {
             Ok(at) => self.numbers.get(at).map_or(0, |(_, number)| *number),
             Err(at) => {
                 self.last = self.last.saturating_add(1);

@@ -139,10 +139,12 @@ impl CheckListSet {
         let mut firsts: Vec<Option<&mut CandidatePair>> = (0..places).map(|_| None).collect();
         for pair in self.lists.iter_mut().flat_map(CheckList::pairs_mut) {
             pair.state = PairState::Frozen;
-            let mut place = pair.foundation.spread() % places;
+            let mut place = pair.foundation.spread() & (places - 1);
             loop {
                 match firsts.get_mut(place) {
-                    Some(Some(first)) if first.foundation != pair.foundation => place = (place + 1) % places,
+                    Some(Some(first)) if first.foundation != pair.foundation => {
+                        place = (place + 1) & (places - 1);
+                    }
                     Some(Some(first)) if rank(first) <= rank(pair) => break,
                     Some(first) => break *first = Some(pair),
                     None => break,
