@@ -29,8 +29,9 @@ pub(super) struct Ledger {
     speakers: Speakers,
     /// Whose timers have just run out; kept for its memory.
     due: Vec<PlaceId>,
-    /// Who is lent, and what it claimed then.
+    /// Who is lent, and its timer and its claims then.
     lent: Option<PlaceId>,
+    timer_at: Timestamp,
     before: Vec<Claim>,
     after: Vec<Claim>,
 }
@@ -46,6 +47,7 @@ impl Ledger {
             speakers: Speakers::default(),
             due: Vec::new(),
             lent: None,
+            timer_at: Timestamp::MAX,
             before: Vec::new(),
             after: Vec::new(),
         }
@@ -59,6 +61,7 @@ impl Ledger {
         }
         self.rows.reserve(place);
         self.lent = Some(place);
+        self.timer_at = Timestamp::MAX;
         self.before.clear();
         self.take_back(agent);
     }
@@ -87,6 +90,8 @@ impl Ledger {
     /// An agent may change from now on.
     pub(super) fn lend(&mut self, place: PlaceId, agent: &Agent) {
         self.lent = Some(place);
+        // Asked for now, the row comes while the agent does.
+        self.timer_at = self.rows.timer_at(place);
         agent.claims(&mut self.before);
     }
 
@@ -103,7 +108,9 @@ impl Ledger {
             self.enter_difference(place);
         }
         self.now = self.now.max(agent.now);
-        self.timers.set(&mut self.rows, place, agent.waits.timer_at);
+        if self.timer_at != agent.waits.timer_at {
+            self.timers.set(&mut self.rows, place, agent.waits.timer_at);
+        }
         self.pace.want(&mut self.rows, self.now, place, agent.waits.slot_at);
         self.speakers.set(&mut self.rows, place, !agent.outputs.is_empty());
     }
@@ -148,7 +155,7 @@ impl Ledger {
 
     pub(super) fn deadline(&self) -> Option<Timestamp> {
         let at = self.timers.first_at().min(self.pace.deadline());
-        if self.speakers.is_empty() { (at < Timestamp::MAX).then_some(at) } else { Some(self.now) }
+        if self.speakers.first().is_none() { (at < Timestamp::MAX).then_some(at) } else { Some(self.now) }
     }
 
     fn enter_difference(&mut self, place: PlaceId) {

@@ -87,6 +87,10 @@ impl Timers {
 }
 
 impl Timer {
+    pub(super) const fn at(self) -> Timestamp {
+        self.at
+    }
+
     pub(super) const NONE: Self = Self { at: Timestamp::MAX, entry: Timestamp::MAX };
 }
 
