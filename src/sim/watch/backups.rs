@@ -78,7 +78,7 @@ impl Backups {
                 // A pair by whose check the selected one was found is no backup of it; of relays that is not to be told.
                 let is_alike = |kept: &&Spare| {
                     kept.shares(&in_use[0])
-                        && !wire.stands_for(kept.path, in_use[0].path.local())
+                        && !wire.stands_for(kept.path, in_use[0].path)
                         && !wire.is_relayed(kept.path)
                 };
                 let unlike = |spare: &&Spare| in_use.iter().chain(&standing).all(|kept| !kept.shares(spare));
@@ -103,3 +103,6 @@ fn is_still_good(agent: &Agent, wire: &Wire, spare: &Spare, now: Timestamp) -> b
     let theirs = agent.remote_candidates(stream).any(|(_, it)| it.ip() == Some(spare.path.remote()));
     ours && theirs && !wire.is_relayed(spare.path) && wire.is_sound(spare.path, now)
 }
+
+#[cfg(test)]
+mod tests;

@@ -144,9 +144,14 @@ impl Bench {
 
     /// The peer answers a check as it should.
     pub(super) fn answer(&mut self, check: Check) {
+        self.answer_as(check, check.path.local());
+    }
+
+    /// The same of a check that has come from there.
+    pub(super) fn answer_as(&mut self, check: Check, seen: SocketAddr) {
         let mut answer = Vec::new();
         Builder::success(&mut answer, Method::BINDING, TransactionId::from(check.id))
-            .attribute(&XorMappedAddress(check.path.local()))
+            .attribute(&XorMappedAddress(seen))
             .integrity(&key(self.peer.password()), Integrity::Sha1)
             .fingerprint();
         self.hear(check.path, &answer);

@@ -1,5 +1,7 @@
 //! What goes over the wire: what an agent sends, and what it is to believe.
 
+#[cfg(test)]
+mod given;
 mod incoming;
 mod outgoing;
 mod pace;
@@ -183,9 +185,10 @@ impl Wire {
         self.seen_at.iter().any(|(seen, by)| same(*seen, ours) && same(*by, remote))
     }
 
-    /// Whether the last answer on this path has shown that to be another one, from this address of ours.
-    pub(super) fn stands_for(&self, path: Path, ours: SocketAddr) -> bool {
-        self.seen_as.get(&path).is_some_and(|seen| same(*seen, ours))
+    /// Whether the last answer on this path has shown it to be that other one to the same address, as the check came from there.
+    pub(super) fn stands_for(&self, path: Path, other: Path) -> bool {
+        let seen = self.seen_as.get(&path).is_some_and(|seen| same(*seen, other.local()));
+        seen && same(path.remote(), other.remote())
     }
 
     /// Whether a check of this id was sent on this path.
