@@ -149,21 +149,33 @@ impl Bench {
 
     /// The same of a check that has come from there.
     pub(super) fn answer_as(&mut self, check: Check, seen: SocketAddr) {
+        let answer = self.success(check, seen);
+        self.hear(check.path, &answer);
+    }
+
+    /// The success that says that a check has come from there.
+    pub(super) fn success(&self, check: Check, seen: SocketAddr) -> Vec<u8> {
         let mut answer = Vec::new();
         Builder::success(&mut answer, Method::BINDING, TransactionId::from(check.id))
             .attribute(&XorMappedAddress(seen))
             .integrity(&key(self.peer.password()), Integrity::Sha1)
             .fingerprint();
-        self.hear(check.path, &answer);
+        answer
     }
 
     /// The peer refuses a check.
     pub(super) fn refuse(&mut self, check: Check, error: &ErrorCode<'_>) {
+        let answer = self.error(check, error);
+        self.hear(check.path, &answer);
+    }
+
+    /// The error that refuses a check.
+    pub(super) fn error(&self, check: Check, error: &ErrorCode<'_>) -> Vec<u8> {
         let mut answer = Vec::new();
         Builder::error(&mut answer, Method::BINDING, TransactionId::from(check.id), error)
             .integrity(&key(self.peer.password()), Integrity::Sha1)
             .fingerprint();
-        self.hear(check.path, &answer);
+        answer
     }
 
     /// The checks that have left so far, each once.
@@ -195,6 +207,12 @@ impl Bench {
     }
 
     fn settle(&mut self) {
+        self.poll();
+        self.watch.quiet(&self.agent, self.now);
+    }
+
+    /// The watch hears what the agent has to say.
+    pub(super) fn poll(&mut self) {
         while let Some(output) = self.agent.poll_output() {
             self.watch.output(&self.agent, self.now, &output);
             if let Output::Transmit(Transmit { path, payload, .. }) = &output {
@@ -206,7 +224,6 @@ impl Bench {
                 self.checks.extend(new);
             }
         }
-        self.watch.quiet(&self.agent, self.now);
     }
 }
 

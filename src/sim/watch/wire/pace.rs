@@ -113,3 +113,6 @@ const UNANSWERED_MAX: usize = 128;
 
 /// More than a session has under way; those of the last minute are kept whatever their number.
 const REQUESTS_MAX: usize = 8_192;
+
+#[cfg(test)]
+mod tests;
