@@ -10,9 +10,9 @@ use crate::agent::mux::hash::{HashKey, Hashed};
 
 /// Places by key. A key stands in the line that its hash says; what finds no room there, one of ten or so, stands in a tree.
 ///
-/// The lines become more, or fewer, one at a time (Litwin, "Linear hashing"): whatever is added or removed moves what is in two lines,
-/// and takes a time logarithmic in the number of keys, whatever keys somebody has picked. Nothing goes through the table from
-/// one end to the other, so that nobody ever sees an order that depends on hashes.
+/// The lines become more, or fewer, one at a time (Litwin, "Linear hashing"): whatever is added or removed moves what is in two
+/// lines, and takes a time logarithmic in the number of keys, whatever keys somebody has picked. Nothing goes through the table
+/// from one end to the other, so that nobody ever sees an order that depends on hashes.
 #[derive(Debug, Default)]
 pub(super) struct Table<Key> {
     lines: Chunks<Line<Key>, 64>,
@@ -221,6 +221,8 @@ const fn rank(hash: u32) -> u32 {
 }
 
 const SLOTS: usize = 3;
+
+const _: () = assert!(size_of::<Line<u128>>() == 64, "a line is one of the cache");
 
 /// Lines are added when there are more keys on average, and removed when there are fewer; between the two, nothing changes
 /// for those that come and go. Two of three slots taken leave one key in ten or so without room.
