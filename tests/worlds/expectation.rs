@@ -11,7 +11,7 @@ use floe::{Event, Profile, StreamState, Timestamp};
 use super::build::WEB;
 use super::plan::{Families, Gateway, Plan, Reach, Server, Shared, Use};
 use super::run::Play;
-use super::verdict::{may_be_taken_back, tail, was_taken_back};
+use super::verdict::{has_faulty_relays, tail, was_taken_back};
 
 /// INV-12, INV-13, INV-14, INV-16: the first search comes to what the network permits.
 ///
@@ -256,7 +256,7 @@ fn connects_in_time(play: &Play<'_>, world: &Possible) {
     let transmissions = TRANSMISSIONS;
     let bound = Bound { pacing, rtt, rto, patience, transmissions, ..bound };
     // Who nominates a pair whose relay was taken back meanwhile asks for it until it is known that nobody is there.
-    let in_vain = if may_be_taken_back(play) { CONSENT } else { Duration::ZERO };
+    let in_vain = if has_faulty_relays(play) { CONSENT } else { Duration::ZERO };
     let over = (0..2).filter_map(|end| entered(play, end, |state| *state == StreamState::Completed)).max();
     let taken = over.unwrap_or_default().saturating_since(known[0].max(known[1]));
     let longest = bound.duration() + in_vain;

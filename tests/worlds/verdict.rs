@@ -47,11 +47,11 @@ pub fn was_taken_back(play: &Play<'_>) -> bool {
         });
         states.any(|state| state == StreamState::Completed) && states.next().is_some()
     };
-    may_be_taken_back(play) && (0..2).any(has_left)
+    has_faulty_relays(play) && (0..2).any(has_left)
 }
 
-/// Whether a server may do so.
-pub fn may_be_taken_back(play: &Play<'_>) -> bool {
+/// Whether a server of relays does now and then what it should not.
+pub fn has_faulty_relays(play: &Play<'_>) -> bool {
     let relayed = play.plan.ends.iter().any(|end| end.uses == Use::Turn);
     relayed && play.plan.servers.iter().any(|server| server.fault.is_some())
 }
@@ -184,7 +184,7 @@ fn flows(play: &mut Play<'_>) {
     for end in 0..2 {
         let (from, to) = (play.session.ends[end], play.session.ends[1 - end]);
         for component in provided.iter().copied() {
-            if may_be_taken_back(play) && play.states() != [StreamState::Completed; 2] {
+            if has_faulty_relays(play) && play.states() != [StreamState::Completed; 2] {
                 return;
             }
             let payload = format!("datagram of end {end} for component {component}");
