@@ -39,6 +39,9 @@ struct Binding {
 struct Rest {
     peer: SocketAddr,
     free_at: Timestamp,
+    /// Nobody has said whether the server has bound it. Over a connection a request is sent once, and if its answer is lost the
+    /// server sends by the channel all the same.
+    is_in_doubt: bool,
 }
 
 /// The states of a channel.
@@ -143,13 +146,21 @@ impl Bindings {
         new
     }
 
-    /// The request was refused or never answered. A channel that still holds is asked for again in a while if `again`;
-    /// the others rest, since the server may have bound them all the same.
-    pub(super) fn failed(&mut self, now: Timestamp, number: ChannelNumber, again: bool) {
+    /// The request was refused. A channel that still holds is asked for again in a while if `again`.
+    pub(super) fn refused(&mut self, now: Timestamp, number: ChannelNumber, again: bool) {
         match self.live.get_mut(&number) {
             Some(Binding { state: State::Bound(lease), .. }) if again => lease.postpone(now),
             Some(Binding { state: State::Bound(lease), .. }) => lease.abandon(),
             _ => self.rest(number),
+        }
+    }
+
+    /// The request was never answered. A channel that still holds is asked for again in a while.
+    pub(super) fn unanswered(&mut self, now: Timestamp, number: ChannelNumber) {
+        let was_asked = self.live.get(&number).is_some_and(|binding| matches!(binding.state, State::Asked));
+        self.refused(now, number, true);
+        if let Some(rest) = self.resting.get_mut(&number).filter(|_| was_asked) {
+            rest.is_in_doubt = true;
         }
     }
 
@@ -203,15 +214,21 @@ impl Bindings {
         }
     }
 
-    /// The peer whose data comes over a channel, and whether the server has confirmed the channel.
+    /// The peer whose data comes over a channel, and whether the first request for it is over.
     #[inline]
     pub(super) fn peer(&self, now: Timestamp, number: ChannelNumber) -> Option<(&SocketAddr, bool)> {
-        let binding = self.live.get(&number)?;
+        let Some(binding) = self.live.get(&number) else { return self.peer_in_doubt(now, number) };
         match &binding.state {
             State::Asked => Some((&binding.peer, false)),
             State::Bound(lease) if lease.is_live(now) => Some((&binding.peer, true)),
             State::Bound(_) | State::Wanted => None,
         }
+    }
+
+    /// The same of a channel that nobody has answered for.
+    fn peer_in_doubt(&self, now: Timestamp, number: ChannelNumber) -> Option<(&SocketAddr, bool)> {
+        let rest = self.resting.get(&number).filter(|rest| rest.is_in_doubt)?;
+        (now + RESTS_FOR < rest.free_at).then_some((&rest.peer, true))
     }
 
     /// The bound channels.
@@ -231,7 +248,7 @@ impl Bindings {
 
     fn rest(&mut self, number: ChannelNumber) {
         if let Some(Binding { peer, forgotten_at, .. }) = self.live.remove(&number) {
-            self.resting.insert(number, Rest { peer, free_at: forgotten_at + RESTS_FOR });
+            self.resting.insert(number, Rest { peer, free_at: forgotten_at + RESTS_FOR, is_in_doubt: false });
         }
     }
 

@@ -61,9 +61,9 @@ impl Client {
     ) -> Result<(&SocketAddr, &'d [u8]), Ignored> {
         let data = ChannelData::parse(datagram).map_err(Ignored::Channel)?;
         // rfc8656-12.6-2
-        let (peer, confirmed) = self.bindings.peer(now, data.number()).ok_or(Ignored::Unbound)?;
-        // rfc8656-12.6-3; of a channel that the server has yet to confirm it knows more than we do (rfc8656-12-6).
-        if confirmed && !self.permissions.is_granted(now, peer.ip()) {
+        let (peer, was_asked) = self.bindings.peer(now, data.number()).ok_or(Ignored::Unbound)?;
+        // rfc8656-12.6-3; of a channel that is being asked for the server knows more than we do (rfc8656-12-6).
+        if was_asked && !self.permissions.is_granted(now, peer.ip()) {
             return Err(Ignored::NotPermitted);
         }
         Ok((peer, data.payload()))

@@ -294,10 +294,9 @@ impl Client {
                 self.lose(Failure::Refused(400));
             }
             // rfc8656-12.3-3: there are Send indications.
-            Answer::Error { code: 408 | 486 | 500..=599, .. } | Answer::Failed(_) => {
-                self.bindings.failed(now, number, true);
-            }
-            Answer::Error { .. } => self.bindings.failed(now, number, false),
+            Answer::Error { code: 408 | 486 | 500..=599, .. } => self.bindings.refused(now, number, true),
+            Answer::Error { .. } => self.bindings.refused(now, number, false),
+            Answer::Failed(_) => self.bindings.unanswered(now, number),
         }
     }
 

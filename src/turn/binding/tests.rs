@@ -75,3 +75,21 @@ fn a_channel_forgotten_while_it_was_asked_for_is_not_bound() {
     assert!(!bindings.bound(at(1), at(0), NUMBER));
     assert_eq!((bindings.peer(at(1), NUMBER), bindings.number(at(1), peer())), (None, None));
 }
+
+/// World 3872022: the answer to a request over a connection was lost, and what the server sent by the channel was ignored from the
+/// end of the transaction on.
+#[test]
+fn a_channel_whose_request_nobody_has_answered_may_be_bound() {
+    for is_answered in [false, true] {
+        let mut bindings = Bindings::new(1, Duration::from_secs(40));
+        bindings.want(at(0), peer());
+        bindings.next_request(at(0));
+        match is_answered {
+            true => bindings.refused(at(40), NUMBER, true),
+            false => bindings.unanswered(at(40), NUMBER),
+        }
+        assert_eq!(bindings.number(at(40), peer()), None);
+        let heard = [40, 639, 640].map(|second| bindings.peer(at(second), NUMBER).is_some());
+        assert_eq!(heard, [!is_answered, !is_answered, false]);
+    }
+}
