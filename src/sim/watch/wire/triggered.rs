@@ -74,8 +74,10 @@ impl Wire {
         now: Timestamp,
         ordinary: &[[u8; 12]],
     ) -> Result<(), String> {
-        let is_waiting =
-            |it: &Waiting| agent.pair(it.pair).is_some_and(|pair| pair.state() == PairState::Waiting);
+        let is_waiting = |it: &Waiting| {
+            let pair = agent.pair(it.pair).filter(|_| !is_over(agent, it.stream));
+            pair.is_some_and(|pair| pair.state() == PairState::Waiting)
+        };
         for id in ordinary {
             let Some((path, place)) = self.requests.get(id).and_then(|request| match request.kind {
                 Kind::Check(place, _) => Some((request.path?, place)),
@@ -120,9 +122,8 @@ impl Wire {
         if agent.remote_ufrag(stream).is_none_or(|ufrag| ufrag.as_bytes() != request.caller) {
             return Ok(());
         }
-        let is_over =
-            matches!(agent.state(stream), None | Some(StreamState::Failed(_) | StreamState::Closed));
-        let Some(pair) = on_path(agent, &request).filter(|_| !is_over && !agent.is_lite()) else {
+        let wanted = !is_over(agent, stream) && !agent.is_lite();
+        let Some(pair) = on_path(agent, &request).filter(|_| wanted) else {
             return Ok(());
         };
         // RFC 8445 section 8.3: with a pair selected there is nothing more to be found out.
@@ -172,6 +173,11 @@ impl Wire {
         let count = self.requests.values().filter(is_in_vain).count();
         count >= CHECKS_IN_VAIN || agent.stats().checks_withheld > 0
     }
+}
+
+/// Whether nothing is checked any more.
+fn is_over(agent: &Agent, stream: StreamId) -> bool {
+    matches!(agent.state(stream), None | Some(StreamState::Failed(_) | StreamState::Closed))
 }
 
 /// The listed pair that a request came on.
