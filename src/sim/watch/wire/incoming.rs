@@ -240,3 +240,6 @@ fn is_known(kind: u16) -> bool {
 /// No request is given up sooner: a consent check, which is sent once, has half a minute (RFC 7675 section 5.1), and any other
 /// 39.5 s at the least (RFC 8489 section 6.2.1).
 const SHORTEST: Duration = Duration::from_secs(30);
+
+#[cfg(test)]
+mod tests;
