@@ -1,6 +1,7 @@
 //! The valid list of a stream, and the pair selected for each component (RFC 8445 sections 7.2.5.3.2 and 8.1.1).
 
 use alloc::boxed::Box;
+use alloc::vec::Vec;
 use core::net::SocketAddr;
 use core::time::Duration;
 
@@ -107,9 +108,18 @@ impl ValidList {
         core::mem::replace(&mut pair.nominated, after) != after
     }
 
-    /// Takes out the pairs that `gone` picks.
+    /// Takes out the pairs that `gone` picks. Consent is that of a 5-tuple: what is left on the path of one takes over what the
+    /// peer has given it.
     pub(crate) fn remove(&mut self, gone: impl Fn(&ValidPair) -> bool) {
+        let removed = self.pairs.iter().filter(|pair| gone(pair));
+        let given: Vec<_> = removed.filter_map(|pair| Some((pair.path, pair.consented_at()?))).collect();
         self.pairs.retain(|pair| !gone(pair));
+        for (path, at) in given {
+            for pair in self.pairs.iter_mut().filter(|pair| pair.path == path) {
+                (pair.answered_at, pair.is_hearsay) =
+                    (pair.consented_at().map_or(at, |own| own.max(at)), false);
+            }
+        }
     }
 
     /// The best valid pair of a component, nominated or not.
