@@ -319,6 +319,28 @@ fn with_every_pair_taken_a_check_from_elsewhere_displaces_the_worst_or_none() {
     }
 }
 
+/// World 4146155: the worst of a hundred pairs was nominated, and gave way to a better one before it was checked.
+///
+/// Proves: rfc8445-7.3.1.5-2
+#[test]
+fn a_pair_that_is_nominated_gives_way_to_none_before_it_is_checked() {
+    let mut limits = Limits::default();
+    limits.pairs = 2;
+    let mut bench = Bench::bare(Config::new().limits(limits).consent(false), Role::Controlled);
+    bench.base(LOCAL);
+    bench.remote();
+    let [nominated, other, better] = [1, 2, 3].map(|port| format!("198.51.100.1:{port}"));
+    bench.trickle(typed("1", "host", 1_000, &nominated));
+    bench.trickle(typed("2", "host", 2_000, &other));
+    let check = PeerCheck { use_candidate: true, ..bench.peer_check() };
+    bench.feed_on(LOCAL, &nominated, &check.encode());
+    bench.trickle(typed("3", "host", 3_000, &better));
+    let remotes: Vec<_> = bench.pair_states().into_iter().map(|(remote, _)| remote).collect();
+    assert_eq!(remotes, [address(&better), address(&nominated)]);
+    bench.run_answering(at(1_000), |_| Some(ms(20)));
+    assert_eq!(bench.selections(), [address(&nominated)]);
+}
+
 /// Nobody is at these addresses, and what is sent there reaches many or none.
 #[test]
 fn a_check_from_an_address_that_cannot_be_sent_to_is_not_answered() {

@@ -278,8 +278,11 @@ impl CheckListSet {
         else {
             return Room::None;
         };
-        // rfc8838-10-5: only what waits or is frozen may go.
-        let idle = |pair: &&CandidatePair| matches!(pair.state, PairState::Waiting | PairState::Frozen);
+        // rfc8838-10-5: only what waits or is frozen may go; and not what the peer has nominated, which is to be selected as soon
+        // as it is checked (rfc8445-7.3.1.5-2).
+        let idle = |pair: &&CandidatePair| {
+            matches!(pair.state, PairState::Waiting | PairState::Frozen) && pair.nominated_by_peer.is_none()
+        };
         // Of equal pairs the one that came first.
         let mut from_worst = longest.pairs().iter().rev().filter(idle).peekable();
         let least = from_worst.peek().map(|pair| pair.priority);
