@@ -511,11 +511,12 @@ fn consent_is_that_of_a_path() {
 
 /// Worlds in which nothing was wrong but what had to hold: a success that names no address, or comes when its transaction is
 /// over, is no answer (6575, 41638, 49349, 78391); a pair that is checked again was not given up (40012, 54388), and one
-/// whose nomination was refused, or that has been answered in the generation before alone, has come to its end (1047580,
-/// 1061686); a pair that the peer knows by another address of ours is kept by the check that has shown it (275744, 2303407).
+/// whose nomination was refused, or the check that a 487 had repeated, or that has been answered in the generation before
+/// alone, has come to its end (1047580, 457972, 1061686); a pair that the peer knows by another address of ours is kept by the
+/// check that has shown it (275744, 2303407).
 #[test]
 fn what_is_no_answer_is_not_taken_for_one() {
-    for seed in [6_575, 41_638, 49_349, 78_391, 40_012, 54_388, 275_744] {
+    for seed in [6_575, 41_638, 49_349, 78_391, 40_012, 54_388, 275_744, 457_972] {
         run(&Plan::new(seed, true));
     }
     for seed in [1_047_580, 1_061_686, 2_303_407] {

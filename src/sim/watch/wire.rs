@@ -49,8 +49,10 @@ pub(super) struct Wire {
     answered: BTreeMap<(Path, usize), Timestamp>,
     /// Where consent has ended, under which of our generations: a check of ours was answered with 403, or for 30 s not at all.
     revoked: BTreeSet<(Path, usize)>,
-    /// Where a nomination of ours was refused, and nothing was granted since.
+    /// Where a nomination of ours was refused, or the check that a 487 had repeated, and nothing was granted since.
     refused: BTreeSet<Path>,
+    /// Where a check of ours, other than for consent, was answered with 487, and none with a success since.
+    conflicted: BTreeSet<Path>,
     /// Where a check of ours was ever answered.
     proven: BTreeSet<Path>,
     /// By which address of ours a peer at which address has seen a check of ours, as it says.
@@ -165,7 +167,8 @@ impl Wire {
     }
 
     /// Whether the peer consents to data on this path under the last generation of ours that it was asked under, and has not
-    /// refused a nomination there since, which ends the pair (RFC 8445 section 7.2.5.3.4).
+    /// refused a nomination there since, which ends the pair (RFC 8445 section 7.2.5.3.4), nor a check that a 487 had repeated:
+    /// that one is the pair's check anew (section 7.2.5.1), and the pair fails with it.
     pub(super) fn is_sound(&self, path: Path, now: Timestamp) -> bool {
         let answered = self.answered.iter().filter(|((known, _), _)| *known == path);
         let Some((generation, at)) = answered.map(|((_, generation), at)| (*generation, *at)).max() else {

@@ -157,7 +157,7 @@ impl Wire {
             is_received,
             path: leg.path.filter(|_| is_symmetric || request.path.is_none()),
             seen: seen.filter(|_| is_success),
-            is_refusal: is_understood && message.error_code() == Some(403),
+            refusal: message.error_code().filter(|_| is_understood),
         });
         let is_ours = leg.path.is_none() || is_symmetric || request.path.is_none();
         if !is_ours || signed.is_some() { Verdict::Authentic } else { Verdict::Unknown }
@@ -184,17 +184,25 @@ impl Wire {
     pub(in crate::sim::watch) fn learn(&mut self) {
         let Some(proof) = self.proof.take() else { return };
         let Proof { at, id, place, path, seen, .. } = proof;
-        let mut nominates = false;
+        let (mut nominates, mut for_consent) = (false, false);
         if let Some(request) = self.requests.get_mut(&id) {
             request.answered = proof.answer.filter(|_| proof.is_received);
             nominates =
                 matches!(Packet::read(&request.payload), Ok(Packet::Stun(it)) if it.has(USE_CANDIDATE));
+            for_consent = request.consent;
         }
         let Some(path) = path else { return };
         if seen.is_some() {
             self.refused.remove(&path);
-        } else if nominates {
-            self.refused.insert(path);
+            self.conflicted.remove(&path);
+        } else if !for_consent {
+            // Role conflicts end as well, and the last of them fails the pair as any other error does.
+            if nominates || self.conflicted.contains(&path) {
+                self.refused.insert(path);
+            }
+            if proof.refusal == Some(ROLE_CONFLICT) {
+                self.conflicted.insert(path);
+            }
         }
         if let Some(seen) = seen {
             // RFC 7675 section 5.1: an answer that comes later than that brings consent back no more than a 403 does.
@@ -206,7 +214,7 @@ impl Wire {
             self.seen_at.insert((seen, path.remote()));
             self.seen_as.insert(path, seen);
             self.heard.entry(path).or_default().insert(place);
-        } else if proof.is_refusal {
+        } else if proof.refusal == Some(FORBIDDEN) {
             // Each generation has a consent of its own.
             self.answered.remove(&(path, place.generation));
             self.revoked.insert((path, place.generation));
@@ -228,7 +236,8 @@ pub(super) struct Proof {
     path: Option<Path>,
     /// The address of ours that it names, if it is a success.
     seen: Option<SocketAddr>,
-    is_refusal: bool,
+    /// The code of an error that is understood.
+    refusal: Option<u16>,
 }
 
 /// Whether an answer may have this attribute. One with any other that has to be understood says nothing.
@@ -236,6 +245,10 @@ fn is_known(kind: u16) -> bool {
     kind >= 0x8000
         || matches!(kind, 0x0001 | 0x0006..=0x000a | 0x0014 | 0x0015 | 0x001c..=0x001e | 0x0020 | 0x0024 | 0x0025)
 }
+
+/// RFC 7675 section 5.2 and RFC 8445 section 7.2.5.1.
+const FORBIDDEN: u16 = 403;
+const ROLE_CONFLICT: u16 = 487;
 
 /// No request is given up sooner: a consent check, which is sent once, has half a minute (RFC 7675 section 5.1), and any other
 /// 39.5 s at the least (RFC 8489 section 6.2.1).

@@ -139,3 +139,39 @@ fn a_nomination_that_is_refused_ends_the_pair_until_one_is_granted() {
     tell(&mut bench, way(), &answer, &Received::Control);
     assert!(bench.watch.wire.is_sound(way(), bench.now));
 }
+
+/// World 457972 with an enemy: a pair that is checked anew after a 487 fails with that check, were it kept beside the selected one.
+#[test]
+fn a_refusal_of_the_check_that_a_487_has_repeated_ends_the_pair_until_one_is_granted() {
+    for (error, is_consent, ends) in [
+        (ErrorCode::BAD_REQUEST, false, true),
+        (ErrorCode::ROLE_CONFLICT, false, true),
+        (ErrorCode::BAD_REQUEST, true, false),
+    ] {
+        let (mut bench, check) = asked();
+        bench.watch.wire.give_answer(way(), bench.now);
+        bench.refuse(check, &ErrorCode::ROLE_CONFLICT);
+        assert!(bench.watch.wire.is_sound(way(), bench.now), "a conflict is no refusal");
+        bench.run_until(at(100_200));
+        let again = bench.check_on(way());
+        assert!(again != check && !again.nominates);
+        bench.watch.wire.requests.get_mut(&again.id).unwrap().consent = is_consent;
+        let refusal = bench.error(again, &error);
+        tell(&mut bench, way(), &refusal, &Received::Control);
+        assert_eq!(bench.watch.wire.is_sound(way(), bench.now), !ends);
+        bench.watch.wire.requests.get_mut(&again.id).unwrap().answered = None;
+        let answer = success(&bench, again);
+        tell(&mut bench, way(), &answer, &Received::Control);
+        assert!(bench.watch.wire.is_sound(way(), bench.now));
+        assert!(!bench.watch.wire.conflicted.contains(&way()), "that conflict is over");
+    }
+}
+
+#[test]
+fn a_conflict_about_consent_repeats_no_check() {
+    let (mut bench, check) = asked();
+    bench.watch.wire.requests.get_mut(&check.id).unwrap().consent = true;
+    let conflict = bench.error(check, &ErrorCode::ROLE_CONFLICT);
+    tell(&mut bench, way(), &conflict, &Received::Control);
+    assert!(!bench.watch.wire.conflicted.contains(&way()));
+}
