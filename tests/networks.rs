@@ -206,6 +206,36 @@ fn another_valid_pair_takes_over_at_once_where_nominations_may_follow_one_anothe
     assert_eq!(bench.checks().iter().filter(|check| check.use_candidate).count(), 2);
 }
 
+/// The first check was seen under the address of the other base, whose own was never answered: no check can be repeated from there.
+///
+/// Proves: rfc8445-8.1.1-1
+#[test]
+fn a_pair_that_another_bases_check_has_shown_is_checked_before_it_takes_over() {
+    let (mut bench, base) = bench(Config::new(), Role::Controlling, "trickle renomination");
+    bench.base(SECOND);
+    let check = bench.next_check();
+    assert_eq!(check.path.local(), address(LOCAL));
+    let seen = bench.success(&check, address(SECOND));
+    assert_eq!(bench.feed_path(check.path, &seen), Fed::Control);
+    bench.run_answering(at(2_000), |check| {
+        Some(ms(5)).filter(|_| check.use_candidate && check.path.local() == address(LOCAL))
+    });
+    assert_eq!(state(&bench), StreamState::Completed);
+    assert_eq!(bench.agent.route(bench.component()).unwrap().path().local(), address(LOCAL));
+    let before = bench.checks().len();
+    remove_base(&mut bench, base);
+    let nominating = |bench: &Bench| -> Vec<bool> {
+        bench.checks()[before..].iter().map(|check| check.use_candidate).collect()
+    };
+    bench.run_for(ms(100));
+    assert_eq!(nominating(&bench), [false]);
+    assert_eq!(state(&bench), StreamState::Lost(Reason::BaseRemoved));
+    bench.run_answering(at(3_000), no_delay);
+    assert_eq!(nominating(&bench), [false, true]);
+    assert_eq!(bench.agent.route(bench.component()).unwrap().path().local(), address(SECOND));
+    assert_eq!(state(&bench), StreamState::Completed);
+}
+
 /// Proves: rfc8445-5.1.1.4-4
 /// Lesson: L-37
 #[test]

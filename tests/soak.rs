@@ -559,3 +559,12 @@ fn what_had_to_hold_was_too_much() {
         run(&Plan::new(seed, false));
     }
 }
+
+/// World 1306193 with an enemy: the base of the selected pair went, and the next in line was one that the check of another base
+/// had shown. It was nominated from its own base, which had never been answered.
+///
+/// Proves: rfc8445-8.1.1-1
+#[test]
+fn a_nomination_repeats_no_check_that_was_never_made() {
+    run(&Plan::new(1_306_193, true));
+}

@@ -143,8 +143,10 @@ impl Agent {
         let Some(list) = self.lists.list_mut(id.stream()) else { return };
         let Some(stream) = self.streams.get_mut(usize::from(id.stream().to_raw())) else { return };
         // A nomination repeats the check of a pair of the list, and those of the valid ones are new there: what was answered
-        // before is asked again, and is valid no longer if it does not answer now.
-        for valid in stream.valid.pairs_mut().filter(|valid| valid.component == id) {
+        // before is asked again, and is valid no longer if it does not answer now. What the check of another base has shown
+        // was never asked from its own: to nominate it there would repeat no check (RFC 8445 section 8.1.1).
+        let was_asked = |valid: &&mut ValidPair| valid.component == id && !valid.is_hearsay;
+        for valid in stream.valid.pairs_mut().filter(was_asked) {
             let Some(listed) = list.pairs_mut().find(|listed| listed.path == valid.path) else { continue };
             valid.checked = listed.id;
             listed.valid = listed.valid.or(Some(valid.id));
