@@ -499,12 +499,13 @@ fn a_relay_meets_an_address_that_a_name_has_hidden_and_a_mapping_shows() {
 /// answered it was nobody's, although what was valid on its path came to carry data. 42298: the peer said that it had seen a
 /// check come from another base than it had left from, which answered to nothing, and the checks of that base were given up
 /// for good. 416270: a pair went, and the fresh consent on its path with it, though another was valid there. 478068: the 403 to a
-/// check for consent was nobody's when its pair had gone.
+/// check for consent was nobody's when its pair had gone. 552846 and 566351: when it was believed, so were answers to what had been
+/// asked before a restart, and under other credentials.
 ///
 /// Proves: rfc7675-5.2-1
 #[test]
 fn consent_is_that_of_a_path() {
-    for seed in [14_381, 42_298, 416_270, 478_068] {
+    for seed in [14_381, 42_298, 416_270, 478_068, 552_846, 566_351] {
         run(&Plan::new(seed, true));
     }
 }

@@ -20,6 +20,7 @@ use crate::ice::{
     Candidate, CandidateId, CandidateKind, FoundationKey, PairId, Priority, Role, StreamId, TieBreaker,
     TypePreferences,
 };
+use crate::list::Few;
 use crate::net::{Path, unscoped};
 use crate::stun::{ErrorCode, Failure, Rto, Transaction, TransactionId};
 use crate::time::Measured;
@@ -431,9 +432,15 @@ impl Agent {
             }
             // A pair that was formed again to be nominated had been found valid by another one.
             None => {
-                stream.valid.remove(|pair| Some(pair.id) == valid || nomination && pair.checked == owner.pair)
+                let is_gone =
+                    |pair: &ValidPair| Some(pair.id) == valid || nomination && pair.checked == owner.pair;
+                let gone = stream.valid.pairs().iter().filter(|pair| is_gone(pair)).map(|pair| pair.id);
+                let gone: Few<PairId> = gone.collect();
+                stream.valid.remove(is_gone);
+                gone.iter().for_each(|gone| self.hand_over_consent(owner.stream, *gone));
             }
         }
+        let Ok(stream) = self.stream_mut(owner.stream) else { return };
         if let Some(component) = stream.component_mut(component)
             && component.nomination.nominated() == Some(owner.pair)
         {

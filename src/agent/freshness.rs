@@ -253,11 +253,9 @@ impl Agent {
     pub(super) fn apply_consent(
         &mut self,
         owner: ConsentOwner,
-        path: Path,
         outcome: Outcome,
         rtt: Option<Duration>,
     ) -> bool {
-        let owner = self.heir_of(owner, path);
         match outcome {
             Outcome::Success { mapped } => {
                 let now = self.now;
@@ -269,26 +267,13 @@ impl Agent {
                     consent.answered(now);
                 }
             }
-            Outcome::Failure(CheckError::Rejected(FORBIDDEN)) => {
-                self.revoked(owner.component, owner.pair, path);
-            }
+            Outcome::Failure(CheckError::Rejected(FORBIDDEN)) => self.revoked(owner.component, owner.pair),
             Outcome::RoleConflict => {
                 self.yield_role(owner.role);
             }
             Outcome::Failure(_) => {}
         }
         true
-    }
-
-    /// The pair that a check for consent was sent for may have gone since, and consent is that of a path: another one that is valid
-    /// there stands for it.
-    fn heir_of(&self, owner: ConsentOwner, path: Path) -> ConsentOwner {
-        let Some(stream) = self.stream(owner.component.stream()) else { return owner };
-        if stream.is_in_use(owner.pair) {
-            return owner;
-        }
-        let heir = stream.valid.pairs().iter().find(|valid| valid.path == path);
-        ConsentOwner { pair: heir.map_or(owner.pair, |heir| heir.id), ..owner }
     }
 
     /// Pairs leave the check list, and what is valid on their paths stays: a check that is under way there may be answered yet,
@@ -307,6 +292,24 @@ impl Agent {
         }
     }
 
+    /// A valid pair has gone, and checks for consent that were sent for it are under way. Consent is that of a path: another pair
+    /// that is valid there stands for it.
+    pub(super) fn hand_over_consent(&mut self, stream: StreamId, gone: PairId) {
+        let Some(known) = self.stream(stream) else { return };
+        let heir = |path: Path| known.valid.pairs().iter().find(|valid| valid.path == path);
+        let checks = self.transactions.iter().filter_map(|check| match check.owner() {
+            Owner::Consent(owner) if owner.pair == gone => {
+                Some((check.id(), ConsentOwner { pair: heir(check.path())?.id, ..*owner }))
+            }
+            Owner::Check(_) | Owner::Consent(_) | Owner::Gather(_) => None,
+        });
+        for (check, owner) in checks.collect::<Vec<_>>() {
+            if let Some(known) = self.transactions.owner_mut(check) {
+                *known = Owner::Consent(owner);
+            }
+        }
+    }
+
     /// From now on the check is one for consent.
     pub(super) fn hand_to_consent(&mut self, check: TransactionId, consent: ConsentOwner) {
         self.transactions.silence(check);
@@ -321,16 +324,13 @@ impl Agent {
         let valid = self.stream(stream).into_iter().flat_map(|stream| stream.valid.pairs());
         let on_it = valid.filter(|known| known.path == path).map(|known| (known.component, known.id));
         if let Some((component, pair)) = on_it.into_iter().next() {
-            self.revoked(component, pair, path);
+            self.revoked(component, pair);
         }
     }
 
     /// The peer has answered 403: that holds for whatever else is valid on the path, as behind a translator that has changed
     /// its mind.
-    fn revoked(&mut self, component: ComponentId, pair: PairId, path: Path) {
-        if self.stream(component.stream()).is_some_and(|stream| !stream.is_in_use(pair)) {
-            return self.lose_path(component, path);
-        }
+    fn revoked(&mut self, component: ComponentId, pair: PairId) {
         let valid = || self.stream(component.stream()).into_iter().flat_map(|stream| stream.valid.pairs());
         let path = valid().find(|known| known.id == pair).map(|known| known.path);
         let alike = valid().filter(|known| known.id != pair && Some(known.path) == path);
@@ -436,16 +436,6 @@ impl Agent {
         }
     }
 
-    /// The peer consents no longer on a path on which nothing is valid for now.
-    fn lose_path(&mut self, component: ComponentId, path: Path) {
-        let asks = self.config.consent;
-        let Some(stream) = self.stream_mut(component.stream()).ok().filter(|_| asks) else { return };
-        if !stream.lost.contains(&path) {
-            stream.lost.push(path);
-        }
-        self.give_up_checks(component, path);
-    }
-
     /// No check on this path is of interest any more, nor is a nomination by one.
     fn give_up_checks(&mut self, component: ComponentId, path: Path) {
         let Some(list) = self.lists.list_mut(component.stream()) else { return };
@@ -467,7 +457,8 @@ impl Agent {
     /// Forgets consent checks on pairs that are gone.
     pub(super) fn forget_consent_without_pair(&mut self, id: StreamId) {
         let Some(stream) = self.streams.get(usize::from(id.to_raw())) else { return };
-        let is_gone = |owner: &ConsentOwner| owner.component.stream() == id && !stream.is_in_use(owner.pair);
+        let is_gone =
+            |owner: &ConsentOwner| owner.component.stream() == id && stream.remote_of(owner.pair).is_none();
         self.transactions.retain(|owner| !matches!(owner, Owner::Consent(owner) if is_gone(owner)));
     }
 
@@ -581,15 +572,9 @@ impl Stream {
         Some(Target { valid: &path.valid, local, remote, priority: peer_reflexive_priority(&path.local) })
     }
 
-    /// Whether a pair is valid, or carries data from before a restart.
-    fn is_in_use(&self, pair: PairId) -> bool {
-        let is_previous = || self.previous.as_ref().is_some_and(|previous| previous.path(pair).is_some());
-        self.valid.get(pair).is_some() || is_previous()
-    }
-
-    /// The peer's credentials under which a pair in use is checked, or one that was and has gone since.
+    /// The peer's credentials under which a pair in use is checked.
     pub(super) fn remote_of(&self, pair: PairId) -> Option<&RemoteSide> {
-        self.upkeep_target(pair).map(|target| target.remote).or(self.remote.as_ref())
+        self.upkeep_target(pair).map(|target| target.remote)
     }
 }
 
