@@ -6,8 +6,10 @@ use core::net::SocketAddr;
 use core::time::Duration;
 use floe::ice::{BaseId, Candidate, Role};
 use floe::stun::AttributeType;
-use floe::{Base, Config, Error, Event, Reason, Remote, Server, StreamState};
-use harness::{Bench, Fed, LOCAL, REMOTE, Sent, address, at, host, ms, no_delay, remote_credentials, typed};
+use floe::{Base, Config, Error, Event, Pair, Path, Reason, Remote, Server, StreamState};
+use harness::{
+    Bench, Fed, LOCAL, REMOTE, Sent, address, at, host, manual, ms, no_delay, remote_credentials, typed,
+};
 
 const SECOND: &str = "192.0.2.2:1000";
 const THIRD: &str = "192.0.2.3:1000";
@@ -234,6 +236,36 @@ fn a_pair_that_another_bases_check_has_shown_is_checked_before_it_takes_over() {
     assert_eq!(nominating(&bench), [false, true]);
     assert_eq!(bench.agent.route(bench.component()).unwrap().path().local(), address(SECOND));
     assert_eq!(state(&bench), StreamState::Completed);
+}
+
+/// The same by hand, when another pair is selected and that first check has left the list.
+///
+/// Proves: rfc8445-8.1.1-1
+#[test]
+fn a_pair_that_another_bases_check_has_shown_is_not_nominated_by_hand() {
+    let (mut bench, _) = bench(manual(), Role::Controlling, "trickle renomination");
+    bench.base(SECOND);
+    bench.trickle(host("2", 1, "198.51.100.2:2000"));
+    let shown = bench.next_check();
+    assert_eq!(shown.path.local(), address(LOCAL));
+    let seen = bench.success(&shown, address(SECOND));
+    assert_eq!(bench.feed_path(shown.path, &seen), Fed::Control);
+    let pair_from = |bench: &Bench, local: &str, remote| {
+        let is_it = |pair: &Pair<'_>| pair.path() == Path::udp(address(local), remote) && pair.is_valid();
+        bench.agent.pairs(bench.stream).find(is_it).map(|pair| pair.id())
+    };
+    let hearsay = pair_from(&bench, SECOND, shown.path.remote()).unwrap();
+    let mut other = bench.next_check();
+    while other.path.local() != address(LOCAL) || other.path.remote() == shown.path.remote() {
+        other = bench.next_check();
+    }
+    bench.answer(&other);
+    let chosen = pair_from(&bench, LOCAL, other.path.remote()).unwrap();
+    bench.agent.nominate(bench.now, chosen).unwrap();
+    bench.run_answering(bench.now + ms(1_000), |check| Some(ms(5)).filter(|_| check.use_candidate));
+    assert_eq!(bench.selections(), [other.path.remote()]);
+    assert!(bench.agent.pairs(bench.stream).any(|pair| pair.id() == hearsay && pair.is_valid()));
+    assert_eq!(bench.agent.nominate(bench.now, hearsay), Err(Error::CannotNominate));
 }
 
 /// Proves: rfc8445-5.1.1.4-4

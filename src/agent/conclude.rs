@@ -200,7 +200,9 @@ impl Agent {
             stream.component(pair.component).ok_or(Error::UnknownComponent)?.nomination.nominated();
         let list = self.lists.list_mut(pair.component.stream()).ok_or(Error::UnknownStream)?;
         let under_way = nominated.is_some_and(|pair| list.pair(pair).is_some());
-        if concluded || under_way {
+        // A nomination repeats a check: what the one from another base has shown was never asked by itself.
+        let unasked = pair.is_hearsay && list.pair(pair.checked).is_none();
+        if concluded || under_way || unasked {
             return Err(Error::CannotNominate);
         }
         let checked = self.listed_again(&pair).ok_or(Error::UnknownPair)?;

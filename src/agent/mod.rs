@@ -458,7 +458,8 @@ impl Agent {
     /// # Errors
     ///
     /// [`Error::CannotNominate`] in the controlled role, when the agent nominates by itself, while a nomination is under way,
-    /// or when the component has this pair, or its only one; [`Error::UnknownPair`], [`Error::Closed`].
+    /// when the component has this pair, or its only one, or when the check that has shown the pair was another base's and is
+    /// listed no more (RFC 8445 section 8.1.1: a nomination repeats a check); [`Error::UnknownPair`], [`Error::Closed`].
     pub fn nominate(&mut self, now: Timestamp, pair: PairId) -> Result<(), Error> {
         self.begin(now)?;
         self.nominate_by_hand(pair)?;
