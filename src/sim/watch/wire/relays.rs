@@ -148,6 +148,7 @@ impl Relays {
                 known.retain(|known| *known != address);
             }
         }
+        self.forget_ended(now, |relays, path, held| relays.is_needed(agent, path, held));
         // Nobody has told the agent yet what time it is.
         if is_excused || agent.deadline().is_some_and(|due| due <= now) {
             return Ok(());
@@ -157,6 +158,16 @@ impl Relays {
         needed.map_or(Ok(()), |((path, held), lease)| {
             Err(format!("INV-48: {held:?} on {path:?} was not asked for again: {lease:?}, {now:?}"))
         })
+    }
+
+    /// What has ended while nothing was sent by it is over: should its peer be wanted again, it is held anew, or another channel is.
+    fn forget_ended(&mut self, now: Timestamp, is_needed: impl Fn(&Self, Path, Held) -> bool) {
+        let ended = self.leases.iter().filter(|(_, lease)| lease.ends_at < now).map(|(key, _)| *key);
+        for (path, held) in ended.collect::<Vec<_>>() {
+            if !is_needed(self, path, held) {
+                self.leases.remove(&(path, held));
+            }
+        }
     }
 
     /// What should have been asked for again by now.

@@ -154,6 +154,20 @@ fn what_is_held_is_asked_for_again_a_minute_before_its_end() {
     assert_eq!(overdue(&relays, 541 + 240), []);
 }
 
+/// World 5020490: a channel ended while another pair was in use, and its number was free again when its peer was.
+#[test]
+fn what_has_ended_while_nothing_was_sent_by_it_is_not_missed_later() {
+    for was_needed in [true, false] {
+        let mut relays = Relays::default();
+        Exchange::allocate(address(RELAYED), 600).succeed(&mut relays, at(0));
+        Exchange::channel(0x4000, address(PEER)).succeed(&mut relays, at(0));
+        relays.forget_ended(at(600), |_, _, _| was_needed);
+        assert!(overdue(&relays, 600).contains(&Held::Channel(0x4000)), "it has not ended yet");
+        relays.forget_ended(at(601), |_, _, _| was_needed);
+        assert_eq!(overdue(&relays, 601).contains(&Held::Channel(0x4000)), was_needed);
+    }
+}
+
 #[test]
 fn what_is_held_for_less_than_two_minutes_is_asked_for_again_at_half_of_it() {
     let mut relays = Relays::default();
