@@ -3,7 +3,7 @@
 use floe::StreamState;
 
 use super::build;
-use super::plan::{Happening, Hostile, Plan};
+use super::plan::{Happening, Hostile, Plan, Use};
 use super::run::Play;
 use super::verdict::{has_faulty_relays, tail};
 
@@ -46,7 +46,11 @@ pub fn reorder(play: &Play<'_>) {
     // Who trickles now may do so by messages that overtake one another, which did no harm before; and of a server that fails
     // every third request it is others that come to nothing.
     let is_sure = plan.is_faithful() && plan.lateness.is_zero() && !plan.may_overtake();
-    if play.has_connected() && is_sure && !has_faulty_relays(play) {
+    // RFC 8445 section 7.3.1.4: what a check has told of is paired with the base that it came to, and with what is gathered later.
+    // Who asks no server has no other way to a relay but that the relay comes after its check.
+    let meets_late =
+        (0..2).any(|end| plan.ends[end].uses == Use::Turn && plan.ends[1 - end].uses == Use::Nothing);
+    if play.has_connected() && is_sure && !meets_late && !has_faulty_relays(play) {
         assert_eq!(
             otherwise.states(),
             [StreamState::Completed; 2],
