@@ -353,10 +353,10 @@ impl Agent {
             turn::Received::Ignored(
                 turn::Ignored::Foreign | turn::Ignored::Unasked | turn::Ignored::Unexpected,
             ) => self.handle_direct(&path, datagram),
-            turn::Received::Ignored(_) => {
+            turn::Received::Ignored(reason) => {
                 // Over a connection a forged answer ends its request (rfc8489-9.1.4-3). Nothing else that is not the server's
                 // has anything done, not even what is overdue.
-                if path.transport() == Transport::Tcp {
+                if reason == turn::Ignored::Unauthenticated && path.transport() == Transport::Tcp {
                     self.settle();
                 }
                 self.ignore(Ignored::Relay)
