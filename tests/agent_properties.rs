@@ -159,6 +159,14 @@ fn a_signed_check_is_authentic_whatever_bytes_its_sender_calls_itself() {
     agent_authed::run(&[0, 114, 90, 191, 34, 191, 168]);
 }
 
+/// Found by the fuzzer: one bit has made an answer that carries a tag of each kind, of which the other one counts.
+///
+/// Proves: rfc8489-9.1.4-1
+#[test]
+fn an_answer_that_is_sealed_in_another_way_than_its_check_is_a_forgery() {
+    agent_authed::run(&[0, 44, 0, 16, 1, 1, 17, 1, 172, 240, 152, 240, 48, 37, 241, 60, 165, 60, 255]);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(64) })]
 

@@ -4,6 +4,7 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha1::Sha1;
+use sha2::Sha256;
 
 /// A message of STUN, or ChannelData, that holds together to the last byte.
 #[derive(Clone, Copy, Debug)]
@@ -37,13 +38,17 @@ pub(super) struct Attribute<'a> {
     at: usize,
 }
 
-/// The keyed hash of one password.
+/// The keyed hashes of one password.
 #[derive(Clone, Debug)]
-pub(super) struct Password(Hmac<Sha1>);
+pub(super) struct Password {
+    sha1: Hmac<Sha1>,
+    sha256: Hmac<Sha256>,
+}
 
 impl Password {
     pub(super) fn new(password: &str) -> Option<Self> {
-        Hmac::new_from_slice(password.as_bytes()).ok().map(Self)
+        let key = password.as_bytes();
+        Some(Self { sha1: Hmac::new_from_slice(key).ok()?, sha256: Hmac::new_from_slice(key).ok()? })
     }
 }
 
@@ -172,13 +177,21 @@ impl<'a> Stun<'a> {
         self.attribute(ERROR_CODE).and_then(|error| error.value.get(4..)).unwrap_or_default()
     }
 
-    /// Whether MESSAGE-INTEGRITY was made with this password.
+    /// Whether the tag that counts was made with this password: MESSAGE-INTEGRITY-SHA256 if there is one, else
+    /// MESSAGE-INTEGRITY (RFC 8489 section 9.1.3).
     pub(super) fn is_signed_with(&self, password: &Password) -> bool {
-        let Some(tag) = self.attribute(MESSAGE_INTEGRITY) else { return false };
+        match (self.attribute(MESSAGE_INTEGRITY_SHA256), self.attribute(MESSAGE_INTEGRITY)) {
+            (Some(tag), _) => self.is_tagged(password.sha256.clone(), tag, 32),
+            (None, Some(tag)) => self.is_tagged(password.sha1.clone(), tag, 20),
+            (None, None) => false,
+        }
+    }
+
+    fn is_tagged(&self, hash: impl Mac, tag: Attribute<'_>, length: usize) -> bool {
         let (Some(kind), Some(rest)) = (self.bytes.get(..2), self.bytes.get(4..tag.at)) else { return false };
         // The length that was hashed ends with the tag.
-        let length = u16::try_from(tag.at + 4).unwrap_or(u16::MAX);
-        let hash = password.0.clone().chain_update(kind).chain_update(length.to_be_bytes());
+        let length = u16::try_from(tag.at - 20 + 4 + length).unwrap_or(u16::MAX);
+        let hash = hash.chain_update(kind).chain_update(length.to_be_bytes());
         hash.chain_update(rest).verify_slice(tag.value).is_ok()
     }
 
@@ -250,7 +263,9 @@ pub(super) const ICE_CONTROLLING: u16 = 0x802a;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::stun::{Builder, Integrity, Key, Method, Software, TransactionId, Username, XorMappedAddress};
+    use crate::stun::{
+        AttributeType, Builder, Integrity, Key, Method, Software, TransactionId, Username, XorMappedAddress,
+    };
 
     const PASSWORD: &str = "a password that nobody knows";
 
@@ -284,6 +299,24 @@ mod tests {
 
     /// Behind the header, the head of the first attribute, and its seven bytes.
     const PADDING: usize = 20 + 4 + 7;
+
+    /// Proves: rfc8489-9.1.3-4
+    #[test]
+    fn the_longer_tag_counts_where_there_are_both() {
+        let (password, key) = (Password::new(PASSWORD).unwrap(), Key::short_term(PASSWORD.as_bytes()));
+        let false_tags = [
+            (AttributeType::MESSAGE_INTEGRITY, &[0; 20][..], Integrity::Sha256, true),
+            (AttributeType::MESSAGE_INTEGRITY_SHA256, &[0; 32], Integrity::Sha1, false),
+        ];
+        for (kind, tag, integrity, is_signed) in false_tags {
+            let mut out = alloc::vec::Vec::new();
+            Builder::success(&mut out, Method::BINDING, TransactionId::from([7; 12]))
+                .raw(kind, tag)
+                .integrity(&key, integrity)
+                .fingerprint();
+            assert_eq!(read(&out).unwrap().is_signed_with(&password), is_signed, "{integrity:?}");
+        }
+    }
 
     /// As the agent has it (`a_username_has_two_parts_and_one_colon` in `ice::responder`).
     ///

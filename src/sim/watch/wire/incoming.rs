@@ -7,8 +7,8 @@ use core::time::Duration;
 use super::{Answer, CONSENT, Kind, Leg, Moment, Verdict, Wire};
 use crate::ice::Credentials;
 use crate::sim::watch::decode::{
-    BINDING, Class, DATA, DATA_VALUE, MESSAGE_INTEGRITY, MESSAGE_INTEGRITY_SHA256, Packet, Stun,
-    USE_CANDIDATE, XOR_MAPPED_ADDRESS, XOR_PEER_ADDRESS,
+    BINDING, Class, DATA, DATA_VALUE, MESSAGE_INTEGRITY_SHA256, Packet, Stun, USE_CANDIDATE,
+    XOR_MAPPED_ADDRESS, XOR_PEER_ADDRESS,
 };
 use crate::sim::watch::streams::Place;
 use crate::{Ignored, Path, Received, Timestamp};
@@ -111,9 +111,6 @@ impl Wire {
         let Some(place) = moment.named(ours.as_bytes()) else {
             return Verdict::Forged("under a name that is not ours");
         };
-        if !message.has(MESSAGE_INTEGRITY) && message.has(MESSAGE_INTEGRITY_SHA256) {
-            return Verdict::Unknown;
-        }
         if !moment.streams.has_signed(place, message) || !message.has_right_fingerprint() {
             return Verdict::Forged("a request with a wrong signature");
         }
@@ -135,7 +132,9 @@ impl Wire {
             return Verdict::Forged("a second answer");
         }
         let known = peer.and_then(|peer| self.peers.get(peer));
-        let signed = known.map(|(_, key)| message.is_signed_with(key));
+        // Checks carry MESSAGE-INTEGRITY alone, and an answer has to match (RFC 8489 section 9.1.4).
+        let matches = !message.has(MESSAGE_INTEGRITY_SHA256);
+        let signed = known.map(|(_, key)| matches && message.is_signed_with(key));
         if signed == Some(false) || !message.has_right_fingerprint() {
             self.is_attacked = true;
             return Verdict::Forged("an answer with a wrong signature");

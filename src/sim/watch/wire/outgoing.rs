@@ -129,9 +129,7 @@ impl Wire {
             Class::Request => self.request(sent, Kind::Server),
             Class::Error if unsigned => Ok(()),
             Class::Success | Class::Error => {
-                // What was asked with the other hash is answered with it.
-                let signed = message.has(MESSAGE_INTEGRITY_SHA256)
-                    || moment.streams.has_signed_any(message, moment.now);
+                let signed = moment.streams.has_signed_any(message, moment.now);
                 self.triggered.answered(message);
                 signed.then_some(()).ok_or_else(|| format!("INV-44: an answer is not signed, {:?}", leg.path))
             }

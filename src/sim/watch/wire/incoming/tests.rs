@@ -7,7 +7,7 @@ use crate::Config;
 use crate::ice::{Nomination, Role};
 use crate::sim::watch::Input;
 use crate::sim::watch::bench::{Bench, Check, at, path};
-use crate::stun::ErrorCode;
+use crate::stun::{Builder, ErrorCode, Integrity, Key, Method, TransactionId, XorMappedAddress};
 
 const LOCAL: &str = "192.0.2.1:1000";
 const MS: Duration = Duration::from_millis(1);
@@ -82,6 +82,22 @@ fn an_answer_with_another_signature_is_an_attack_and_proves_nothing() {
     let wire = &bench.watch.wire;
     assert!(wire.is_attacked() && !wire.was_ever_answered(way()));
     assert_eq!(wire.requests[&check.id].answered, None);
+}
+
+/// A check carries MESSAGE-INTEGRITY alone: an answer with the other tag, were it the right one, does not match.
+///
+/// Proves: rfc8489-9.1.4-1
+#[test]
+fn an_answer_that_is_sealed_in_another_way_than_its_check_is_an_attack() {
+    let (mut bench, check) = asked();
+    let mut answer = Vec::new();
+    Builder::success(&mut answer, Method::BINDING, TransactionId::from(check.id))
+        .attribute(&XorMappedAddress(way().local()))
+        .integrity(&Key::short_term(bench.peer.password().as_bytes()), Integrity::Sha256)
+        .fingerprint();
+    tell(&mut bench, way(), &answer, &LATE);
+    let wire = &bench.watch.wire;
+    assert!(wire.is_attacked() && !wire.was_ever_answered(way()));
 }
 
 /// World 241912 with an enemy: a check was answered at another base than that which has sent it.
