@@ -220,7 +220,18 @@ fn report_violation(arguments: &Arguments, seed: u64) {
     println!("\nWith as little in it as shows the same:\n{plan:?}\n{said}");
 }
 
-/// Carries out a plan; what it panics with is what went wrong.
+/// Carries out a plan; what it panics with is what went wrong. INV-52: what a world has allocated is gone with it.
 fn attempt(plan: &Plan) -> Result<Report, String> {
-    panic::catch_unwind(AssertUnwindSafe(|| worlds::run(plan))).map_err(|_| SAID.take())
+    let mut attempted = None;
+    let allocated = allocation_counter::measure(|| {
+        attempted = Some(panic::catch_unwind(AssertUnwindSafe(|| worlds::run(plan))));
+    });
+    let left = (allocated.count_current, allocated.bytes_current);
+    match attempted {
+        Some(Ok(_)) if left != (0, 0) => {
+            Err(format!("INV-52: {} allocations of {} bytes outlive their world", left.0, left.1))
+        }
+        Some(Ok(report)) => Ok(report),
+        Some(Err(_)) | None => Err(SAID.take()),
+    }
 }

@@ -85,7 +85,7 @@ use crate::{Agent, Event, Output, Path, Reason, Received, ServerError, Stats, St
 /// | INV-48 | what a server holds for the pair in use is asked for again a minute before its end; nothing after a release | watch; soak |
 /// | INV-49, INV-50 | one channel, one peer; data on a channel that was never bound comes to nothing | watch; [`TurnServer`](super::TurnServer) |
 /// | INV-51 | nothing is left of what was removed | watch |
-/// | INV-52 | no password is shown | soak: one world in fifty; what agents allocate is not looked at in worlds |
+/// | INV-52 | what was allocated is released; no password is shown | soak; the latter in one world in fifty |
 ///
 /// Of what it was not told, such as the credentials of a peer, it says nothing.
 pub struct Watch {
