@@ -79,8 +79,9 @@ impl Rto {
     /// Time from the first transmission to failure over UDP.
     #[must_use]
     pub fn total(&self) -> Duration {
-        let waits = (1..=self.rc()).map(|transmission| self.wait_after(transmission));
-        waits.fold(Duration::ZERO, Duration::saturating_add)
+        // Each wait is twice the one before: all but the last are together one RTO less than another of them would be.
+        let doubled = doubled(self.rc()).saturating_sub(1);
+        self.initial.saturating_mul(doubled.saturating_add(self.rm().into()))
     }
 
     pub(super) fn first_wait(&self, transport: Transport) -> Duration {
@@ -93,12 +94,16 @@ impl Rto {
     /// How long to wait after a transmission, counted from one.
     pub(super) fn wait_after(&self, transmission: u8) -> Duration {
         if transmission < self.rc() {
-            let doublings = u32::from(transmission.saturating_sub(1));
-            self.initial.saturating_mul(1_u32.checked_shl(doublings).unwrap_or(u32::MAX))
+            self.initial.saturating_mul(doubled(transmission))
         } else {
             self.initial.saturating_mul(u32::from(self.rm()))
         }
     }
+}
+
+/// How many RTOs to wait after a transmission that is not the last, counted from one.
+fn doubled(transmission: u8) -> u32 {
+    1_u32.checked_shl(u32::from(transmission.saturating_sub(1))).unwrap_or(u32::MAX)
 }
 
 impl Default for Rto {

@@ -20,6 +20,8 @@ fn the_schedule_follows_its_parameters() {
     let [two, three] = [2, 3].map(|n| NonZeroU8::new(n).unwrap());
     let rto = Rto::new(Duration::from_millis(100)).with_rc(three).with_rm(two);
     assert_eq!(schedule(rto), [0, 100, 300, 500]);
+    assert_eq!(rto.total(), Duration::from_millis(500));
+    assert_eq!(rto.with_rc(NonZeroU8::MIN).total(), Duration::from_millis(200));
     assert_eq!(schedule(rto.with_rc(NonZeroU8::MIN)), [0, 200]);
 }
 
