@@ -79,7 +79,6 @@ pub(crate) enum Purpose {
     Credentials,
     Transactions,
     TieBreaker,
-    Jitter,
     /// The seeds of the clients of TURN servers.
     Relays,
 }
@@ -88,12 +87,12 @@ pub(crate) enum Purpose {
 #[derive(Debug)]
 pub(crate) struct Entropy {
     seed: Seed,
-    drawn: [u32; 5],
+    drawn: [u32; 4],
 }
 
 impl Entropy {
     pub(crate) const fn new(seed: Seed) -> Self {
-        Self { seed, drawn: [0; 5] }
+        Self { seed, drawn: [0; 4] }
     }
 
     /// Fills `bytes` from the stream of `purpose`.
@@ -102,8 +101,7 @@ impl Entropy {
             Purpose::Credentials => (0, &mut self.drawn[0]),
             Purpose::Transactions => (1, &mut self.drawn[1]),
             Purpose::TieBreaker => (2, &mut self.drawn[2]),
-            Purpose::Jitter => (3, &mut self.drawn[3]),
-            Purpose::Relays => (4, &mut self.drawn[4]),
+            Purpose::Relays => (3, &mut self.drawn[3]),
         };
         let mut rng = ChaCha12Rng::from_seed(self.seed.0);
         rng.set_stream(stream);
@@ -132,7 +130,7 @@ impl Entropy {
 }
 
 /// The stream of [`Entropy::apart`].
-const APART: u64 = 5;
+const APART: u64 = 4;
 
 /// Streams from here on belong to [`Seed::child`], those below to [`Purpose`].
 const CHILDREN: u64 = 1 << 63;
@@ -159,7 +157,7 @@ mod tests {
     fn what_is_apart_is_the_same_whatever_was_drawn_and_in_no_stream() {
         let mut entropy = Entropy::new(Seed::from([4; 32]));
         let apart: [u8; 8] = entropy.apart();
-        for purpose in [Purpose::Credentials, Purpose::Transactions, Purpose::TieBreaker, Purpose::Jitter] {
+        for purpose in [Purpose::Credentials, Purpose::Transactions, Purpose::TieBreaker] {
             assert_ne!(entropy.bytes(purpose), apart);
         }
         assert_ne!(entropy.bytes(Purpose::Relays), apart);

@@ -8,6 +8,7 @@ use crate::agent::allowance::Allowed;
 use crate::agent::choices::Views;
 use crate::agent::stats::count;
 use crate::agent::{Agent, CheckRto, Event, Owner, Reason};
+use crate::entropy::Purpose;
 use crate::ice::authenticated::AuthenticatedPath;
 use crate::ice::check::{Check, CheckError, Outcome};
 use crate::ice::checklist::CheckList;
@@ -87,7 +88,7 @@ impl Agent {
     }
 
     fn start_check(&mut self, stream: StreamId, id: PairId) -> Option<()> {
-        let (rto, transaction) = (self.check_rto(), self.next_transaction_id());
+        let rto = self.check_rto();
         let known = self.streams.get(usize::from(stream.to_raw()))?;
         let pair = self.lists.list_mut(stream)?.pair_mut(id)?;
         let component = known.component(pair.component)?;
@@ -101,6 +102,7 @@ impl Agent {
         }
         let (remote, local) = (known.remote.as_ref()?, known.locals.get(pair.local)?);
         let priority = peer_reflexive_priority(&local.candidate);
+        let transaction = TransactionId::from(self.entropy.bytes(Purpose::Transactions));
         let check = Check {
             id: transaction,
             remote_ufrag: remote.credentials.ufrag(),

@@ -13,7 +13,6 @@ use crate::agent::sides::{LocalSide, RemoteSide};
 use crate::agent::stats::count;
 use crate::agent::stream::Stream;
 use crate::agent::{Agent, Error, NominateInConsent, Owner};
-use crate::entropy::Purpose;
 use crate::ice::check::{Check, CheckError, Outcome};
 use crate::ice::consent::{self, Consent, Standing};
 use crate::ice::lite::{Heard, Implementation};
@@ -130,13 +129,13 @@ impl Agent {
 
     /// Consent on a pair where the peer has last answered at `consented_at`, asked for as often as the policy says.
     pub(super) fn consent_for(
-        &mut self,
+        &self,
         stream: StreamId,
         pair: PairId,
         consented_at: Option<Timestamp>,
     ) -> Consent {
         let basic = self.consent_interval(stream, pair).unwrap_or(CONSENT_INTERVAL);
-        let first = consent::interval(basic, u32::from_be_bytes(self.entropy.bytes(Purpose::Jitter)));
+        let first = consent::interval(basic, consent::first_random(self.claim.tie_breaker, pair));
         // rfc7675-5.1-6: a pair that was in use before, or whose path was, may have been asked and not have answered yet.
         let valid = &self.stream(stream).map(|stream| &stream.valid);
         let path = valid.and_then(|valid| valid.get(pair)).map(|pair| pair.path);

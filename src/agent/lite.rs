@@ -255,7 +255,7 @@ impl Agent {
 
     /// How the path of a pair is kept, on which the peer was last heard at `consented_at`.
     pub(super) fn upkeep_for(
-        &mut self,
+        &self,
         stream: StreamId,
         pair: PairId,
         consented_at: Option<Timestamp>,

@@ -13,7 +13,7 @@
 use core::time::Duration;
 
 use crate::entropy::{Entropy, Purpose};
-use crate::ice::{CONSENT_INTERVAL, CONSENT_INTERVAL_MAX, PairId};
+use crate::ice::{CONSENT_INTERVAL, CONSENT_INTERVAL_MAX, PairId, TieBreaker};
 use crate::stun::TransactionId;
 use crate::time::{Deadline, Timestamp};
 
@@ -201,6 +201,14 @@ pub(crate) fn draw(entropy: &mut Entropy, basic: Duration) -> (TransactionId, Du
     (TransactionId::from(id), interval(basic, u32::from_be_bytes([a, b, c, d])))
 }
 
+/// What the time to the first check of a pair is drawn with, which needs no draw of its own: the tie-breaker is random, and of
+/// pairs with consecutive numbers the products with the golden ratio lie as far apart as can be.
+pub(crate) fn first_random(tie_breaker: TieBreaker, pair: PairId) -> u32 {
+    const GOLDEN: u32 = 0x9e37_79b9;
+    let [.., a, b, c, d] = tie_breaker.to_raw().to_be_bytes();
+    u32::from_be_bytes([a, b, c, d]).wrapping_add(pair.to_raw().wrapping_mul(GOLDEN))
+}
+
 /// The interval to the next check: `basic` times a factor between 0.8 and 1.2 (RFC 7675 section 5.1), from 32 random bits.
 pub(crate) fn interval(basic: Duration, random: u32) -> Duration {
     // rfc7675-5.1-7, and short enough for two checks before consent is lost.
@@ -227,6 +235,7 @@ fn micros(duration: Duration) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use alloc::vec::Vec;
 
     const INTERVAL: Duration = Duration::from_secs(5);
 
@@ -335,6 +344,19 @@ mod tests {
         assert!(interval(INTERVAL, u32::MAX) < Duration::from_secs(6));
         assert!(interval(INTERVAL, u32::MAX) > Duration::from_millis(5_999));
         assert_eq!(interval(INTERVAL, 1 << 31), Duration::from_secs(5));
+    }
+
+    /// Proves: rfc7675-5.1-6
+    #[test]
+    fn first_intervals_are_apart_in_every_agent_and_of_no_two_alike() {
+        let first = |tie_breaker: u64, pair: u32| {
+            interval(INTERVAL, first_random(TieBreaker::from_raw(tie_breaker), PairId::from_raw(pair)))
+        };
+        let mut times: Vec<Duration> = (0..8).map(|pair| first(7, pair)).collect();
+        times.sort();
+        // Eight of them in two seconds: each has at least half of an equal part to itself.
+        assert!(times.windows(2).all(|next| next[1] - next[0] > Duration::from_millis(125)), "{times:?}");
+        assert!((1..8).all(|other| first(other << 29, 1) != first(0, 1)));
     }
 
     #[test]
