@@ -4,6 +4,7 @@ mod backups;
 #[cfg(test)]
 mod bench;
 mod decode;
+mod digest;
 mod lists;
 mod streams;
 mod wire;
@@ -14,6 +15,7 @@ use core::fmt;
 
 use backups::Backups;
 use decode::Password;
+use digest::Digest;
 use streams::Streams;
 use wire::{Moment, Verdict, Wire};
 
@@ -119,7 +121,7 @@ enum Input {
 struct Datagram {
     verdict: Verdict,
     length: usize,
-    before: Option<lists::Digest>,
+    before: Option<Digest>,
     answers: usize,
 }
 
@@ -164,7 +166,7 @@ impl Watch {
         self.allow(agent);
         let verdict = self.wire.judge(Moment { now: self.now, streams: &self.streams }, path, datagram);
         self.wire.before(agent);
-        let before = matches!(verdict, Verdict::Forged(_)).then(|| lists::Digest::of(agent, self.now));
+        let before = matches!(verdict, Verdict::Forged(_)).then(|| Digest::of(agent, self.now));
         self.input = Input::Datagram(Datagram { verdict, length: datagram.len(), before, answers: 0 });
     }
 
@@ -257,7 +259,7 @@ impl Watch {
         (self.outputs, self.bound) = (0, 0);
         self.given_up.clear();
         if let Input::Datagram(Datagram { before: Some(before), answers, verdict, .. }) = self.input {
-            let after = lists::Digest::of(agent, self.now);
+            let after = Digest::of(agent, self.now);
             if after != before || answers > 1 {
                 self.fail(format_args!(
                     "INV-21: {verdict:?} has made {after:?} of {before:?}, {answers} answers"

@@ -8,35 +8,6 @@ use super::wire::Wire;
 use crate::ice::{CandidateKind, ComponentId, PairState, Role, StreamId};
 use crate::{Agent, Pair, Stats, StreamState, Timestamp};
 
-/// All that a forgery must not change, in little room.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) struct Digest {
-    /// One that has passed means: at once.
-    deadline: Option<Timestamp>,
-    role: Role,
-    hash: u64,
-}
-
-impl Digest {
-    pub(super) fn of(agent: &Agent, now: Timestamp) -> Self {
-        let mut hash = 0xcbf2_9ce4_8422_2325_u64;
-        let mut add = |number: u64| hash = (hash ^ number).wrapping_mul(0x0100_0000_01b3);
-        for stream in super::streams(agent) {
-            add(state_number(agent.state(stream)));
-            add(count(agent.remote_candidates(stream)));
-            add(count(agent.local_candidates(stream)));
-            for pair in agent.pairs(stream) {
-                add(u64::from(pair.id().to_raw()));
-                add(pair.priority().get());
-                add(pair_number(pair.state()));
-                let flags = [pair.is_listed(), pair.is_valid(), pair.is_nominated(), pair.is_selected()];
-                add(flags.into_iter().fold(0, |all, flag| all << 1 | u64::from(flag)));
-            }
-        }
-        Self { deadline: agent.deadline().map(|due| due.max(now)), role: agent.role(), hash }
-    }
-}
-
 /// INV-05: more at once is no answer but a flood. A relay that is left says so to its server, and takes several candidates
 /// along; a remote candidate may have a name to ask for.
 pub(super) fn outputs_max(agent: &Agent) -> usize {
@@ -239,34 +210,6 @@ fn candidates(agent: &Agent, wire: &Wire, stream: StreamId) -> Result<(), String
         }
     }
     Ok(())
-}
-
-fn count(all: impl Iterator) -> u64 {
-    u64::try_from(all.count()).unwrap_or(u64::MAX)
-}
-
-const fn state_number(state: Option<StreamState>) -> u64 {
-    match state {
-        None => 0,
-        Some(StreamState::New) => 1,
-        Some(StreamState::Checking) => 2,
-        Some(StreamState::Connected) => 3,
-        Some(StreamState::Completed) => 4,
-        Some(StreamState::Unconfirmed(_)) => 5,
-        Some(StreamState::Lost(_)) => 6,
-        Some(StreamState::Failed(_)) => 7,
-        Some(StreamState::Closed) => 8,
-    }
-}
-
-const fn pair_number(state: PairState) -> u64 {
-    match state {
-        PairState::Frozen => 1,
-        PairState::Waiting => 2,
-        PairState::InProgress(_) => 3,
-        PairState::Succeeded => 4,
-        PairState::Failed => 5,
-    }
 }
 
 /// RFC 7675 section 5.1.
