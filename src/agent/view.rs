@@ -105,6 +105,12 @@ impl<'a> Pair<'a> {
     pub fn rtt(&self) -> Option<Duration> {
         self.listed.and_then(|pair| pair.rtt.get())
     }
+
+    /// The same, as if it were selected: what no agent does, and whoever watches over one has to notice.
+    #[cfg(all(test, feature = "sim"))]
+    pub(crate) const fn as_selected(self) -> Self {
+        Self { selected: true, ..self }
+    }
 }
 
 impl Agent {

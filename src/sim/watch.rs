@@ -267,7 +267,7 @@ impl Watch {
             }
         }
         self.input = Input::Unknown;
-        let told = lists::inspect(agent, &self.wire, self.now, &self.stats);
+        let told = lists::inspect(agent, &agent.limits(), &self.wire, self.now, &self.stats);
         self.note(told);
         let told = self.wire.quiet(agent, self.now, &self.stats);
         self.note(told);

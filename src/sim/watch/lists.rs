@@ -5,8 +5,8 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::wire::Wire;
-use crate::ice::{CandidateKind, ComponentId, PairState, Role, StreamId};
-use crate::{Agent, Pair, Stats, StreamState, Timestamp};
+use crate::ice::{Candidate, CandidateKind, ComponentId, PairState, Role, StreamId};
+use crate::{Agent, Limits, Pair, Stats, StreamState, Timestamp};
 
 /// INV-05: more at once is no answer but a flood. A relay that is left says so to its server, and takes several candidates
 /// along; a remote candidate may have a name to ask for.
@@ -18,14 +18,20 @@ pub(super) fn outputs_max(agent: &Agent) -> usize {
         + 16
 }
 
-/// Everything that can be seen from outside at once.
-pub(super) fn inspect(agent: &Agent, wire: &Wire, now: Timestamp, before: &Stats) -> Result<(), String> {
+/// Everything that can be seen from outside at once, of an agent that is to keep to these limits.
+pub(super) fn inspect(
+    agent: &Agent,
+    limits: &Limits,
+    wire: &Wire,
+    now: Timestamp,
+    before: &Stats,
+) -> Result<(), String> {
     counters(&agent.stats(), before)?;
-    let (limits, mut live, mut all_closed) = (agent.limits(), 0, true);
+    let (mut live, mut all_closed) = (0, true);
     for stream in super::streams(agent) {
         let pairs: Vec<Pair<'_>> = agent.pairs(stream).collect();
         live += pairs.iter().filter(|pair| pair.is_listed()).count();
-        list(agent, &pairs)?;
+        list(agent.role(), &pairs)?;
         for pair in &pairs {
             look_at(agent, wire, pair)?;
         }
@@ -34,23 +40,32 @@ pub(super) fn inspect(agent: &Agent, wire: &Wire, now: Timestamp, before: &Stats
         {
             route(agent, wire, pair.component(), now)?;
         }
-        candidates(agent, wire, stream)?;
-        let closed = agent.state(stream) == Some(StreamState::Closed);
-        all_closed &= closed;
-        // INV-51
-        if closed && !pairs.is_empty() {
-            return Err(format!("INV-51: {} pairs of a stream that was closed", pairs.len()));
-        }
+        candidates(agent, limits, wire, stream)?;
+        let state = agent.state(stream);
+        left(state, &pairs)?;
+        all_closed &= state == Some(StreamState::Closed);
     }
     // INV-32
     if live > limits.pairs {
         return Err(format!("INV-32: {live} live pairs, more than {}", limits.pairs));
     }
-    // INV-10, INV-51
-    if all_closed && agent.deadline().is_some() {
-        return Err(format!("INV-10: a deadline after the end, {:?}", agent.deadline()));
+    over(all_closed, agent.deadline())
+}
+
+/// INV-51: what is left of a stream in this state.
+fn left(state: Option<StreamState>, pairs: &[Pair<'_>]) -> Result<(), String> {
+    match state == Some(StreamState::Closed) && !pairs.is_empty() {
+        false => Ok(()),
+        true => Err(format!("INV-51: {} pairs of a stream that was closed", pairs.len())),
     }
-    Ok(())
+}
+
+/// INV-10, INV-51: what an agent waits for.
+fn over(all_closed: bool, deadline: Option<Timestamp>) -> Result<(), String> {
+    match deadline.filter(|_| all_closed) {
+        None => Ok(()),
+        Some(due) => Err(format!("INV-10: a deadline after the end, {due:?}")),
+    }
 }
 
 /// INV-33
@@ -91,7 +106,7 @@ fn counters(now: &Stats, before: &Stats) -> Result<(), String> {
 }
 
 /// INV-37, INV-38, INV-39: a check list as a whole.
-fn list(agent: &Agent, pairs: &[Pair<'_>]) -> Result<(), String> {
+fn list(role: Role, pairs: &[Pair<'_>]) -> Result<(), String> {
     let listed = || pairs.iter().filter(|pair| pair.is_listed());
     let mut last = u64::MAX;
     for (place, pair) in listed().enumerate() {
@@ -99,7 +114,7 @@ fn list(agent: &Agent, pairs: &[Pair<'_>]) -> Result<(), String> {
             return Err(format!("INV-37: {} and {} on {:?}", pair.id(), twin.id(), pair.path()));
         }
         let [ours, theirs] = [pair.local(), pair.remote()].map(|it| u64::from(it.priority().get()));
-        let (g, d) = if agent.role() == Role::Controlling { (ours, theirs) } else { (theirs, ours) };
+        let (g, d) = if role == Role::Controlling { (ours, theirs) } else { (theirs, ours) };
         // RFC 8445 section 6.1.2.3
         let wanted = (g.min(d) << 32) + 2 * g.max(d) + u64::from(g > d);
         let priority = pair.priority().get();
@@ -178,8 +193,8 @@ fn route(agent: &Agent, wire: &Wire, component: ComponentId, now: Timestamp) -> 
 }
 
 /// INV-25, INV-32, INV-42
-fn candidates(agent: &Agent, wire: &Wire, stream: StreamId) -> Result<(), String> {
-    let (limits, mut remotes) = (agent.limits(), 0);
+fn candidates(agent: &Agent, limits: &Limits, wire: &Wire, stream: StreamId) -> Result<(), String> {
+    let mut remotes = 0;
     for (id, candidate) in agent.remote_candidates(stream) {
         remotes += 1;
         if let (CandidateKind::PeerReflexive, Some(address)) = (candidate.kind(), candidate.ip())
@@ -197,15 +212,27 @@ fn candidates(agent: &Agent, wire: &Wire, stream: StreamId) -> Result<(), String
     if ours.len() > limits.local_candidates {
         return Err(format!("INV-32: {} local candidates", ours.len()));
     }
+    foundations(&ours)
+}
+
+/// INV-42: what shares a foundation is of one type, by one transport and from one base; and hosts that are so share theirs. Of
+/// others the server would have to be known, too.
+fn foundations(ours: &[&Candidate]) -> Result<(), String> {
+    let base = |it: &Candidate| match it.kind() {
+        CandidateKind::Host | CandidateKind::Relayed => it.ip().map(|address| address.ip()),
+        _ => it.related().map(|address| address.ip()),
+    };
     for (place, one) in ours.iter().enumerate() {
-        for other in ours.iter().skip(place + 1).filter(|other| other.foundation() == one.foundation()) {
-            let base = |it: &crate::ice::Candidate| match it.kind() {
-                CandidateKind::Host => it.ip().map(|address| address.ip()),
-                _ => None,
-            };
-            if one.kind() != other.kind() || one.transport() != other.transport() || base(one) != base(other)
-            {
+        for other in ours.iter().skip(place + 1) {
+            let is_one = one.foundation() == other.foundation();
+            let is_alike = one.kind() == other.kind()
+                && one.transport() == other.transport()
+                && base(one) == base(other);
+            if is_one && !is_alike {
                 return Err(format!("INV-42: one foundation for {one:?} and {other:?}"));
+            }
+            if is_alike && !is_one && one.kind() == CandidateKind::Host && base(one).is_some() {
+                return Err(format!("INV-42: two foundations for {one:?} and {other:?}"));
             }
         }
     }
@@ -214,3 +241,6 @@ fn candidates(agent: &Agent, wire: &Wire, stream: StreamId) -> Result<(), String
 
 /// RFC 7675 section 5.1.
 const CONSENT: core::time::Duration = core::time::Duration::from_secs(30);
+
+#[cfg(test)]
+mod tests;
