@@ -171,7 +171,9 @@ fn when_consent_is_revoked_on_the_selected_pair_a_kept_one_takes_over_without_de
     assert!(bench.agent.route(bench.component()).is_none());
     let slowly = |check: &Sent| others(check).map(|_| ms(300));
     bench.run_answering(revoked + secs(60), slowly);
-    let taken = bench.events.iter().rfind(|(_, event)| matches!(event, Event::Selected { .. })).unwrap().0;
+    // Another one may follow later, if it answers sooner.
+    let mut selected = bench.events.iter().filter(|(_, event)| matches!(event, Event::Selected { .. }));
+    let taken = selected.find(|(at, _)| *at > revoked).unwrap().0;
     assert!(taken.saturating_since(revoked) <= ms(350), "{taken:?}: one slot and one round trip");
     let route = bench.agent.route(bench.component()).unwrap();
     assert!(OTHERS.map(address).contains(&route.path().remote()));
