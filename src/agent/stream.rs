@@ -342,11 +342,16 @@ impl Stream {
     /// The components that a pair is needed for: up to the highest that either side has signalled candidates for, once it has
     /// said that these are all (rfc8445-6.1.2.2-2). Where we have signalled none, that is no agreement on fewer.
     pub(crate) fn needed_components(&self) -> impl Iterator<Item = ComponentId> + Clone + use<'_> {
-        let signalled = |remote: &&RemoteCandidate| remote.candidate.kind() != CandidateKind::PeerReflexive;
-        let named = self.unresolved.iter().map(|named| named.component);
-        let theirs = self.remotes.iter().filter(signalled).map(|remote| remote.component).chain(named);
-        let theirs = theirs.map(ComponentId::number).max();
-        let theirs = theirs.filter(|_| self.remote_gathering != RemoteGathering::Open).unwrap_or(u16::MAX);
+        let theirs = || {
+            let signalled =
+                |remote: &&RemoteCandidate| remote.candidate.kind() != CandidateKind::PeerReflexive;
+            let named = self.unresolved.iter().map(|named| named.component);
+            let all = self.remotes.iter().filter(signalled).map(|remote| remote.component).chain(named);
+            all.map(ComponentId::number).max().filter(|_| self.remote_gathering != RemoteGathering::Open)
+        };
+        // Of one component there is nothing to agree on.
+        let is_in_doubt = self.components.len() > 1;
+        let theirs = is_in_doubt.then(theirs).flatten().unwrap_or(u16::MAX);
         let count = usize::from(self.provided.ours().min(theirs));
         let numbered = (1..).zip(&self.components).take(count);
         numbered.filter(|(_, ours)| ours.is_some()).map(|(number, _)| self.id.component(number))
