@@ -278,6 +278,34 @@ fn a_signed_403_ends_consent_at_once() {
     assert_eq!(bench.sent.len(), sent, "nothing is asked any more");
 }
 
+/// The nomination of a pair in use fails, and the pair is valid no longer, while a check for consent is under way: its answer is
+/// the peer's all the same, and a 403 holds when the pair works again.
+///
+/// Proves: rfc7675-5.2-1
+#[test]
+fn a_consent_check_is_answered_also_when_its_pair_has_gone() {
+    for refuses in [false, true] {
+        let mut bench = Bench::with(Config::new(), Role::Controlling);
+        let check = bench.next_check();
+        bench.answer(&check);
+        let nomination = bench.next_check();
+        assert!(nomination.use_candidate && has_route(&bench));
+        let consent = consent_check(&mut bench);
+        assert!(!consent.use_candidate);
+        bench.feed(&bench.error(&nomination, ErrorCode::BAD_REQUEST));
+        assert!(!has_route(&bench));
+        let answer = match refuses {
+            true => bench.error(&consent, ErrorCode::FORBIDDEN),
+            false => bench.success(&consent, address(LOCAL)),
+        };
+        assert_eq!(bench.feed(&answer), Fed::Control);
+        assert_eq!(bench.feed(&answer), Fed::Ignored(Ignored::UnknownTransaction));
+        bench.peer_checks(false);
+        bench.run_answering(bench.now + ms(200), |_| Some(ms(20)));
+        assert_eq!(has_route(&bench), !refuses, "{refuses}");
+    }
+}
+
 /// And so can we.
 ///
 /// Proves: rfc7675-5.2-3

@@ -252,6 +252,7 @@ impl Agent {
     pub(super) fn apply_consent(
         &mut self,
         owner: ConsentOwner,
+        path: Path,
         outcome: Outcome,
         rtt: Option<Duration>,
     ) -> bool {
@@ -266,7 +267,9 @@ impl Agent {
                     consent.answered(now);
                 }
             }
-            Outcome::Failure(CheckError::Rejected(FORBIDDEN)) => self.revoked(owner.component, owner.pair),
+            Outcome::Failure(CheckError::Rejected(FORBIDDEN)) => {
+                self.revoked(owner.component, owner.pair, path);
+            }
             Outcome::RoleConflict => {
                 self.yield_role(owner.role);
             }
@@ -323,23 +326,25 @@ impl Agent {
         let valid = self.stream(stream).into_iter().flat_map(|stream| stream.valid.pairs());
         let on_it = valid.filter(|known| known.path == path).map(|known| (known.component, known.id));
         if let Some((component, pair)) = on_it.into_iter().next() {
-            self.revoked(component, pair);
+            self.revoked(component, pair, path);
         }
     }
 
     /// The peer has answered 403: that holds for whatever else is valid on the path, as behind a translator that has changed
     /// its mind.
-    fn revoked(&mut self, component: ComponentId, pair: PairId) {
-        let valid = || self.stream(component.stream()).into_iter().flat_map(|stream| stream.valid.pairs());
-        let path = valid().find(|known| known.id == pair).map(|known| known.path);
-        let alike = valid().filter(|known| known.id != pair && Some(known.path) == path);
+    fn revoked(&mut self, component: ComponentId, pair: PairId, path: Path) {
+        let Some(stream) = self.stream(component.stream()) else { return };
+        // What the generation before has there is no business of the present one.
+        let before = stream.previous.as_ref().is_some_and(|previous| previous.path(pair).is_some());
+        let path = Some(path).filter(|_| !before);
+        let alike = stream.valid.pairs().iter().filter(|known| known.id != pair && Some(known.path) == path);
         let pairs: Vec<PairId> = alike.map(|known| known.id).collect();
-        self.revoke_one(component, pair);
-        pairs.into_iter().for_each(|pair| self.revoke_one(component, pair));
+        self.revoke_one(component, pair, path);
+        pairs.into_iter().for_each(|pair| self.revoke_one(component, pair, path));
     }
 
-    /// A pair that is not in use is not to be used later either.
-    fn revoke_one(&mut self, component: ComponentId, pair: PairId) {
+    /// A pair that is not in use, or valid no longer, is not to be used later either.
+    fn revoke_one(&mut self, component: ComponentId, pair: PairId, path: Option<Path>) {
         if let Some(consent) = self.consent_mut(component, pair) {
             consent.revoke();
             return self.lose(component, pair);
@@ -347,7 +352,6 @@ impl Agent {
         let asks = self.config.consent;
         let Ok(stream) = self.stream_mut(component.stream()) else { return };
         let is_selected = stream.valid.selected(component).is_some_and(|selected| selected.id == pair);
-        let path = stream.valid.get(pair).map(|pair| pair.path);
         let Some(path) = path.filter(|_| asks && !is_selected) else { return };
         if !stream.lost.contains(&path) {
             stream.lost.push(path);
@@ -456,8 +460,9 @@ impl Agent {
     /// Forgets consent checks on pairs that are gone.
     pub(super) fn forget_consent_without_pair(&mut self, id: StreamId) {
         let Some(stream) = self.streams.get(usize::from(id.to_raw())) else { return };
-        let is_gone =
-            |owner: &ConsentOwner| owner.component.stream() == id && stream.remote_of(owner.pair).is_none();
+        let is_gone = |owner: &ConsentOwner| {
+            owner.component.stream() == id && stream.upkeep_target(owner.pair).is_none()
+        };
         self.transactions.retain(|owner| !matches!(owner, Owner::Consent(owner) if is_gone(owner)));
     }
 
@@ -571,9 +576,10 @@ impl Stream {
         Some(Target { valid: &path.valid, local, remote, priority: peer_reflexive_priority(&path.local) })
     }
 
-    /// The peer's credentials under which a pair in use is checked.
+    /// The peer's credentials under which consent was asked for: those of the generation before for what it still uses, and
+    /// for all else the present ones, also where the pair was valid and is no longer.
     pub(super) fn remote_of(&self, pair: PairId) -> Option<&RemoteSide> {
-        self.upkeep_target(pair).map(|target| target.remote)
+        self.upkeep_target(pair).map(|target| target.remote).or(self.remote.as_ref())
     }
 }
 

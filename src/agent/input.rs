@@ -148,7 +148,7 @@ impl Agent {
                 self.apply_check(check, id, outcome, rtt);
                 true
             }
-            Owner::Consent(consent) => self.apply_consent(consent, outcome, rtt) || !self.at_rest,
+            Owner::Consent(consent) => self.apply_consent(consent, path, outcome, rtt) || !self.at_rest,
             Owner::Gather(_) => true,
         };
         self.settle_if(news);

@@ -171,6 +171,7 @@ impl Agent {
         let hosts: Vec<LocalCandidate> = stream.locals.iter().cloned().collect();
         self.lists.restart(id);
         self.keep_asking_on_previous(id);
+        self.forget_consent_without_pair(id);
         self.transactions.retain(|owner| !owner.is_check_for(id));
         self.forget_held_checks(id);
         // What is still queued would be signalled under credentials that are gone (L-32).

@@ -242,7 +242,7 @@ pub(super) struct Proof {
 /// Whether an answer may have this attribute. One with any other that has to be understood says nothing.
 fn is_known(kind: u16) -> bool {
     kind >= 0x8000
-        || matches!(kind, 0x0001 | 0x0006..=0x000a | 0x0014 | 0x0015 | 0x001c..=0x001e | 0x0020 | 0x0024 | 0x0025)
+        || matches!(kind, 0x0001 | 0x0006 | 0x0008..=0x000a | 0x0014 | 0x0015 | 0x001c..=0x001e | 0x0020 | 0x0024 | 0x0025)
 }
 
 /// RFC 7675 section 5.2 and RFC 8445 section 7.2.5.1.
