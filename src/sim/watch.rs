@@ -234,6 +234,7 @@ impl Watch {
                         self.fail(format_args!("INV-21: {answer} bytes in answer to {length} forged ones"));
                     }
                 }
+                self.wire.set_role(agent.role());
                 self.wire.set_timed(!matches!(self.input, Input::Unknown));
                 let told = self.wire.sent(
                     Moment { now: self.now, streams: &self.streams },

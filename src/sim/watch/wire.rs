@@ -18,7 +18,7 @@ use bytes::Bytes;
 
 use super::decode::Password;
 use super::streams::{Place, Streams};
-use crate::ice::StreamId;
+use crate::ice::{Role, StreamId};
 use crate::{Path, Provenance, Timestamp};
 use incoming::Proof;
 use relays::Relays;
@@ -75,6 +75,8 @@ pub(super) struct Wire {
     next_at: Timestamp,
     /// Of the last consent check in a generation, with the pairs that it may have been for.
     consent_at: BTreeMap<(Path, usize), pace::Asked>,
+    /// The role of the agent, as it was at the last output.
+    role: Option<Role>,
     /// Whether the time is known at which requests leave.
     timed: bool,
     /// Ta, as it was at the last quiet point.

@@ -5,7 +5,6 @@ use core::time::Duration;
 
 use super::*;
 use crate::ice::{Foundation, Nomination, Priority};
-
 use crate::sim::watch::bench::{Bench, address, at, path};
 use crate::stun::{
     self, Builder, ErrorCode, IceControlling, Integrity, Key, Method, TransactionId, UseCandidate, Username,

@@ -9,6 +9,7 @@ use bytes::Bytes;
 
 use super::relays::{Held, channel_number};
 use super::{Kind, Leg, MINUTE, Moment, Request, Wire};
+use crate::ice::Role;
 use crate::sim::watch::decode::{
     BINDING, CHANNEL_BIND, Class, DATA_VALUE, FINGERPRINT, ICE_CONTROLLED, ICE_CONTROLLING,
     MESSAGE_INTEGRITY, MESSAGE_INTEGRITY_SHA256, PRIORITY, Packet, SEND, SOFTWARE, Stun, USE_CANDIDATE,
@@ -27,6 +28,10 @@ struct Sent<'a> {
 impl Wire {
     pub(in crate::sim::watch) fn excuse_until(&mut self, until: Timestamp) {
         self.excused_until = self.excused_until.max(until);
+    }
+
+    pub(in crate::sim::watch) fn set_role(&mut self, role: Role) {
+        self.role = Some(role);
     }
 
     pub(in crate::sim::watch) fn set_timed(&mut self, timed: bool) {
@@ -162,8 +167,9 @@ impl Wire {
         }
         if message.has(USE_CANDIDATE) {
             let works = leg.path.is_none_or(|path| self.proven.contains(&path));
-            if !claims[0] || !works {
-                return Err(format!("INV-41: USE-CANDIDATE, controlling {}, on {:?}", claims[0], leg.path));
+            let controls = claims[0] && self.role != Some(Role::Controlled);
+            if !controls || !works {
+                return Err(format!("INV-41: USE-CANDIDATE, controlling {controls}, on {:?}", leg.path));
             }
         }
         self.fresh.push(message.id);
@@ -201,9 +207,12 @@ impl Wire {
         if known.consent {
             return Err(format!("INV-29: a consent check on {:?} was sent again", leg.path));
         }
+        // INV-35
+        if known.answered.is_some() && !known.relayed {
+            return Err(format!("INV-35: a request on {:?} was sent again after its answer", leg.path));
+        }
         known.transmissions += 1;
         known.last_at = now;
-        // INV-35
         if known.transmissions > TRANSMISSIONS_MAX {
             return Err(format!("INV-35: transmission {} on {:?}", known.transmissions, leg.path));
         }
@@ -216,8 +225,11 @@ impl Wire {
         known.rto_max = known.rto_max.min(elapsed / multiple);
         let (most, excused) = (known.rto_max, known.first_at < excused_until);
         // INV-36
+        if most < RTO_MIN {
+            return Err(format!("INV-36: transmission {times} after {elapsed:?}, with an RTO of {most:?}"));
+        }
         let wanted = most * multiple;
-        if most < RTO_MIN || !excused && elapsed.saturating_sub(wanted) > self.spread(now) * times {
+        if !excused && elapsed.saturating_sub(wanted) > self.spread(now) * times {
             return Err(format!(
                 "INV-35: transmission {times} after {elapsed:?}, the RTO being {most:?} at most"
             ));
@@ -256,3 +268,6 @@ const RTO_MIN: Duration = Duration::from_millis(500);
 
 /// How much a retransmission may be late however few are due at once.
 const SPREAD: Duration = Duration::from_millis(250);
+
+#[cfg(test)]
+mod tests;

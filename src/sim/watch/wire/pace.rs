@@ -109,7 +109,7 @@ impl Wire {
 /// RFC 7675 section 5.1: 0.8 times 5 s.
 const CONSENT_MIN: Duration = Duration::from_secs(4);
 
-const UNANSWERED_MAX: usize = 128;
+pub(super) const UNANSWERED_MAX: usize = 128;
 
 /// More than a session has under way; those of the last minute are kept whatever their number.
 const REQUESTS_MAX: usize = 8_192;
