@@ -7,7 +7,9 @@ use crate::Config;
 use crate::ice::{Nomination, Role};
 use crate::sim::watch::Input;
 use crate::sim::watch::bench::{Bench, Check, at, path};
-use crate::stun::{Builder, ErrorCode, Integrity, Key, Method, TransactionId, XorMappedAddress};
+use crate::stun::{
+    AttributeType, Builder, ErrorCode, Integrity, Key, Method, TransactionId, XorMappedAddress,
+};
 
 const LOCAL: &str = "192.0.2.1:1000";
 const MS: Duration = Duration::from_millis(1);
@@ -131,6 +133,24 @@ fn consent_ends_with_a_403_and_with_thirty_seconds_of_silence() {
         bench.watch.wire.give_answer(way(), before);
         tell(&mut bench, way(), &answer, &Received::Control);
         assert_eq!(bench.watch.wire.revoked.contains(&(way(), 0)), ends, "an answer brings nothing back");
+    }
+}
+
+/// Found by the fuzzer: 0x0007 was PASSWORD once, and is nothing now.
+///
+/// Proves: rfc8489-6.3.4-1
+#[test]
+fn an_error_with_what_is_not_understood_takes_no_consent_back() {
+    for (kind, ends) in [(0x0007, false), (0x000c, false), (0x0006, true), (0x0009, true), (0x8007, true)] {
+        let (mut bench, check) = asked();
+        bench.watch.wire.give_answer(way(), bench.now);
+        let mut answer = Vec::new();
+        Builder::error(&mut answer, Method::BINDING, TransactionId::from(check.id), &ErrorCode::FORBIDDEN)
+            .raw(AttributeType::new(kind), &[0; 4])
+            .integrity(&Key::short_term(bench.peer.password().as_bytes()), Integrity::Sha1)
+            .fingerprint();
+        tell(&mut bench, way(), &answer, &Received::Control);
+        assert_eq!(bench.watch.wire.is_sound(way(), bench.now), !ends, "{kind:#06x}");
     }
 }
 
