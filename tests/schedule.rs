@@ -144,6 +144,21 @@ fn a_failed_foundation_thaws_when_nothing_else_waits() {
     assert_eq!(instants(&bench.checks()), [0, 50, 100].map(at));
 }
 
+/// The answer to the check that a triggered one replaces comes before that has left: there is nothing to wake up for.
+#[test]
+fn a_triggered_check_that_an_answer_has_overtaken_wakes_nobody() {
+    let mut bench = Bench::new(Role::Controlled);
+    bench.end_of_candidates();
+    let check = bench.next_check();
+    let slot = check.at + ms(50);
+    bench.peer_checks(false);
+    assert_eq!(bench.agent.deadline(), Some(slot));
+    bench.answer(&check);
+    assert!(bench.agent.deadline().is_none_or(|due| due > slot), "{:?}", bench.agent.deadline());
+    bench.run_for(ms(5_000));
+    assert_eq!(bench.checks().len(), 1);
+}
+
 /// Proves: rfc8445-6.1.4.1-1, rfc8445-6.1.4.2-2
 #[test]
 fn triggered_checks_come_first_in_their_order_and_once_each() {

@@ -94,10 +94,7 @@ impl Agent {
         let component = known.component(pair.component)?;
         let wanted = self.claim.role == Role::Controlling && component.nomination.nominated() == Some(id);
         let nominates = wanted.then_some(component.nominations);
-        // An answer that came late has overtaken the triggered check, which is not needed any more, unless there is doubt.
-        let mobility = component.mobility();
-        let asked_again = mobility.trouble.is_some() || mobility.relocated.is_some();
-        if pair.state == PairState::Succeeded && nominates.is_none() && !asked_again {
+        if pair.state == PairState::Succeeded && nominates.is_none() && !component.is_in_doubt() {
             return None;
         }
         let (remote, local) = (known.remote.as_ref()?, known.locals.get(pair.local)?);
@@ -212,12 +209,21 @@ impl Agent {
         };
         let Some(local) = self.mapped_candidate(&pair, unscoped(mapped), owner.priority) else { return };
         let Some(valid) = self.validate(&pair, local) else { return };
+        let known = self.streams.get(usize::from(owner.stream.to_raw()));
+        let component = known.and_then(|stream| stream.component(pair.component));
+        let is_wanted = |id: PairId| {
+            component.is_some_and(|it| it.is_in_doubt() || it.nomination.nominated() == Some(id))
+        };
         let Some(list) = self.lists.list_mut(owner.stream) else { return };
         // rfc8445-7.2.5.3.3-1: the pair that was checked, and the pair that it showed to be valid.
         for id in [pair.id, valid] {
             if let Some(pair) = list.pair_mut(id) {
                 pair.apply(PairEvent::Succeed);
                 pair.valid = Some(valid);
+            }
+            // The answer has overtaken the triggered check, for which nobody has to wake up.
+            if !is_wanted(id) {
+                list.unqueue(id);
             }
         }
         if let Some(pair) = list.pair_mut(pair.id) {

@@ -93,6 +93,11 @@ impl Component {
         self.mobility.as_deref().unwrap_or(&NONE)
     }
 
+    /// Whether pairs that work are checked again: the selected one does not answer, or the peer was heard from elsewhere.
+    pub(crate) fn is_in_doubt(&self) -> bool {
+        self.mobility().trouble.is_some() || self.mobility().relocated.is_some()
+    }
+
     pub(crate) fn backups(&self) -> &[Consent] {
         &self.mobility().backups
     }

@@ -123,6 +123,15 @@ impl CheckList {
         }
     }
 
+    /// Takes a pair out of the triggered queue.
+    pub(crate) fn unqueue(&mut self, id: PairId) {
+        if let Some(pair) = self.pair_mut(id)
+            && pair.place.take().is_some()
+        {
+            self.close_queue();
+        }
+    }
+
     pub(crate) fn next_triggered(&mut self) -> Option<PairId> {
         if !self.has_triggered() {
             return None;

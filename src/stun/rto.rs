@@ -79,8 +79,13 @@ impl Rto {
     /// Time from the first transmission to failure over UDP.
     #[must_use]
     pub fn total(&self) -> Duration {
-        // Each wait is twice the one before: all but the last are together one RTO less than another of them would be.
-        let doubled = doubled(self.rc()).saturating_sub(1);
+        self.rest_from(1)
+    }
+
+    /// Time from a transmission, counted from one, to failure.
+    pub(super) fn rest_from(&self, transmission: u8) -> Duration {
+        // Each wait is twice the one before: all but the last are together one first wait less than another of them would be.
+        let doubled = doubled(self.rc()).saturating_sub(doubled(transmission));
         self.initial.saturating_mul(doubled.saturating_add(self.rm().into()))
     }
 

@@ -382,12 +382,10 @@ impl<O> Transaction<O> {
     /// When it gives up, if the caller is never late from now on.
     #[must_use]
     pub fn expires_at(&self) -> Timestamp {
-        let mut at = self.due_at;
-        if self.sends_again() {
-            let rest = self.transmissions.saturating_add(1)..=self.rto.rc();
-            rest.for_each(|transmission| at += self.rto.wait_after(transmission));
+        match self.sends_again() {
+            true => self.due_at + self.rto.rest_from(self.transmissions.saturating_add(1)),
+            false => self.due_at,
         }
-        at
     }
 
     /// How long to wait after the transmission that is due next; `None` if none is.

@@ -26,6 +26,18 @@ fn the_schedule_follows_its_parameters() {
 }
 
 #[test]
+fn what_is_left_of_a_schedule_is_the_sum_of_its_waits() {
+    for [rc, rm] in [[1, 1], [1, 16], [2, 1], [7, 16], [12, 255]] {
+        let [rc, rm] = [rc, rm].map(|n| NonZeroU8::new(n).unwrap());
+        let rto = Rto::new(Duration::from_millis(3)).with_rc(rc).with_rm(rm);
+        for transmission in 1..=rc.get() {
+            let sum: Duration = (transmission..=rc.get()).map(|n| rto.wait_after(n)).sum();
+            assert_eq!(rto.rest_from(transmission), sum, "{rto:?} from {transmission}");
+        }
+    }
+}
+
+#[test]
 fn no_parameter_makes_a_wait_of_nothing_or_overflows() {
     assert_eq!(Rto::new(Duration::ZERO).initial(), SHORTEST);
     assert_eq!(Rto::default().with_ti(Duration::ZERO).ti(), SHORTEST);
