@@ -2,9 +2,9 @@
 
 use core::time::Duration;
 
-use floe::ice::Role;
+use floe::ice::{PairState, Role};
 use floe::sim::Dropped;
-use floe::{Event, Profile, StreamState};
+use floe::{Event, Pair, Profile, StreamState};
 
 use super::expectation;
 use super::plan::{Happening, Hostile, Use};
@@ -123,10 +123,11 @@ fn silence(play: &Play<'_>, states: [StreamState; 2]) {
             over || is_literal(play) && matches!(state, StreamState::Checking | StreamState::Connected);
         let abandoned = matches!(states[1 - end], StreamState::Closed);
         // A check is signed for a stream, and says nothing of a component: sent again from elsewhere it may lead to a nomination
-        // that arrives at another one.
+        // that arrives at another one. And an answer that comes again from elsewhere, before the true one, fails a pair that the
+        // other end has nominated (RFC 8445 section 7.2.5.2.1).
         let misled = matches!(play.plan.hostile, Some(Hostile::Replayer(_)))
             && state == StreamState::Connected
-            && play.plan.ends[end].components > 1;
+            && (play.plan.ends[end].components > 1 || has_failed_where_the_other_selects(play, end));
         // Who asks for no consent does not notice that a socket or a relay of the other end is gone, and moves to no other pair.
         let unnoticed = state == StreamState::Connected
             && !play.plan.ends[1 - end].setting.consent
@@ -156,6 +157,15 @@ fn silence(play: &Play<'_>, states: [StreamState; 2]) {
             tail(play)
         );
     }
+}
+
+/// Whether an end has a pair that has failed, to where the other end has selected one.
+fn has_failed_where_the_other_selects(play: &Play<'_>, end: usize) -> bool {
+    let [own, other] = [end, 1 - end].map(|end| play.session.peer(end));
+    let selected = other.agent().pairs(other.stream()).filter(Pair::is_selected);
+    let sources: Vec<_> = selected.filter_map(|pair| pair.local().ip()).collect();
+    let mut failed = own.agent().pairs(own.stream()).filter(|pair| pair.state() == PairState::Failed);
+    failed.any(|pair| sources.contains(&pair.path().remote()))
 }
 
 /// Whether an end has selected pairs in the generation that it is in, which it still has unless a socket or a relay has gone.
