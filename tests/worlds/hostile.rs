@@ -149,7 +149,7 @@ impl Attack {
         };
         let (source, destination, payload) = picked;
         let mut bytes = payload.to_vec();
-        if self.dice.percent(15) {
+        if self.dice.percent(15) && !bytes.is_empty() {
             let at = self.dice.below(bytes.len() as u64) as usize;
             bytes[at] ^= 1 << self.dice.below(8);
         }
