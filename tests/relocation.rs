@@ -6,10 +6,14 @@ use core::net::SocketAddr;
 use core::time::Duration;
 
 use floe::ice::Role;
+use floe::stun::AttributeType;
 use floe::{Config, Event, Remote, StreamState};
 use harness::{Bench, Fed, LOCAL, PeerCheck, REMOTE, Sent, address, at, host, ms, remote_credentials};
 
 const ELSEWHERE: &str = "198.51.100.9:9000";
+
+/// NOMINATION as the older draft is deployed.
+const NOMINATION: AttributeType = AttributeType::new(0xc001);
 
 /// A controlling agent that has selected its only pair, and has heard the peer there since.
 fn selected(options: &str) -> Bench {
@@ -130,4 +134,26 @@ fn a_peer_that_hops_about_is_followed_ten_times_a_second_at_most() {
     let selections: Vec<_> = selections.map(|(at, _)| *at).collect();
     assert!(selections.windows(2).all(|two| two[1].saturating_since(two[0]) >= ms(100)), "{selections:?}");
     assert!(selections.len() > 10, "it is followed: {selections:?}");
+}
+
+/// The peer sees us at another address than before, so that the pair is nominated anew, and then answers nothing more: there is
+/// one nomination, and a check that is made because an answer is overdue repeats it.
+#[test]
+fn a_nomination_after_a_rebinding_that_nobody_answers_is_followed_by_no_other() {
+    let mut bench = selected("trickle renomination");
+    let consent = bench.next_check();
+    let answer = bench.success(&consent, address("203.0.113.7:7777"));
+    bench.feed_path(consent.path, &answer);
+    let before = bench.checks().len();
+    bench.run_for(Duration::from_secs(25));
+    let checks = bench.checks().split_off(before);
+    let nominations = checks.iter().filter(|check| check.use_candidate).map(|check| {
+        let message = check.message();
+        let mut all = message.attributes();
+        all.find(|(kind, _)| *kind == NOMINATION).map(|(_, value)| value.to_vec())
+    });
+    let nominations: Vec<_> = nominations.collect();
+    assert_eq!(nominations, [Some(vec![0, 0, 0, 2]), Some(vec![0, 0, 0, 2])]);
+    // The others are for consent.
+    assert!(checks.len() <= 7, "{} checks in 25 s", checks.len());
 }

@@ -27,11 +27,17 @@ impl Agent {
         if under_way.is_some_and(|pair| !self.is_in_trouble(pair)) {
             return;
         }
-        if let Some(newer) = rebound(&views, id) {
-            return self.nominate_valid(id, newer, true);
+        // What is nominated and does not answer has not to be nominated once more.
+        let checked = |pair: PairId| views.stream.valid.get(pair).map(|pair| pair.checked);
+        let is_other = |pair: &PairId| checked(*pair).is_some_and(|checked| Some(checked) != under_way);
+        if let Some(newer) = rebound(&views, id).filter(is_other) {
+            return self.move_nomination(id, under_way, newer);
         }
         let relocated_by = match relocation(&views, id) {
-            Some(Relocation::Found(pair)) => return self.nominate_valid(id, pair, true),
+            Some(Relocation::Found(pair)) if is_other(&pair) => {
+                return self.move_nomination(id, under_way, pair);
+            }
+            Some(Relocation::Found(_)) => None,
             Some(Relocation::Denied) => {
                 self.stay(id);
                 return self.consider_move(id, patience);
@@ -57,12 +63,15 @@ impl Agent {
             return self.await_rival(id, Some((pair, since)));
         }
         self.await_rival(id, None);
-        if let Some(before) = under_way {
-            // It is not repeated any more. Should it be answered yet, the one that follows has the larger number.
-            let nominations: Vec<TransactionId> =
-                self.nominations_of(before).map(|check| check.id()).collect();
-            nominations.into_iter().for_each(|check| self.transactions.silence(check));
-        }
+        self.move_nomination(id, under_way, pair);
+    }
+
+    /// The pair is nominated in the place of another one, if one was.
+    fn move_nomination(&mut self, id: ComponentId, before: Option<PairId>, pair: PairId) {
+        // The one before is not repeated any more. Should it be answered yet, the one that follows has the larger number.
+        let before = before.into_iter().flat_map(|before| self.nominations_of(before));
+        let nominations: Vec<TransactionId> = before.map(Transaction::id).collect();
+        nominations.into_iter().for_each(|check| self.transactions.silence(check));
         self.nominate_valid(id, pair, true);
     }
 
