@@ -75,6 +75,8 @@ pub(super) struct Wire {
     next_at: Timestamp,
     /// Of the last consent check in a generation, with the pairs that it may have been for.
     consent_at: BTreeMap<(Path, usize), pace::Asked>,
+    /// By path: how often it was nominated since when.
+    nominations: BTreeMap<Path, (Timestamp, u32)>,
     /// The role of the agent, as it was at the last output.
     role: Option<Role>,
     /// Whether the time is known at which requests leave.

@@ -171,6 +171,7 @@ impl Wire {
             if !controls || !works {
                 return Err(format!("INV-41: USE-CANDIDATE, controlling {controls}, on {:?}", leg.path));
             }
+            self.nominates(moment.now, *leg)?;
         }
         self.fresh.push(message.id);
         self.spend(moment.now, *leg)?;

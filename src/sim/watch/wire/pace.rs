@@ -33,6 +33,21 @@ impl Wire {
         }
     }
 
+    /// INV-41: a pair is nominated once, and again when the nomination has been elsewhere or the peer has refused: now and then,
+    /// whatever the network does.
+    pub(super) fn nominates(&mut self, now: Timestamp, leg: Leg) -> Result<(), String> {
+        let Some(path) = leg.path else { return Ok(()) };
+        let (since, count) = self.nominations.entry(path).or_insert((now, 0));
+        if now.saturating_since(*since) >= NOMINATIONS_IN {
+            (*since, *count) = (now, 0);
+        }
+        *count += 1;
+        match *count {
+            0..=NOMINATIONS_MAX => Ok(()),
+            count => Err(format!("INV-41: {count} nominations in {NOMINATIONS_IN:?}, on {path:?}")),
+        }
+    }
+
     /// Sorts the checks that were new since the last quiet point into ordinary ones and those for consent.
     pub(in crate::sim::watch) fn quiet(
         &mut self,
@@ -110,6 +125,10 @@ impl Wire {
 const CONSENT_MIN: Duration = Duration::from_secs(4);
 
 pub(super) const UNANSWERED_MAX: usize = 128;
+
+/// A nomination moves ten times a second at most, and comes back to a pair every other time.
+const NOMINATIONS_MAX: u32 = 12;
+const NOMINATIONS_IN: Duration = Duration::from_secs(2);
 
 /// More than a session has under way; those of the last minute are kept whatever their number.
 const REQUESTS_MAX: usize = 8_192;

@@ -212,3 +212,21 @@ fn whoever_has_answered_may_be_asked_and_what_a_relay_hides_is_not_counted() {
     let leg = Leg { path: None, relayed: true };
     assert!((0..2 * UNANSWERED_MAX).all(|_| wire.spend(at(0), leg).is_ok()));
 }
+
+/// World 1029892 with an enemy: a pair was nominated in every slot.
+#[test]
+fn a_path_is_nominated_a_dozen_times_in_two_seconds_at_most() {
+    let mut bench = bench();
+    let mut nominates = |remote: usize, at: Timestamp| {
+        let leg = Leg { path: Some(to(remote)), relayed: false };
+        bench.watch.wire.nominates(at, leg)
+    };
+    let start = at(5_000);
+    for _ in 0..NOMINATIONS_MAX {
+        assert_eq!(nominates(0, start), Ok(()));
+        assert_eq!(nominates(1, start), Ok(()));
+    }
+    let told = nominates(0, start + (NOMINATIONS_IN - MS)).unwrap_err();
+    assert!(told.starts_with("INV-41: 13 nominations"), "{told}");
+    assert_eq!(nominates(1, start + NOMINATIONS_IN), Ok(()));
+}
