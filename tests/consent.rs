@@ -6,13 +6,44 @@ use core::time::Duration;
 
 use floe::ice::Role;
 use floe::stun::{Builder, Class, ErrorCode, Fingerprint, Integrity, Key, Method};
-use floe::{Config, Event, Ignored, Reason, Remote, StreamState, Timestamp};
+use floe::{Config, Event, Ignored, Reason, Remote, Server, StreamState, Timestamp};
 use harness::{
     Bench, Fed, LOCAL, REMOTE, REMOTE_PASSWORD, REMOTE_UFRAG, Sent, address, at, host, ms, remote_credentials,
 };
 
 fn has_route(bench: &Bench) -> bool {
     bench.agent.route(bench.component()).is_some()
+}
+
+/// The pair in use has the address that the second server has seen, which is worth something else than that of the base: a check for
+/// consent has the priority that all checks from this base have, by which the peer knows the base.
+///
+/// Proves: rfc8445-7.1.1-1
+#[test]
+fn a_consent_check_has_the_priority_of_its_base() {
+    const MAPPED: &str = "203.0.113.1:4000";
+    let mut bench = Bench::bare(Config::new(), Role::Controlling);
+    for server in ["203.0.113.8:3478", "203.0.113.9:3478"] {
+        bench.agent.add_server(bench.now, Server::stun(address(server))).unwrap();
+    }
+    bench.base(LOCAL);
+    bench.run_for(ms(50));
+    for (question, mapped) in bench.questions().iter().zip(["203.0.113.1:3999", MAPPED]) {
+        bench.serve(question, mapped);
+    }
+    bench.remote();
+    bench.trickle(host("1", 1, REMOTE));
+    let mut checks = Vec::new();
+    for _ in 0..4 {
+        let check = bench.next_check();
+        let answer = bench.success(&check, address(MAPPED));
+        bench.feed_path(check.path, &answer);
+        checks.push((check.use_candidate, check.priority));
+    }
+    let [base, reflexive] = [0, 2].map(|n| bench.announced()[n].priority().local_preference());
+    assert_ne!(base, reflexive);
+    let all = Some(1_862_270_975);
+    assert_eq!(checks, [(false, all), (true, all), (false, all), (false, all)]);
 }
 
 /// Runs until the next consent check, and answers no other.

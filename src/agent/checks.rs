@@ -12,7 +12,7 @@ use crate::entropy::Purpose;
 use crate::ice::authenticated::AuthenticatedPath;
 use crate::ice::check::{Check, CheckError, Outcome};
 use crate::ice::checklist::CheckList;
-use crate::ice::local::{LocalCandidate, Reflexive};
+use crate::ice::local::{LocalCandidate, LocalCandidates, Reflexive};
 use crate::ice::nomination::{Nominated, Progress};
 use crate::ice::pair::{CandidatePair, PairEvent, PairState};
 use crate::ice::renomination::Renomination;
@@ -461,6 +461,11 @@ impl Agent {
 pub(super) fn peer_reflexive_priority(local: &Candidate) -> Priority {
     let preference = TypePreferences::default().of(CandidateKind::PeerReflexive);
     Priority::of(preference, local.priority().local_preference(), local.component())
+}
+
+/// The same of a check from the base of a candidate, whichever of its candidates a pair is of: by it the peer knows the base.
+pub(super) fn check_priority(locals: &LocalCandidates, candidate: &LocalCandidate) -> Priority {
+    peer_reflexive_priority(&locals.of_base(candidate.base).unwrap_or(candidate).candidate)
 }
 
 /// A conflict is over after one change of role; two agents that correct each other at the same time need one more. What

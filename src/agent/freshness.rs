@@ -7,7 +7,7 @@ use core::time::Duration;
 
 use bytes::Bytes;
 
-use crate::agent::checks::{CheckOwner, peer_reflexive_priority};
+use crate::agent::checks::{CheckOwner, check_priority};
 use crate::agent::component::Component;
 use crate::agent::sides::{LocalSide, RemoteSide};
 use crate::agent::stats::count;
@@ -567,13 +567,13 @@ impl Stream {
     pub(super) fn upkeep_target(&self, pair: PairId) -> Option<Target<'_>> {
         if let Some(valid) = self.valid.get(pair) {
             let (local, remote) = (&self.local, self.remote.as_ref()?);
-            let priority = peer_reflexive_priority(&self.locals.get(valid.local)?.candidate);
+            let priority = check_priority(&self.locals, self.locals.get(valid.local)?);
             return Some(Target { valid, local, remote, priority });
         }
         let previous = self.previous.as_ref()?;
         let path = previous.path(pair)?;
         let (local, remote) = (&previous.local, &previous.remote);
-        Some(Target { valid: &path.valid, local, remote, priority: peer_reflexive_priority(&path.local) })
+        Some(Target { valid: &path.valid, local, remote, priority: path.priority })
     }
 
     /// The peer's credentials under which consent was asked for: those of the generation before for what it still uses, and

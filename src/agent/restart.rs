@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 use core::net::SocketAddr;
 use core::time::Duration;
 
+use crate::agent::checks::check_priority;
 use crate::agent::freshness::{ConsentOwner, Upkeep};
 use crate::agent::sides::{LocalSide, RemoteSide};
 use crate::agent::stream::{Gathering, Provided, RemoteGathering, Search, Stream};
@@ -15,7 +16,7 @@ use crate::ice::early::EarlyRequests;
 use crate::ice::local::LocalCandidate;
 use crate::ice::unresolved::UnresolvedCandidates;
 use crate::ice::valid::ValidPair;
-use crate::ice::{Candidate, ComponentId, Credentials, Generation, PairId, StreamId};
+use crate::ice::{Candidate, ComponentId, Credentials, Generation, PairId, Priority, StreamId};
 use crate::list::Rare;
 use crate::net::Path;
 use crate::time::{Deadline, Timestamp};
@@ -38,6 +39,8 @@ pub(crate) struct PreviousPath {
     pub(crate) valid: ValidPair,
     pub(crate) local: Candidate,
     pub(crate) remote: Candidate,
+    /// In checks.
+    pub(crate) priority: Priority,
     pub(crate) upkeep: Option<Upkeep>,
 }
 
@@ -265,8 +268,9 @@ impl Stream {
             let (Some(ours), Some(theirs)) = (locals.get(pair.local), remotes.get(pair.remote)) else {
                 continue;
             };
+            let priority = check_priority(locals, ours);
             let (local, remote) = (ours.candidate.clone(), theirs.candidate.clone());
-            paths.push(PreviousPath { valid: pair.clone(), local, remote, upkeep });
+            paths.push(PreviousPath { valid: pair.clone(), local, remote, priority, upkeep });
         }
         // Data stays where it is until a generation has selected, however many restarts that takes.
         let in_use = self.previous.as_deref().is_some_and(Previous::is_in_use);

@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use floe::ice::{PairState, Role};
 use floe::sim::Dropped;
-use floe::{Event, Pair, Profile, StreamState};
+use floe::{Event, Pair, Profile, Reason, StreamState};
 
 use super::expectation;
 use super::plan::{Happening, Hostile, Use};
@@ -39,15 +39,17 @@ pub fn of_the_search(play: &Play<'_>) {
     );
 }
 
-/// Even a pair that was selected goes when a server takes its relay back.
+/// Even a pair that was selected goes when a server takes its relay back, also where another component has none yet.
 pub fn was_taken_back(play: &Play<'_>) -> bool {
     let has_left = |end: usize| {
         let events = play.session.peer(end).events().iter();
-        let mut states = events.filter_map(|(_, event)| match event {
+        let states = events.filter_map(|(_, event)| match event {
             Event::State { state, .. } => Some(*state),
             _ => None,
         });
-        states.any(|state| state == StreamState::Completed) && states.next().is_some()
+        let mut since_completed = states.clone().skip_while(|state| *state != StreamState::Completed);
+        let is_taken = |state| state == StreamState::Lost(Reason::BaseRemoved);
+        since_completed.nth(1).is_some() || states.clone().any(is_taken)
     };
     has_faulty_relays(play) && (0..2).any(has_left)
 }

@@ -6,7 +6,8 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::{Kind, Leg, MINUTE, Wire};
-use crate::ice::PairId;
+use crate::ice::{CandidateKind, PairId};
+use crate::sim::watch::decode::{PRIORITY, Packet};
 use crate::{Agent, Stats, Timestamp};
 
 /// When consent was asked for, and the valid pairs of the path, with the selected one marked.
@@ -58,8 +59,25 @@ impl Wire {
         self.pacing = agent.pacing();
         self.relays.quiet(agent, now, now < self.excused_until)?;
         let fresh = core::mem::take(&mut self.fresh);
+        self.priorities(agent, &fresh)?;
         let ordinary = self.pace(agent, now, before, &fresh)?;
         self.check_triggered(agent, now, ordinary)
+    }
+
+    /// INV-43: a check has the local preference and the component of a candidate of its base.
+    fn priorities(&self, agent: &Agent, fresh: &[[u8; 12]]) -> Result<(), String> {
+        for request in fresh.iter().filter_map(|id| self.requests.get(id)) {
+            let (Some(path), Kind::Check(place, _)) = (request.path, request.kind) else { continue };
+            let Ok(Packet::Stun(check)) = Packet::read(&request.payload) else { continue };
+            let ours = agent.local_candidates(place.stream).map(|(_, candidate)| candidate);
+            let of_base = ours.filter(|it| it.kind() == CandidateKind::Host && it.ip() == Some(path.local()));
+            let mut priorities = of_base.map(|candidate| candidate.priority().get()).peekable();
+            let Some(said) = check.word(PRIORITY).filter(|_| priorities.peek().is_some()) else { continue };
+            if priorities.all(|priority| (priority ^ said) & BESIDES_TYPE != 0) {
+                return Err(format!("INV-43: the priority {said:#x} on {path:?}"));
+            }
+        }
+        Ok(())
     }
 
     /// Which of the checks that were new are ordinary, as far as that is to be told.
@@ -120,6 +138,9 @@ impl Wire {
         Ok(ordinary)
     }
 }
+
+/// RFC 8445 section 5.1.2.1: all but the type preference.
+const BESIDES_TYPE: u32 = 0x00ff_ffff;
 
 /// RFC 7675 section 5.1: 0.8 times 5 s.
 const CONSENT_MIN: Duration = Duration::from_secs(4);

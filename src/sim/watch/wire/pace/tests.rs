@@ -230,3 +230,20 @@ fn a_path_is_nominated_a_dozen_times_in_two_seconds_at_most() {
     assert!(told.starts_with("INV-41: 13 nominations"), "{told}");
     assert_eq!(nominates(1, start + NOMINATIONS_IN), Ok(()));
 }
+
+#[test]
+fn a_check_with_another_priority_than_that_of_its_base_is_reported() {
+    for (beside, reported) in [(0, false), (0x100, true), (1, true)] {
+        let mut bench = bench();
+        serve(&mut bench, at(1_000));
+        let [check] = *bench.checks() else { panic!("{:?}", bench.checks()) };
+        let request = bench.watch.wire.requests.get_mut(&check.id).unwrap();
+        let mut payload = request.payload.to_vec();
+        let at = payload.windows(4).position(|it| *it == [0, 0x24, 0, 4]).unwrap() + 4;
+        let said = u32::from_be_bytes(payload[at..at + 4].try_into().unwrap());
+        payload[at..at + 4].copy_from_slice(&(said ^ beside).to_be_bytes());
+        request.payload = payload.into();
+        quiet(&mut bench);
+        assert_eq!(bench.broke("INV-43: the priority"), reported, "{beside:#x}");
+    }
+}
