@@ -572,3 +572,22 @@ fn nominations_there_and_back_move_both_sides_and_leave_the_other_pairs_alive() 
         }
     }
 }
+
+/// A peer that has controlled, and has numbered its nominations high, claims the other role all at once, and is silent where it
+/// was: ours begin anew, and one of them moves the session.
+///
+/// Proves: renom-v1-1
+#[test]
+fn whoever_comes_to_control_does_not_count_up_to_the_numbers_of_the_other_side() {
+    let mut bench = three_pairs(Config::new(), Role::Controlled, BOTH);
+    bench.run_answering(at(1_000), promptly);
+    nominates(&mut bench, LOW, Some((NOMINATION, 1_000)));
+    bench.run_answering(at(12_000), promptly);
+    assert_eq!(route(&bench), Some(address(LOW)));
+    let check = PeerCheck { role: Some((Role::Controlled, 0)), ..bench.peer_check() };
+    bench.feed_on(LOCAL, LOW, &check.encode());
+    assert_eq!((bench.agent.role(), route(&bench)), (Role::Controlling, Some(address(LOW))));
+    bench.run_answering(at(40_000), all_but(LOW));
+    assert_eq!(nominating(&bench).len(), 1);
+    assert_eq!(route(&bench), Some(address(HIGH)));
+}

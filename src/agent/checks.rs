@@ -389,6 +389,9 @@ impl Agent {
             for component in stream.components_mut() {
                 component.nomination = Progress::Nothing;
             }
+            for component in stream.component_ids() {
+                stream.valid.begin_numbers(component);
+            }
         }
         let void: alloc::vec::Vec<TransactionId> = self
             .transactions

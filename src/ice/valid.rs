@@ -108,6 +108,16 @@ impl ValidList {
         core::mem::replace(&mut pair.nominated, after) != after
     }
 
+    /// The other side numbers from now on, and knows nothing of how far this one has come: what is selected stays so until the
+    /// first nomination.
+    pub(crate) fn begin_numbers(&mut self, component: ComponentId) {
+        let numbered = self.selected(component).filter(|pair| pair.nominated > Some(Nominated::default()));
+        let Some(selected) = numbered.map(|pair| pair.id) else { return };
+        for pair in self.pairs.iter_mut().filter(|pair| pair.component == component) {
+            pair.nominated = (pair.id == selected).then_some(Nominated::default());
+        }
+    }
+
     /// Takes out the pairs that `gone` picks. Consent is that of a 5-tuple: what is left on the path of one takes over what the
     /// peer has given it.
     pub(crate) fn remove(&mut self, gone: impl Fn(&ValidPair) -> bool) {
