@@ -15,6 +15,8 @@ use crate::{Agent, Pair, Path, StreamState, Timestamp};
 #[derive(Debug, Default)]
 pub(super) struct Triggered {
     request: Option<Request>,
+    /// The requests since the last quiet point: a stream may bring several at once.
+    came: Vec<[u8; 12]>,
     waiting: Vec<Waiting>,
 }
 
@@ -46,9 +48,12 @@ impl Triggered {
         self.request = None;
     }
 
+    /// Which of two requests under one id is answered is not to be told.
     pub(super) fn came(&mut self, id: [u8; 12], path: Path, place: Place, caller: &[u8]) {
-        let caller = caller.to_vec();
-        self.request = Some(Request { id, path, place, caller, before: None, is_answered: false });
+        let (caller, is_first) = (caller.to_vec(), !self.came.contains(&id));
+        let request = Request { id, path, place, caller, before: None, is_answered: false };
+        self.request = Some(request).filter(|_| is_first);
+        self.came.push(id);
     }
 
     /// A success leaves.
@@ -74,6 +79,7 @@ impl Wire {
         now: Timestamp,
         ordinary: &[[u8; 12]],
     ) -> Result<(), String> {
+        self.triggered.came.clear();
         let is_waiting = |it: &Waiting| {
             let pair = agent.pair(it.pair).filter(|_| !is_over(agent, it.stream));
             pair.is_some_and(|pair| pair.state() == PairState::Waiting)

@@ -7,7 +7,7 @@ use crate::ice::{Credentials, Nomination, Role};
 use crate::sim::watch::bench::{Bench, address, at, path};
 use crate::sim::watch::wire::CONSENT;
 use crate::stun::ErrorCode;
-use crate::{Config, Limits};
+use crate::{Config, Limits, Received};
 
 const MS: Duration = Duration::from_millis(1);
 const LOCAL: &str = "192.0.2.1:1000";
@@ -123,6 +123,22 @@ fn only_what_was_granted_triggers() {
     assert_eq!(bench.violation(), None);
     bench.pretend(second(), &request, Some(answer));
     assert!(bench.broke("INV-40: a check on"));
+}
+
+/// World 3075679 with an enemy: one read of a stream has brought two requests under one id, of which the first was granted, and
+/// was not the peer's.
+#[test]
+fn of_two_requests_under_one_id_it_is_not_known_which_was_granted() {
+    for twice in [false, true] {
+        let mut bench = frozen();
+        let (request, answer) = bench.peer_check();
+        for _ in 0..usize::from(twice) {
+            bench.watch.datagram(&bench.agent, bench.now, second(), &request);
+            bench.watch.received(second(), &Received::Control);
+        }
+        bench.pretend(second(), &request, Some(answer));
+        assert_eq!(bench.broke("INV-40: a check on"), !twice);
+    }
 }
 
 #[test]
