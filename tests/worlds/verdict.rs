@@ -28,8 +28,11 @@ pub fn of_the_search(play: &Play<'_>) {
         states,
         [StreamState::Completed, StreamState::Completed] | [StreamState::Failed(_), StreamState::Failed(_)]
     );
-    // Where all candidates of a component were overtaken, one end knows of no such component, and the other has no pair for it.
-    let overtaken = play.plan.may_overtake() && play.plan.ends[0].components > 1;
+    // Where all candidates of a component were overtaken, one end knows of no such component, and the other has no pair for it. Or
+    // it knows what it learns from checks, of which there is an end: behind one translator that has a port for each destination
+    // each check of either makes a candidate at the other.
+    let refuses = |end: usize| play.session.peer(end).agent().stats().peer_reflexive_refused > 0;
+    let overtaken = play.plan.may_overtake() && (play.plan.ends[0].components > 1 || (0..2).any(refuses));
     // Over a connection a request is sent once: one that a server ignores is given up when the other end may have given up as well.
     let ignored = has_faulty_relays(play) && play.plan.ends.iter().any(|end| end.reach.has(true));
     assert!(
