@@ -163,6 +163,7 @@ impl Watch {
     /// The agent is about to be given a datagram.
     pub fn datagram(&mut self, agent: &Agent, now: Timestamp, path: Path, datagram: &[u8]) {
         self.begin(agent, now);
+        self.excuse(agent, now);
         self.allow(agent);
         let verdict = self.wire.judge(Moment { now: self.now, streams: &self.streams }, path, datagram);
         self.wire.before(agent);
@@ -192,9 +193,7 @@ impl Watch {
     /// The agent is about to be told the time.
     pub fn timeout(&mut self, agent: &Agent, now: Timestamp) {
         self.begin(agent, now);
-        if agent.deadline().is_some_and(|due| due + LATENESS < now) {
-            self.wire.excuse_until(now + EXCUSED_FOR);
-        }
+        self.excuse(agent, now);
         self.allow(agent);
         self.input = Input::Timeout;
     }
@@ -203,6 +202,7 @@ impl Watch {
     /// command that was not announced is not held to its time.
     pub fn command(&mut self, agent: &Agent, now: Timestamp) {
         self.begin(agent, now);
+        self.excuse(agent, now);
         self.allow(agent);
         self.input = Input::Command;
     }
@@ -283,6 +283,13 @@ impl Watch {
         self.wire.learn();
         let told = self.streams.sync(agent, self.now);
         self.note(told);
+    }
+
+    /// A caller that is late makes the agent late, whatever it tells it of next.
+    fn excuse(&mut self, agent: &Agent, now: Timestamp) {
+        if agent.deadline().is_some_and(|due| due + LATENESS < now) {
+            self.wire.excuse_until(now + EXCUSED_FOR);
+        }
     }
 
     /// There may be as many outputs as go with what the agent has.

@@ -247,3 +247,18 @@ fn a_check_with_another_priority_than_that_of_its_base_is_reported() {
         assert_eq!(bench.broke("INV-43: the priority"), reported, "{beside:#x}");
     }
 }
+
+/// World 8451033: while a machine was suspended its timers were not served, and a datagram was the first that its agent heard.
+#[test]
+fn a_caller_is_late_whatever_it_brings() {
+    for (late, excused) in [(MS, false), (2 * MS, true)] {
+        let mut bench = bench();
+        assert_eq!(bench.agent.deadline(), Some(at(1_000)));
+        bench.now += late;
+        bench.hear(to(0), b"\xffdata");
+        assert_eq!(bench.watch.wire.excused_until > bench.now, excused);
+        bench.now = at(1_000) + 2 * late;
+        bench.command(|_, _, _| ());
+        assert!(bench.watch.wire.excused_until > bench.now);
+    }
+}
