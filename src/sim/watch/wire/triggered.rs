@@ -138,6 +138,8 @@ impl Wire {
             return Ok(());
         }
         match (pair.state(), request.before) {
+            // A pair that was selected there may be listed still, and checked in its turn.
+            _ if self.is_lost(now, &request) => Ok(()),
             (PairState::Waiting, _) => {
                 if self.triggered.waiting.iter().all(|it| it.pair != pair.id()) {
                     self.triggered.waiting.push(Waiting {
@@ -152,7 +154,7 @@ impl Wire {
             (PairState::Succeeded, _) => Ok(()),
             // What a relay brings, and what it is told, may be on more than one path.
             (PairState::Failed, _) if self.is_relayed(request.path) => Ok(()),
-            _ if self.is_worn_out(agent, &request) || self.is_lost(now, &request) => Ok(()),
+            _ if self.is_worn_out(agent, &request) => Ok(()),
             (anew @ PairState::InProgress(_), before) if before != Some(anew) => Ok(()),
             (state, before) => Err(format!(
                 "INV-40: a check on {:?} has triggered none: {state:?}, before {before:?}",
