@@ -195,18 +195,22 @@ fn allocated() -> Bench {
     bench
 }
 
+/// A check by way of the relay may leave once what it needs is granted, and not before.
+fn waits_until_granted(bench: &mut Bench, request: &[u8], data: &[u8]) {
+    assert_eq!(send(bench, server(), request), Ok(()));
+    breaks(send(bench, server(), data), "INV-47");
+    granted(bench, request, |success| success);
+    assert_eq!(send(bench, server(), data), Ok(()));
+    let check = &bench.watch.wire.requests[&[1; 12]];
+    assert_eq!((check.path, check.relayed), (Some(path(RELAYED, PEER)), true));
+}
+
 #[test]
 fn data_goes_by_a_channel_that_was_bound_and_granted() {
     let mut bench = allocated();
     let data = channel_data(0x4000, &Ask::new(&bench).encode());
     breaks(send(&mut bench, server(), &data), "INV-49: channel 0x4000 was never bound");
-    let request = bind(2, 0x4000, PEER);
-    assert_eq!(send(&mut bench, server(), &request), Ok(()));
-    breaks(send(&mut bench, server(), &data), "INV-47");
-    granted(&mut bench, &request, |success| success);
-    assert_eq!(send(&mut bench, server(), &data), Ok(()));
-    let check = &bench.watch.wire.requests[&[1; 12]];
-    assert_eq!((check.path, check.relayed), (Some(path(RELAYED, PEER)), true));
+    waits_until_granted(&mut bench, &bind(2, 0x4000, PEER), &data);
     // With another allocation the same check begins at another address.
     bench.watch.wire.relays.relayed.insert(server(), [address("198.51.100.9:49153")].into());
     bench.now += 500 * MS;
@@ -230,13 +234,7 @@ fn data_goes_by_an_indication_to_whom_there_is_a_permission() {
     let mut bench = allocated();
     let data = indication(address(PEER), &Ask::new(&bench).encode());
     breaks(send(&mut bench, server(), &data), "INV-47");
-    let request = permit(2, PEER);
-    assert_eq!(send(&mut bench, server(), &request), Ok(()));
-    breaks(send(&mut bench, server(), &data), "INV-47");
-    granted(&mut bench, &request, |success| success);
-    assert_eq!(send(&mut bench, server(), &data), Ok(()));
-    let check = &bench.watch.wire.requests[&[1; 12]];
-    assert_eq!((check.path, check.relayed), (Some(path(RELAYED, PEER)), true));
+    waits_until_granted(&mut bench, &permit(2, PEER), &data);
     let elsewhere = indication(address("203.0.113.10:5000"), &question(3));
     breaks(send(&mut bench, server(), &elsewhere), "INV-47");
 }
